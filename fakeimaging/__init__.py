@@ -1,0 +1,73 @@
+"""fakeimaging: synthetic neuroimaging with exact truth. One simulated brain network, seen by every scanner.
+
+Public names load when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Activity": "activity.activity",
+    "Connectome": "structure.connectome",
+    "Dataset": "dataset.load",
+    "FakeImagingError": "core.errors",
+    "Grid": "core.spaces",
+    "MODALITIES": "modalities",
+    "MODELS": "activity.models",
+    "Modality": "modalities.modality",
+    "Model": "activity.model",
+    "Observable": "activity.model",
+    "Parameters": "core.parameters",
+    "Recording": "modalities.recording",
+    "Setup": "activity.model",
+    "Stage": "modalities.layers",
+    "Streams": "core.streams",
+    "Study": "dataset.study",
+    "Subject": "structure.subject",
+    "acquire": "modalities.acquire",
+    "load": "dataset.load",
+    "make_subject": "structure.subject",
+    "parameter": "core.parameters",
+    "read_study": "dataset.study",
+    "score": "scoring",
+    "simulate_activity": "activity.activity",
+    "simulate_study": "dataset.cohort",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fakeimaging' has no attribute '{name}'")
+    module = importlib.import_module(f"fakeimaging.{_HOMES[name]}")
+    return module if name == "score" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+if TYPE_CHECKING:
+    from fakeimaging import scoring as score
+    from fakeimaging.activity.activity import Activity, simulate_activity
+    from fakeimaging.activity.model import Model, Observable, Setup
+    from fakeimaging.activity.models import MODELS
+    from fakeimaging.core.errors import FakeImagingError
+    from fakeimaging.core.parameters import Parameters, parameter
+    from fakeimaging.core.spaces import Grid
+    from fakeimaging.core.streams import Streams
+    from fakeimaging.dataset.cohort import simulate_study
+    from fakeimaging.dataset.load import Dataset, load
+    from fakeimaging.dataset.study import Study, read_study
+    from fakeimaging.modalities import MODALITIES
+    from fakeimaging.modalities.acquire import acquire
+    from fakeimaging.modalities.layers import Stage
+    from fakeimaging.modalities.modality import Modality
+    from fakeimaging.modalities.recording import Recording
+    from fakeimaging.structure.connectome import Connectome
+    from fakeimaging.structure.subject import Subject, make_subject

@@ -1,0 +1,194 @@
+"""An Activity: what happened in one run, as named taps on one clock, and the function that simulates it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.activity import engine
+from fakeimaging.activity.model import Model, Setup
+from fakeimaging.activity.models import as_model
+from fakeimaging.activity.taps import Tap, storage
+from fakeimaging.core.citations import Reference
+from fakeimaging.core.clocks import Clock
+from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError, did_you_mean
+from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.streams import Streams
+from fakeimaging.structure.subject import Subject, legal_label
+
+LEAD = 20.0
+"""Seconds of activity recorded before t = 0, so that blood flow has a past (the hemodynamic response lasts about 20 s)."""
+
+
+class RunParameters(Parameters):
+    """How a run is simulated."""
+
+    duration: float = parameter(600.0, unit="s", bounds=(1, 36_000), description="length of the run")
+    step: float | None = parameter(None, unit="s", bounds=(1e-6, 0.05), description="time step; the model's own when left out")
+    transient: float | None = parameter(
+        None, unit="s", bounds=(0, 3600), description="dropped before the run; the model's own when left out"
+    )
+    speed: float = parameter(
+        7.0, unit="m/s", bounds=(0.1, 200), description="conduction speed; sets the delays", source="assumed, within 5-10 m/s"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """What happened in one run.
+
+    Parameters
+    ----------
+    streams : Streams
+        Place of this run in the tree of random streams: subject, session, task, run.
+    task : str
+    run : int
+    session : str or None
+    model : str
+        Name of the model.
+    parameters : Parameters
+        Of the model.
+    duration : float
+        Seconds from t = 0.
+    taps : mapping of str to Tap
+    truth : mapping
+        ``effective_weights`` (row receives) and ``delays`` (s), each (n_regions, n_regions).
+    references : tuple of Reference
+    """
+
+    streams: Streams
+    task: str
+    run: int
+    session: str | None
+    model: str
+    parameters: Parameters
+    duration: float
+    taps: Mapping[str, Tap]
+    truth: Mapping[str, npt.NDArray] = field(default_factory=dict)
+    references: tuple[Reference, ...] = ()
+
+    def tap(self, name: str) -> Tap:
+        """Return the tap called ``name``.
+
+        Raises
+        ------
+        UnknownNameError
+            If the model shows no such observable.
+        """
+        if name not in self.taps:
+            raise UnknownNameError(f"this activity has no tap '{name}'{did_you_mean(name, self.taps)}", value=name)
+        return self.taps[name]
+
+
+def simulate_activity(
+    subject: Subject,
+    *,
+    model: str | Path | Model = "dmf",
+    task: str = "rest",
+    run: int = 1,
+    session: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    store: str | Path | None = None,
+    **timing: Any,
+) -> Activity:
+    """Simulate one run of a subject's network.
+
+    Parameters
+    ----------
+    subject : Subject
+    model : str, Path or Model
+        Name of a registered model, a Python file that defines ``MODEL``, or a model.
+    task, run, session
+        Which run this is; names its random stream.
+    parameters : mapping, optional
+        Parameters of the model that differ from their defaults.
+    store : path, optional
+        Folder for the taps as ``.npy`` files; otherwise long ones go to a temporary folder.
+    **timing
+        Fields of `RunParameters`: ``duration`` (s), ``step``, ``transient``, ``speed``.
+
+    Returns
+    -------
+    Activity
+
+    Raises
+    ------
+    ParameterError, InputError
+        If a parameter, label or run number is not allowed.
+    ModelError
+        If the activity stops being finite.
+
+    Examples
+    --------
+    >>> from fakeimaging import make_subject
+    >>> subject = make_subject("01", seed=1, anatomy="tiny")
+    >>> activity = simulate_activity(subject, model="linear", duration=2.0)
+    >>> activity.tap("rate").from_start().values.shape
+    (10, 200)
+    """
+    chosen = as_model(model)
+    times = RunParameters.parse(timing, where="run")
+    checked = chosen.parameters.parse(parameters or {}, where=chosen.name)
+    streams = subject.streams.at(*run_path(task, run, session))
+    step = times.step or chosen.step
+    schedule = _schedule(chosen, times, step)
+    setup = chosen.prepare(checked, subject.connectome, step)
+    delays = subject.connectome.delays(times.speed)
+    arrays = _room(chosen, schedule, subject.n_regions, Path(store) if store is not None else None)
+    engine.run(engine.build(chosen, checked, setup), setup, delays, schedule, arrays, streams=streams.at("activity"))
+    return Activity(
+        streams, task, run, session, chosen.name, checked, times.duration,
+        taps={name: _tap(chosen, name, array, step) for name, array in arrays.items()},
+        truth={"effective_weights": setup.coupling, "delays": delays},
+        references=chosen.references,
+    )  # fmt: skip
+
+
+def run_path(task: str, run: int, session: str | None) -> tuple[str, ...]:
+    """Return the stream path of a run below its subject.
+
+    Examples
+    --------
+    >>> run_path("rest", 1, None)
+    ('task-rest', 'run-1')
+    """
+    if isinstance(run, bool) or not isinstance(run, int) or run < 1:
+        raise InputError(f"`run`: {run!r} is not a whole number of at least 1", value=run)
+    where = (f"ses-{legal_label(session)}",) if session is not None else ()
+    return (*where, f"task-{legal_label(task)}", f"run-{run}")
+
+
+def compile_model(model: str | Path | Model, subject: Subject) -> None:
+    """Compile a model's kernel now (no step is run), so that workers find it on disk."""
+    chosen = as_model(model)
+    setup = chosen.prepare(chosen.parameters(), subject.connectome, chosen.step)
+    kernel = engine.build(chosen, chosen.parameters(), setup)
+    schedule = engine.Schedule(chosen.step, 1, 0)
+    delays = np.zeros_like(setup.coupling)
+    engine.run(kernel, setup, delays, schedule, _room(chosen, schedule, subject.n_regions, None), streams=Streams(0))
+
+
+def _schedule(model: Model, times: RunParameters, step: float) -> engine.Schedule:
+    slowest = max(1 / observable.rate for observable in model.observables.values())
+    n_samples = round((LEAD + times.duration) / slowest)
+    if abs(n_samples * slowest - LEAD - times.duration) > 1e-6:
+        raise ParameterError([f"`run.duration`: {times.duration:g} s is not a whole number of {slowest:g} s samples"])
+    transient = model.transient if times.transient is None else times.transient
+    return engine.Schedule(step, round(transient / step), round((LEAD + times.duration) / step))
+
+
+def _room(model: Model, schedule: engine.Schedule, n: int, folder: Path | None) -> dict[str, npt.NDArray[np.float32]]:
+    seconds = schedule.n_kept * schedule.step
+    return {name: storage(name, round(seconds * tap.rate), n, folder) for name, tap in model.observables.items()}
+
+
+def _tap(model: Model, name: str, array: npt.NDArray[np.float32], step: float) -> Tap:
+    observable = model.observables[name]
+    interval = 1 / observable.rate
+    array.flags.writeable = False
+    return Tap(name, observable.unit, Clock(-LEAD + (interval - step) / 2, interval, len(array)), array)

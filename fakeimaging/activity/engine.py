@@ -1,0 +1,174 @@
+"""Runs a model on a connectome, block by block: past states live in a ring, finished tap samples go straight to their storage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.activity import emit, kernels
+from fakeimaging.activity.model import Model, Setup
+from fakeimaging.core.errors import ModelError
+from fakeimaging.core.parameters import Parameters
+from fakeimaging.core.streams import Streams
+
+BLOCK_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Steps of a run.
+
+    Parameters
+    ----------
+    step : float
+        Seconds.
+    n_dropped, n_kept : int
+        Steps that are run and dropped first, then steps that are recorded.
+    """
+
+    step: float
+    n_dropped: int
+    n_kept: int
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """A compiled model with its parameter rows.
+
+    Parameters
+    ----------
+    module : module
+        Holds ``advance``.
+    params : ndarray, shape (n_params, n_regions)
+    """
+
+    model: Model
+    module: ModuleType
+    params: npt.NDArray[np.float64]
+
+
+@dataclass(eq=False)
+class _Run:
+    """Arrays that ``advance`` carries on from block to block."""
+
+    state: npt.NDArray[np.float64]
+    history: npt.NDArray[np.float64]
+    words: npt.NDArray[np.uint64]
+    sums: npt.NDArray[np.float64]
+    edges: tuple[npt.NDArray, npt.NDArray, npt.NDArray, npt.NDArray]
+    done: int = 0
+
+
+def build(model: Model, parameters: Parameters, setup: Setup) -> Kernel:
+    """Return the kernel of a model for these parameters, compiling its source when it is new."""
+    n = len(setup.coupling)
+    available = {**{name: getattr(parameters, name) for name in type(parameters).model_fields}, **setup.derived}
+    names = emit.parameter_names(model, list(available))
+    rows = [np.broadcast_to(np.asarray(available[name], dtype=float), (n,)) for name in names]
+    params = np.ascontiguousarray(np.stack(rows)) if rows else np.zeros((0, n))
+    return Kernel(model, kernels.load(model.name, emit.source_of(model, names)), params)
+
+
+def run(
+    kernel: Kernel,
+    setup: Setup,
+    delays: npt.NDArray[np.float64],
+    schedule: Schedule,
+    taps: Mapping[str, npt.NDArray[np.float32]],
+    *,
+    streams: Streams,
+) -> None:
+    """Simulate and fill the taps.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    setup : Setup
+    delays : ndarray, shape (n_regions, n_regions)
+        Seconds, rounded to whole steps.
+    schedule : Schedule
+    taps : mapping of observable to ndarray, shape (n_samples, n_regions), float32
+    streams : Streams
+        Each region's noise is the stream ``region-<number>`` below this one.
+
+    Raises
+    ------
+    ModelError
+        If a state stops being finite: with model, region and time.
+    """
+    every = _intervals(kernel.model, schedule.step)
+    current = _start(kernel.model, setup, delays, schedule.step, streams)
+    block = _block_steps(every, schedule.step)
+    for first in range(0, schedule.n_dropped, block):
+        size = min(block, schedule.n_dropped - first)
+        _advance(kernel, current, size, schedule.step, every, _scratch(every, size, len(setup.coupling)), at=None)
+    current.sums[:] = 0
+    current.history[:] = np.roll(current.history, -(current.done % current.history.shape[2]), axis=2)
+    current.done = 0
+    for first in range(0, schedule.n_kept, block):
+        size = min(block, schedule.n_kept - first)
+        parts = tuple(taps[name][first // k : (first + size) // k] for name, k in zip(kernel.model.observables, every, strict=True))
+        _advance(kernel, current, size, schedule.step, every, parts, at=first * schedule.step)
+
+
+def _intervals(model: Model, step: float) -> npt.NDArray[np.int64]:
+    """Steps in each sample of each tap."""
+    counts = [1 / (observable.rate * step) for observable in model.observables.values()]
+    for name, count in zip(model.observables, counts, strict=True):
+        if count < 1 - 1e-9 or not math.isclose(count, round(count), rel_tol=1e-6):
+            raise ModelError(f"model {model.name}: a step of {step:g} s does not divide the interval of tap '{name}'", value=step)
+    return np.array([round(count) for count in counts], dtype=np.int64)
+
+
+def _block_steps(every: npt.NDArray[np.int64], step: float) -> int:
+    """Steps in a block: near `BLOCK_SECONDS` and whole samples of every tap."""
+    whole = math.lcm(*every.tolist())
+    return whole * max(1, round(BLOCK_SECONDS / step / whole))
+
+
+def _scratch(every: npt.NDArray[np.int64], size: int, n: int) -> tuple[npt.NDArray[np.float32], ...]:
+    return tuple(np.zeros((size // k + 1, n), dtype=np.float32) for k in every)
+
+
+def _start(model: Model, setup: Setup, delays: npt.NDArray, step: float, streams: Streams) -> _Run:
+    n = len(setup.coupling)
+    state = np.zeros((len(model.states), n))
+    for name, value in setup.initial.items():
+        state[model.states.index(name)] = value
+    edges = _edges(setup.coupling, np.rint(delays / step).astype(np.int64))
+    length = int(edges[3].max(initial=0)) + 1
+    past = state[[model.states.index(name) for name in model.coupled]]
+    history = np.repeat(past[:, :, None], length, axis=2)
+    words = np.stack([streams.at(f"region-{i + 1}").key(4) for i in range(n)])
+    return _Run(state, history, words, np.zeros((len(model.observables), n)), edges)
+
+
+def _edges(coupling: npt.NDArray, lags: npt.NDArray[np.int64]) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray, npt.NDArray]:
+    """Return the edges sorted by target: first edge of each target, source, weight, lag in steps."""
+    target, source = np.nonzero(coupling)
+    first = np.searchsorted(target, np.arange(len(coupling) + 1))
+    return first, source, coupling[target, source], lags[target, source]
+
+
+def _advance(
+    kernel: Kernel, current: _Run, size: int, step: float, every: npt.NDArray, parts: Sequence[Any], *, at: float | None
+) -> None:
+    # Memory maps are subclasses the kernel is not compiled for: hand over plain views of them.
+    views = tuple(np.asarray(part).view(np.ndarray) for part in parts)
+    kernel.module.advance(
+        size, current.done, step, current.state, kernel.params, *current.edges,
+        current.history, current.words, every, current.sums, views,
+    )  # fmt: skip
+    current.done += size
+    broken = ~np.isfinite(current.state)
+    if broken.any():
+        row, region = np.argwhere(broken)[0]
+        when = "while it settled" if at is None else f"between {at:g} and {at + size * step:g} s"
+        name = kernel.model.states[row]
+        raise ModelError(f"model {kernel.model.name}: `{name}` of region {region + 1} is not finite {when}; try a smaller step or coupling")

@@ -1,0 +1,135 @@
+"""Blood flow, volume and deoxyhemoglobin that follow neural activity: the Balloon-Windkessel model, on logarithms.
+
+    ds/dt = z - kappa s - gamma (f - 1)      df/dt = s      tau dv/dt = f - v^(1/alpha)
+    tau dq/dt = f (1 - (1 - E0)^(1/f)) / E0 - v^(1/alpha) q / v
+
+f, v and q are relative to rest (1) and stay above 0, because their logarithms are integrated (Stephan et al. 2008). z is the
+neural drive, here eps times the relative change of the firing rate. Heun steps at the rate of the tap.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.activity import kernels
+from fakeimaging.activity.activity import Activity
+from fakeimaging.core.citations import Reference
+from fakeimaging.core.clocks import Clock
+from fakeimaging.core.errors import InputError
+from fakeimaging.core.parameters import Parameters, parameter
+
+FRISTON = "Friston et al. 2003, doi:10.1016/S1053-8119(03)00202-7"
+REFERENCES = (
+    Reference("Buxton et al.", 1998, "10.1002/mrm.1910390602", "balloon model"),
+    Reference("Friston et al.", 2003, "10.1016/S1053-8119(03)00202-7", "hemodynamic constants"),
+)
+OUTPUT_RATE = 20.0
+"""Hz at which flow, volume and deoxyhemoglobin are kept (assumed: they hold nothing above 1 Hz)."""
+SLOWEST_INPUT = 40.0
+"""Lowest rate in Hz of the tap that drives them: a 25 ms Heun step keeps the peak within 0.5 % of a 1 ms one."""
+
+
+class Hemodynamics(Parameters):
+    """Constants of the Balloon-Windkessel model; kappa and gamma are rates (1/s), not times."""
+
+    kappa: float = parameter(0.65, unit="1/s", bounds=(0.1, 2), symbol="kappa", source=FRISTON, description="decay of the flow signal")
+    gamma: float = parameter(0.41, unit="1/s", bounds=(0.1, 2), symbol="gamma", source=FRISTON, description="flow autoregulation")
+    tau: float = parameter(0.98, unit="s", bounds=(0.2, 5), symbol="tau", source=FRISTON, description="transit time")
+    alpha: float = parameter(0.32, unit="1", bounds=(0.1, 1), symbol="alpha", source=FRISTON, description="Grubb's exponent")
+    E0: float = parameter(0.34, unit="1", bounds=(0.1, 0.8), symbol="E_0", source=FRISTON, description="oxygen extraction at rest")
+    efficacy: float = parameter(0.3, unit="1/s", bounds=(0, 5), symbol="eps", description="drive of a doubled firing rate")
+
+
+@dataclass(frozen=True, eq=False)
+class BloodFlow:
+    """Relative flow, volume and deoxyhemoglobin, each shape (n_samples, n_regions), float32; 1 at rest."""
+
+    clock: Clock
+    flow: npt.NDArray[np.float32]
+    volume: npt.NDArray[np.float32]
+    deoxyhemoglobin: npt.NDArray[np.float32]
+
+
+def log_rates(s, x, u, p, drive, kappa, gamma, tau, alpha, E0):  # type: ignore[no-untyped-def]
+    """Time derivatives of s and of the logarithms of flow, volume and deoxyhemoglobin."""
+    f, v, q = math.exp(x), math.exp(u), math.exp(p)
+    outflow = v ** (1.0 / alpha)
+    extraction = (1.0 - (1.0 - E0) ** (1.0 / f)) / E0
+    return (
+        drive - kappa * s - gamma * (f - 1.0),
+        s / f,
+        (f - outflow) / (tau * v),
+        (f * extraction - outflow * q / v) / (tau * q),
+    )
+
+
+def balloon(drive, step, every, kappa, gamma, tau, alpha, E0, flow, volume, deoxyhemoglobin):  # type: ignore[no-untyped-def]
+    """Integrate each region from rest and keep the mean of every ``every`` steps."""
+    n_steps, n = drive.shape
+    for i in range(n):
+        s, x, u, p = 0.0, 0.0, 0.0, 0.0
+        sum_f, sum_v, sum_q = 0.0, 0.0, 0.0
+        for t in range(n_steps):
+            sum_f += math.exp(x)
+            sum_v += math.exp(u)
+            sum_q += math.exp(p)
+            if (t + 1) % every == 0:
+                flow[t // every, i] = sum_f / every
+                volume[t // every, i] = sum_v / every
+                deoxyhemoglobin[t // every, i] = sum_q / every
+                sum_f, sum_v, sum_q = 0.0, 0.0, 0.0
+            ahead = drive[min(t + 1, n_steps - 1), i]
+            ds, dx, du, dp = log_rates(s, x, u, p, drive[t, i], kappa, gamma, tau, alpha, E0)
+            es, ex, eu, ep = log_rates(
+                s + step * ds, x + step * dx, u + step * du, p + step * dp, ahead, kappa, gamma, tau, alpha, E0
+            )
+            s += step * (ds + es) / 2.0
+            x += step * (dx + ex) / 2.0
+            u += step * (du + eu) / 2.0
+            p += step * (dp + ep) / 2.0
+
+
+def respond(drive: npt.NDArray, clock: Clock, parameters: Hemodynamics) -> BloodFlow:
+    """Return the response to a neural drive.
+
+    Parameters
+    ----------
+    drive : ndarray, shape (clock.n, n_regions)
+        z in the equations; 0 keeps everything at rest.
+    clock : Clock
+        Of the drive, at least `SLOWEST_INPUT`.
+    parameters : Hemodynamics
+
+    Raises
+    ------
+    InputError
+        If the drive comes too slowly to integrate.
+    """
+    if clock.rate < SLOWEST_INPUT * (1 - 1e-9):
+        raise InputError(f"blood flow needs activity at {SLOWEST_INPUT:g} Hz or more, not {clock.rate:g} Hz", value=clock.rate)
+    every = max(1, int(clock.rate / OUTPUT_RATE + 1e-9))
+    n_kept, n = clock.n // every, drive.shape[1]
+    flow, volume, deoxyhemoglobin = (np.ones((n_kept, n), dtype=np.float32) for _ in range(3))
+    p = parameters
+    used = np.ascontiguousarray(drive[: n_kept * every], dtype=np.float64)
+    constants = (p.kappa, p.gamma, p.tau, p.alpha, p.E0)
+    kernels.compiled(balloon)(used, clock.step, every, *constants, flow, volume, deoxyhemoglobin)
+    kept = Clock(clock.start + (every - 1) / 2 * clock.step, every * clock.step, n_kept)
+    return BloodFlow(kept, flow, volume, deoxyhemoglobin)
+
+
+def neural_drive(activity: Activity, efficacy: float) -> npt.NDArray[np.float64]:
+    """Return efficacy * (rate / its mean over the run - 1), shape (n_samples, n_regions), warm-up included; 0 in a silent region."""
+    tap = activity.tap("rate")
+    mean = tap.from_start().samples.mean(axis=0, dtype=np.float64)
+    change = np.asarray(tap.samples, dtype=np.float64) - mean
+    return efficacy * np.divide(change, mean, out=np.zeros_like(change), where=mean > 0)
+
+
+def blood_flow(activity: Activity, parameters: Hemodynamics) -> BloodFlow:
+    """Return the blood flow of a run, on the run's clock, from rest at the start of the warm-up."""
+    return respond(neural_drive(activity, parameters.efficacy), activity.tap("rate").clock, parameters)

@@ -1,0 +1,129 @@
+"""What a neural mass model is: parameters, states, drift, diffusion and observables, as plain functions of one region.
+
+The functions name what they need by argument: a state, a parameter, a constant that `prepare` derived, or
+``coupled_<state>``, the sum over the sources of weight times their delayed state.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.core.citations import Reference
+from fakeimaging.core.errors import ModelError, did_you_mean
+from fakeimaging.core.parameters import Parameters
+from fakeimaging.structure.connectome import Connectome
+
+
+@dataclass(frozen=True)
+class Observable:
+    """Something a model shows of itself: a function of one region, its unit, and the rate it is recorded at.
+
+    Parameters
+    ----------
+    function : callable
+        Returns one number from states, parameters and coupling.
+    unit : str
+        SI unit of that number.
+    rate : float
+        Samples per second; each sample is the mean over its interval.
+    """
+
+    function: Callable[..., float]
+    unit: str
+    rate: float
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What a model derives from its parameters and a connectome before it runs.
+
+    Parameters
+    ----------
+    coupling : ndarray, shape (n_regions, n_regions)
+        Effective weights, row receives.
+    initial : mapping of str to float or ndarray of shape (n_regions,)
+        First value of each state; 0 where left out. The past before the start is constant.
+    derived : mapping of str to float or ndarray of shape (n_regions,)
+        More constants that the functions may name.
+    """
+
+    coupling: npt.NDArray[np.float64]
+    initial: Mapping[str, Any] = field(default_factory=dict)
+    derived: Mapping[str, Any] = field(default_factory=dict)
+
+
+def plain_setup(parameters: Any, connectome: Connectome, step: float) -> Setup:
+    """Couple by the weights as they are and start from zero."""
+    return Setup(connectome.weights)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A neural mass.
+
+    Parameters
+    ----------
+    name : str
+    parameters : type of Parameters
+        Its parameter class.
+    states : tuple of str
+        State variables, in the order ``drift`` returns them.
+    coupled : tuple of str
+        States that are sent along the tracts, with delays.
+    drift : callable
+        Returns the time derivatives (1/s), one for each state.
+    driven : tuple of (state, i)
+        Which states noise drives, and which independent Wiener process drives each.
+    diffusion : callable
+        Returns the amplitude of each driven state (state unit per square root of second), Ito.
+    observables : mapping of str to Observable
+        The taps of an Activity; ``"rate"`` (Hz) is what instruments of blood and metabolism read.
+    prepare : callable
+        ``prepare(parameters, connectome, step) -> Setup``.
+    step : float
+        Default time step in seconds.
+    transient : float
+        Seconds to drop at the start, by default.
+    references : tuple of Reference
+    """
+
+    name: str
+    parameters: type[Parameters]
+    states: tuple[str, ...]
+    coupled: tuple[str, ...]
+    drift: Callable[..., tuple[float, ...]]
+    observables: Mapping[str, Observable]
+    driven: tuple[tuple[str, int], ...] = ()
+    diffusion: Callable[..., tuple[float, ...]] | None = None
+    prepare: Callable[[Any, Connectome, float], Setup] = plain_setup
+    step: float = 1e-3
+    transient: float = 10.0
+    references: tuple[Reference, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in (*self.coupled, *(state for state, _ in self.driven)):
+            if name not in self.states:
+                raise ModelError(f"model {self.name}: '{name}' is not a state{did_you_mean(name, self.states)}")
+        if bool(self.driven) != (self.diffusion is not None):
+            raise ModelError(f"model {self.name}: `driven` and `diffusion` come together")
+
+    @property
+    def n_noises(self) -> int:
+        """Number of independent Wiener processes in a region."""
+        return 1 + max((process for _, process in self.driven), default=-1)
+
+    @property
+    def functions(self) -> list[Callable[..., Any]]:
+        """Every function that is compiled."""
+        noise = [self.diffusion] if self.diffusion is not None else []
+        return [self.drift, *noise, *(observable.function for observable in self.observables.values())]
+
+    def arguments(self) -> list[str]:
+        """Return every name the functions ask for, sorted."""
+        return sorted({name for function in self.functions for name in inspect.signature(function).parameters})

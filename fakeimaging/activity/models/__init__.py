@@ -1,0 +1,46 @@
+"""Neural mass models, one file each; `MODELS` finds them by name, `as_model` also takes a file of your own."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from fakeimaging.activity.model import Model
+from fakeimaging.core.errors import InputError, ModelError
+from fakeimaging.core.registry import Registry
+
+MODELS: Registry[Model] = Registry(
+    "model",
+    "fakeimaging.models",
+    {
+        "dmf": "fakeimaging.activity.models.dmf:MODEL",
+        "linear": "fakeimaging.activity.models.linear:MODEL",
+    },
+)
+
+
+def as_model(model: str | Path | Model) -> Model:
+    """Return a model from its registered name, a Python file that defines ``MODEL``, or itself.
+
+    A file is read anew each time, so an edit shows at once.
+    """
+    if isinstance(model, Model):
+        return model
+    if isinstance(model, Path) or model.endswith(".py"):
+        return _from_file(Path(model))
+    return MODELS.get(model)
+
+
+def _from_file(path: Path) -> Model:
+    if not path.is_file():
+        raise InputError(f"`model`: no file {path}", value=path)
+    spec = importlib.util.spec_from_loader(path.stem, loader=None)
+    if spec is None:
+        raise ModelError(f"{path} cannot be loaded")
+    module = importlib.util.module_from_spec(spec)
+    module.__file__ = str(path)
+    exec(compile(path.read_text(), str(path.resolve()), "exec"), module.__dict__)
+    found = getattr(module, "MODEL", None)
+    if not isinstance(found, Model):
+        raise ModelError(f"{path} defines no MODEL of type fakeimaging.Model", value=path)
+    return found

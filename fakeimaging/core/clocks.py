@@ -1,0 +1,62 @@
+"""One clock: t = 0 s is the start of the run; samples before it are warm-up that instruments may look back into."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Evenly spaced sample times.
+
+    Parameters
+    ----------
+    start : float
+        Time of the first sample in seconds.
+    step : float
+        Seconds between samples, above 0.
+    n : int
+        Number of samples, at least 0.
+
+    Examples
+    --------
+    >>> Clock(0.0, 0.5, 4).times
+    array([0. , 0.5, 1. , 1.5])
+    >>> Clock(-1.0, 0.5, 4).rate
+    2.0
+    """
+
+    start: float
+    step: float
+    n: int
+
+    def __post_init__(self) -> None:
+        if not self.step > 0:
+            raise InputError(f"`step`: {self.step} s is not above 0", value=self.step)
+        if self.n < 0:
+            raise InputError(f"`n`: {self.n} is negative", value=self.n)
+
+    @property
+    def rate(self) -> float:
+        """Samples per second."""
+        return 1.0 / self.step
+
+    @property
+    def stop(self) -> float:
+        """Time just after the last sample, in seconds."""
+        return self.start + self.n * self.step
+
+    @property
+    def times(self) -> npt.NDArray[np.float64]:
+        """Sample times in seconds, shape (n,)."""
+        return self.start + self.step * np.arange(self.n)
+
+    def index(self, time: float) -> int:
+        """Return the number of samples before ``time`` (seconds)."""
+        return min(max(0, math.ceil((time - self.start) / self.step - 1e-9)), self.n)

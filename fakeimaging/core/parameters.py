@@ -1,0 +1,211 @@
+"""Parameters: pydantic models whose every number carries unit, bounds, symbol and source.
+
+From this metadata come the range checks, the error messages, the tables of the documentation and the JSON schema.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from fakeimaging.core.errors import ParameterError, did_you_mean
+
+_TYPE_WORDS = {
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "string_type": "text in quotes",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "model_type": "a table of keys",
+    "dict_type": "a table of keys",
+    "finite_number": "a finite number",
+}
+
+
+def parameter(
+    default: Any = ...,
+    *,
+    unit: str,
+    bounds: tuple[float | None, float | None] = (None, None),
+    symbol: str = "",
+    source: str = "assumed",
+    description: str = "",
+) -> Any:
+    """Declare a parameter of a `Parameters` class.
+
+    Parameters
+    ----------
+    default : object
+        Default value; leave out for a required one.
+    unit : str
+        SI unit, ``"1"`` for a pure number, ``"-"`` for text.
+    bounds : (low, high)
+        Allowed range, both ends included; None is open.
+    symbol : str
+        Symbol in the equation of the source.
+    source : str
+        Where the value comes from (DOI or author and year), or ``"assumed"``.
+    description : str
+        A few words for tables and messages.
+    """
+    low, high = bounds
+    extra = {"unit": unit, "symbol": symbol, "source": source}
+    return Field(default, ge=low, le=high, description=description, json_schema_extra=extra)
+
+
+class Parameters(BaseModel):
+    """A frozen set of named parameters; unknown names, wrong types and values out of bounds are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], *, where: str = "") -> Self:
+        """Build from plain values (as TOML or keywords give them), reporting all problems at once.
+
+        Parameters
+        ----------
+        values : mapping
+            Names and values; lists stand for tuples.
+        where : str
+            What the names belong to, shown in messages (``"bold"`` gives ``bold.tr``).
+
+        Raises
+        ------
+        ParameterError
+            With one line for each problem.
+
+        Examples
+        --------
+        >>> class Scan(Parameters):
+        ...     tr: float = parameter(2.0, unit="s", bounds=(0.05, 20), description="repetition time")
+        >>> Scan.parse({"tr": 2000.0}, where="bold")
+        Traceback (most recent call last):
+        fakeimaging.core.errors.ParameterError: `bold.tr`: 2000 s is outside [0.05, 20] (repetition time); did you mean 2?
+        """
+        try:
+            return cls.model_validate_json(json.dumps(dict(values), default=_plain))
+        except ValidationError as error:
+            raise ParameterError(explain(error, cls, where=where)) from None
+
+    @classmethod
+    def table(cls) -> list[dict[str, str]]:
+        """Return one row a parameter: name, symbol, default, unit, bounds, source, description."""
+        return [_row(name, field) for name, field in cls.model_fields.items()]
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value)
+
+
+def _metadata(field: FieldInfo) -> dict[str, str]:
+    extra = field.json_schema_extra
+    return {key: str(value) for key, value in extra.items()} if isinstance(extra, dict) else {}
+
+
+def bounds_of(field: FieldInfo) -> tuple[float | None, float | None]:
+    """Return the allowed range of a field, None where it is open."""
+    low = next((m.ge for m in field.metadata if hasattr(m, "ge")), None)
+    high = next((m.le for m in field.metadata if hasattr(m, "le")), None)
+    return low, high
+
+
+def _interval(field: FieldInfo) -> str:
+    low, high = bounds_of(field)
+    left = "(-inf" if low is None else f"[{low:g}"
+    right = "inf)" if high is None else f"{high:g}]"
+    return f"{left}, {right}"
+
+
+def _row(name: str, field: FieldInfo) -> dict[str, str]:
+    extra = _metadata(field)
+    default = "required" if field.is_required() else f"{field.default}"
+    return {
+        "name": name,
+        "symbol": extra.get("symbol", ""),
+        "default": default,
+        "unit": extra.get("unit", "-"),
+        "bounds": _interval(field) if bounds_of(field) != (None, None) else "",
+        "source": extra.get("source", ""),
+        "description": field.description or "",
+    }
+
+
+def explain(error: ValidationError, model: type[BaseModel], *, where: str = "") -> list[str]:
+    """Turn pydantic's error into our lines: path of the key, value, what is allowed, what was probably meant."""
+    return [_line(item, model, where) for item in error.errors(include_url=False)]
+
+
+def _line(item: Any, model: type[BaseModel], where: str) -> str:
+    location = tuple(item["loc"])
+    key = dotted(location, where)
+    owner, field = _owner(model, location)
+    kind, value = item["type"], item["input"]
+    if kind == "extra_forbidden":
+        names = owner.model_fields if owner is not None else ()
+        return f"`{key}`: no such key{did_you_mean(str(location[-1]), names)}"
+    if kind == "missing":
+        return f"`{key}`: missing, and it has no default"
+    if kind in {"greater_than_equal", "less_than_equal"} and field is not None:
+        return _out_of_bounds(key, value, field)
+    if kind in _TYPE_WORDS:
+        return f"`{key}`: {value!r} is not {_TYPE_WORDS[kind]}"
+    message = str(item.get("ctx", {}).get("error", "") or item["msg"])
+    return message if message.startswith("`") else f"`{key}`: {value!r}: {message}"
+
+
+def _out_of_bounds(key: str, value: float, field: FieldInfo) -> str:
+    extra, unit = _metadata(field), ""
+    if extra.get("unit", "-") not in {"1", "-"}:
+        unit = f" {extra['unit']}"
+    words = f" ({field.description})" if field.description else ""
+    return f"`{key}`: {value:g}{unit} is outside {_interval(field)}{words}{_rescaled(value, field)}"
+
+
+def _rescaled(value: float, field: FieldInfo) -> str:
+    low, high = bounds_of(field)
+    for factor in (1e-3, 1e3):
+        guess = value * factor
+        if value and (low is None or guess >= low) and (high is None or guess <= high):
+            return f"; did you mean {guess:g}?"
+    return ""
+
+
+def dotted(location: tuple[str | int, ...], where: str = "") -> str:
+    """Write a location as a path.
+
+    Examples
+    --------
+    >>> dotted(("sessions", 0, "runs", 1, "duration"))
+    'sessions[0].runs[1].duration'
+    """
+    text = where
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
+    return text
+
+
+def _owner(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[type[BaseModel] | None, FieldInfo | None]:
+    """Walk down to the model that owns the last key, through tuples of models."""
+    owner: type[BaseModel] | None = model
+    field: FieldInfo | None = None
+    for part in location:
+        if isinstance(part, int):
+            continue
+        if field is not None:
+            owner = next(_models_in(field.annotation), None)
+        field = owner.model_fields.get(part) if owner is not None else None
+    return owner, field
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _models_in(inner)

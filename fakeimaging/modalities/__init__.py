@@ -1,0 +1,15 @@
+"""What an instrument sees: one file a modality. `MODALITIES` finds them by name."""
+
+from __future__ import annotations
+
+from fakeimaging.core.registry import Registry
+from fakeimaging.modalities.modality import Modality
+
+MODALITIES: Registry[Modality] = Registry(
+    "modality",
+    "fakeimaging.modalities",
+    {
+        "bold": "fakeimaging.modalities.bold:MODALITY",
+        "t1w": "fakeimaging.modalities.t1w:MODALITY",
+    },
+)

@@ -1,0 +1,88 @@
+"""`acquire`: put a subject, and for functional imaging an activity, into an instrument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fakeimaging.activity.activity import Activity
+from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
+from fakeimaging.core.streams import Streams
+from fakeimaging.modalities import MODALITIES
+from fakeimaging.modalities.modality import Modality
+from fakeimaging.modalities.recording import Recording
+from fakeimaging.structure.subject import Subject, legal_label
+
+
+def acquire(
+    modality: str | Modality,
+    subject: Subject,
+    activity: Activity | None = None,
+    *,
+    session: str | None = None,
+    repeat: int = 1,
+    off: Iterable[str] = (),
+    **parameters: Any,
+) -> Recording:
+    """Image a subject.
+
+    Parameters
+    ----------
+    modality : str or Modality
+        Registered name, such as ``"bold"`` or ``"t1w"``.
+    subject : Subject
+    activity : Activity, optional
+        Needed by modalities that image function; others ignore it.
+    session : str, optional
+        Session of a structural image; a functional one takes its activity's.
+    repeat : int
+        A second scan of the same thing has fresh noise: repeat 2.
+    off : iterable of str
+        Stages to leave out; the others keep their bits.
+    **parameters
+        Of the modality, such as ``tr=1.0``.
+
+    Returns
+    -------
+    Recording
+        Nothing is computed before it is asked for, except the forward model's small parts.
+
+    Raises
+    ------
+    ParameterError, UnknownNameError, InputError
+        If a parameter, stage or modality is not known or allowed, or the activity is missing or another subject's.
+
+    Examples
+    --------
+    >>> from fakeimaging import make_subject
+    >>> subject = make_subject("01", seed=1, anatomy="tiny")
+    >>> scan = acquire("t1w", subject, voxel_size=4.0)
+    >>> scan.stages
+    ('bias', 'thermal', 'magnitude', 'quantisation')
+    >>> scan.observed.to_nifti().shape
+    (48, 60, 48)
+    """
+    chosen = MODALITIES.get(modality) if isinstance(modality, str) else modality
+    checked = chosen.parameters.parse(parameters, where=chosen.name)
+    names = [stage.name for stage in chosen.observe]
+    switched_off = frozenset(off)
+    for name in switched_off - set(names):
+        raise UnknownNameError(f"{chosen.name} has no stage '{name}'{did_you_mean(name, names)}", value=name)
+    if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
+        raise InputError(f"`repeat`: {repeat!r} is not a whole number of at least 1", value=repeat)
+    used = activity if chosen.images == "function" else None
+    origin = _origin(chosen, subject, used, session)
+    forward = chosen.forward(subject, used, checked)
+    return Recording(chosen, checked, origin.at(chosen.name, f"repeat-{repeat}"), forward, switched_off)
+
+
+def _origin(modality: Modality, subject: Subject, activity: Activity | None, session: str | None) -> Streams:
+    if modality.images != "function":
+        return subject.streams.at(f"ses-{legal_label(session)}") if session is not None else subject.streams
+    if activity is None:
+        raise InputError(f"{modality.name} images activity: acquire('{modality.name}', subject, activity)")
+    if activity.streams.path[: len(subject.streams.path)] != subject.streams.path:
+        raise InputError(f"the activity is of {activity.streams.path[0]}, the subject is {subject.streams.path[0]}")
+    if session is not None and session != activity.session:
+        raise InputError(f"`session`: the activity is of session {activity.session!r}, not {session!r}", value=session)
+    return activity.streams

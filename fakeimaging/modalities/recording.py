@@ -1,0 +1,116 @@
+"""A Recording: what one instrument saw, layer by layer, made when asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.core.citations import Reference, collect
+from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
+from fakeimaging.core.parameters import Parameters
+from fakeimaging.core.streams import Streams
+from fakeimaging.modalities.layers import Forward, Image, Recipe, Stage
+from fakeimaging.modalities.modality import Modality
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What one instrument saw.
+
+    Parameters
+    ----------
+    modality : Modality
+    parameters : Parameters
+    streams : Streams
+        Place in the tree of random streams.
+    forward : Forward
+    off : frozenset of str
+        Stages that are switched off.
+    """
+
+    modality: Modality
+    parameters: Parameters
+    streams: Streams
+    forward: Forward
+    off: frozenset[str] = frozenset()
+    _recipes: dict[str, Recipe] = field(default_factory=dict, repr=False)
+
+    @property
+    def clean(self) -> Image:
+        """The image without any stage."""
+        return self.forward.clean
+
+    @property
+    def observed(self) -> Image:
+        """The image after every stage that is on."""
+        return self._upto(len(self.modality.observe))
+
+    @property
+    def truth(self) -> dict[str, npt.NDArray]:
+        """What only the simulator knows, by name."""
+        return dict(self.forward.truth)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages that are on, in order."""
+        return tuple(stage.name for stage in self.modality.observe if stage.name not in self.off)
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """The papers behind this recording."""
+        return collect(self.modality.references)
+
+    def recipe(self, name: str) -> Recipe:
+        """Return parameters and draws of a stage, the same whether it is on or off."""
+        if name not in self._recipes:
+            stage = self._stage(name)
+            rng = self.streams.at(name, "recipe").rng()
+            self._recipes[name] = stage.draw(self.forward, self.parameters, rng=rng)
+        return self._recipes[name]
+
+    def layer(self, name: str) -> Image:
+        """Return the term that an additive stage adds, complex where it is."""
+        stage = self._stage(name)
+        if stage.kind != "additive":
+            raise InputError(f"stage '{name}' changes the image and adds no term: see before('{name}') and after('{name}')", value=name)
+        return self._image(partial(self._term, stage))
+
+    def before(self, name: str) -> Image:
+        """Return the image that reaches a stage."""
+        return self._upto(self.modality.observe.index(self._stage(name)))
+
+    def after(self, name: str) -> Image:
+        """Return the image that leaves a stage."""
+        return self._upto(self.modality.observe.index(self._stage(name)) + 1)
+
+    def _stage(self, name: str) -> Stage:
+        names = {stage.name: stage for stage in self.modality.observe}
+        if name not in names:
+            raise UnknownNameError(f"{self.modality.name} has no stage '{name}'{did_you_mean(name, names)}", value=name)
+        return names[name]
+
+    def _image(self, make: object) -> Image:
+        return Image(self.clean.grid, self.clean.clock, make, self.clean.slope)  # type: ignore[arg-type]
+
+    def _upto(self, n_stages: int) -> Image:
+        return self._image(partial(self._make, n_stages))
+
+    def _term(self, stage: Stage, v: int) -> npt.NDArray:
+        return stage.act(self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v))
+
+    def _rng(self, stage: Stage, v: int) -> np.random.Generator:
+        return self.streams.at(stage.name, f"volume-{v}").rng()
+
+    def _make(self, n_stages: int, v: int) -> npt.NDArray:
+        image = self.clean.make(v)
+        for stage in self.modality.observe[:n_stages]:
+            if stage.name in self.off:
+                continue
+            if stage.kind == "additive":
+                image = image + self._term(stage, v)
+            else:
+                image = stage.act(image, self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v))
+        return image

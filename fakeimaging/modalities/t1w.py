@@ -1,0 +1,86 @@
+"""T1-weighted anatomy: an MPRAGE image of the tissue fractions at 3 T.
+
+It images tissue: neither the connectome nor the activity changes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fakeimaging.activity.activity import Activity
+from fakeimaging.core.citations import Reference
+from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.spaces import centred_grid
+from fakeimaging.modalities.layers import Forward, Image
+from fakeimaging.modalities.modality import Modality
+from fakeimaging.modalities.relaxation import TISSUES, MprageTiming, mprage, relaxation_at_3t
+from fakeimaging.modalities.stages import BIAS, MAGNITUDE, QUANTISATION, THERMAL, slope_for
+from fakeimaging.structure.subject import Subject
+
+FIELD_OF_VIEW = (192.0, 240.0, 192.0)
+"""mm, centred on the isocentre."""
+GREY_SIGNAL = 1000.0
+"""Receiver gain: pure grey matter has this signal, in image units."""
+
+
+class T1wParameters(Parameters):
+    """Parameters of the scan."""
+
+    voxel_size: float = parameter(1.0, unit="mm", bounds=(0.7, 8), description="edge of the cubic voxel")
+    tr: float = parameter(2.3, unit="s", bounds=(0.5, 10), symbol="TR", description="time between inversions")
+    inversion_time: float = parameter(0.9, unit="s", bounds=(0.7, 3), symbol="TI", description="inversion to centre of k-space")
+    echo_spacing: float = parameter(0.007, unit="s", bounds=(0.002, 0.0075), symbol="ES", description="between readouts")
+    flip_angle: float = parameter(9.0, unit="deg", bounds=(1, 30), symbol="alpha", description="of each readout")
+    snr: float = parameter(40.0, unit="1", bounds=(1, 1e6), description="grey matter over thermal noise")
+    bias_sd: float = parameter(0.1, unit="1", bounds=(0, 0.5), description="SD of the log receive field in the brain")
+
+
+N_ECHOES = 176
+
+
+def forward(subject: Subject, activity: Activity | None, parameters: T1wParameters) -> Forward:
+    """Return the noise-free image: tissue fractions times the MPRAGE signal of each tissue."""
+    p = parameters
+    timing = MprageTiming(p.tr, p.inversion_time, p.echo_spacing, p.flip_angle, N_ECHOES)
+    signals = {name: mprage(tissue, timing) for name, tissue in relaxation_at_3t().items()}
+    gain = GREY_SIGNAL / signals["grey"]
+    nx, ny, nz = (round(length / p.voxel_size) for length in FIELD_OF_VIEW)
+    grid = centred_grid((nx, ny, nz), p.voxel_size)
+    tissue = subject.anatomy.tissue(grid)
+    image = np.zeros(grid.shape, dtype=np.float32)
+    for name in TISSUES:
+        image += np.float32(gain * signals[name]) * getattr(tissue, name)
+    image.flags.writeable = False
+    clean = Image(grid, None, lambda v: image, slope_for(gain * max(signals.values())))
+    return Forward(clean, GREY_SIGNAL, image, {})
+
+
+def sidecar(parameters: T1wParameters, forward: Forward) -> dict[str, Any]:
+    """Return the BIDS keys of the scan."""
+    return {
+        "MagneticFieldStrength": 3.0,
+        "MRAcquisitionType": "3D",
+        "ScanningSequence": "GR_IR",
+        "SequenceVariant": "SP_MP",
+        "RepetitionTime": parameters.tr,
+        "InversionTime": parameters.inversion_time,
+        "FlipAngle": parameters.flip_angle,
+    }
+
+
+MODALITY = Modality(
+    name="t1w",
+    parameters=T1wParameters,
+    images="tissue",
+    forward=forward,
+    observe=(BIAS, THERMAL, MAGNITUDE, QUANTISATION),
+    datatype="anat",
+    suffix="T1w",
+    sidecar=sidecar,
+    references=(
+        Reference("Mugler and Brookeman", 1990, "10.1002/mrm.1910150117", "MPRAGE"),
+        Reference("Wansapura et al.", 1999, "10.1002/(SICI)1522-2586(199904)9:4<531::AID-JMRI4>3.0.CO;2-L", "relaxation at 3 T"),
+    ),
+)

@@ -1,0 +1,1 @@
+"""What is there: anatomy, parcellation, connectome, and the Subject that holds them."""
