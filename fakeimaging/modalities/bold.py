@@ -98,21 +98,32 @@ class Painting:
     grey: npt.NDArray[np.float32]
 
 
+def geometry(parameters: BoldParameters, duration: float) -> tuple[Grid, Clock]:
+    """Return the native grid and the start of each volume; volumes that do not fit the run are left out.
+
+    Raises
+    ------
+    InputError
+        If not one volume fits.
+    """
+    nx, ny, nz = (round(length / parameters.voxel_size) for length in FIELD_OF_VIEW)
+    n_volumes = int(duration / parameters.tr + 1e-9)
+    if n_volumes < 1:
+        raise InputError(f"`bold.tr`: {parameters.tr:g} s is longer than the run of {duration:g} s", value=parameters.tr)
+    return centred_grid((nx, ny, nz), parameters.voxel_size), Clock(0.0, parameters.tr, n_volumes)
+
+
 def forward(subject: Subject, activity: Activity | None, parameters: BoldParameters) -> Forward:
     """Return the noise-free series and the truth: regional BOLD and blood flow at the middle of each volume."""
     if activity is None:
         raise InputError("bold images activity")
     p = parameters
-    nx, ny, nz = (round(length / p.voxel_size) for length in FIELD_OF_VIEW)
-    grid = centred_grid((nx, ny, nz), p.voxel_size)
-    clock = Clock(0.0, p.tr, int(activity.duration / p.tr + 1e-9))
-    if clock.n < 1:
-        raise InputError(f"`bold.tr`: {p.tr:g} s is longer than the run of {activity.duration:g} s", value=p.tr)
+    grid, clock = geometry(p, activity.duration)
     signals = _tissue_signals(p)
     baseline, painting = _paint(subject, grid, signals)
     flow = blood_flow(activity, p.hemodynamics)
     change = bold_change(flow, p)
-    offsets = slice_times(nz, p.tr, p.slice_order)
+    offsets = slice_times(grid.shape[2], p.tr, p.slice_order)
 
     def volume(v: int) -> npt.NDArray[np.float32]:
         at_slices = sample(change, flow.clock, clock.times[v] + offsets).astype(np.float32)
@@ -200,6 +211,7 @@ MODALITY = Modality(
     name="bold",
     parameters=BoldParameters,
     images="function",
+    geometry=geometry,
     forward=forward,
     observe=(DRIFT, THERMAL, MAGNITUDE, QUANTISATION),
     datatype="func",

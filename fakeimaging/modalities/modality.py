@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
+from fakeimaging.core.clocks import Clock
 from fakeimaging.core.parameters import Parameters
+from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.layers import Forward, Stage
 from fakeimaging.structure.subject import Subject
 
@@ -24,6 +26,8 @@ class Modality:
         With a default for every field.
     images : {"tissue", "function", "connectivity"}
         What it maps; only function needs an Activity.
+    geometry : callable
+        ``geometry(parameters, duration) -> (grid, clock)`` of a scan of a run of that many seconds; no clock when static.
     forward : callable
         ``forward(subject, activity, parameters) -> Forward``; no randomness. Activity is None unless it images function.
     observe : tuple of Stage
@@ -38,6 +42,7 @@ class Modality:
     name: str
     parameters: type[Parameters]
     images: Literal["tissue", "function", "connectivity"]
+    geometry: Callable[[Any, float], tuple[Grid, Clock | None]]
     forward: Callable[[Subject, Activity | None, Any], Forward]
     observe: tuple[Stage, ...]
     datatype: str

@@ -12,7 +12,7 @@ import numpy as np
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import Parameters, parameter
-from fakeimaging.core.spaces import centred_grid
+from fakeimaging.core.spaces import Grid, centred_grid
 from fakeimaging.modalities.layers import Forward, Image
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.modalities.relaxation import TISSUES, MprageTiming, mprage, relaxation_at_3t
@@ -40,14 +40,19 @@ class T1wParameters(Parameters):
 N_ECHOES = 176
 
 
+def geometry(parameters: T1wParameters, duration: float) -> tuple[Grid, None]:
+    """Return the native grid; a T1w does not depend on a run."""
+    nx, ny, nz = (round(length / parameters.voxel_size) for length in FIELD_OF_VIEW)
+    return centred_grid((nx, ny, nz), parameters.voxel_size), None
+
+
 def forward(subject: Subject, activity: Activity | None, parameters: T1wParameters) -> Forward:
     """Return the noise-free image: tissue fractions times the MPRAGE signal of each tissue."""
     p = parameters
     timing = MprageTiming(p.tr, p.inversion_time, p.echo_spacing, p.flip_angle, N_ECHOES)
     signals = {name: mprage(tissue, timing) for name, tissue in relaxation_at_3t().items()}
     gain = GREY_SIGNAL / signals["grey"]
-    nx, ny, nz = (round(length / p.voxel_size) for length in FIELD_OF_VIEW)
-    grid = centred_grid((nx, ny, nz), p.voxel_size)
+    grid, _ = geometry(p, 0.0)
     tissue = subject.anatomy.tissue(grid)
     image = np.zeros(grid.shape, dtype=np.float32)
     for name in TISSUES:
@@ -74,6 +79,7 @@ MODALITY = Modality(
     name="t1w",
     parameters=T1wParameters,
     images="tissue",
+    geometry=geometry,
     forward=forward,
     observe=(BIAS, THERMAL, MAGNITUDE, QUANTISATION),
     datatype="anat",

@@ -35,7 +35,7 @@ class SubjectParameters(Parameters):
     anatomy: Literal["template", "tiny"] = parameter("template", unit="-", description="brain of the MNI template, or an ellipsoid")
     n_regions: int | None = parameter(None, unit="1", bounds=(2, 300), description="number of regions (100; tiny 10)")
     pose: Pose = Pose()
-    connectome: DistanceRule = DistanceRule()
+    distance_rule: DistanceRule = DistanceRule()
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,7 @@ def make_subject(
     anatomy = Anatomy(maps, random_pose(checked.pose, centre, rng=own.at("structure", "pose").rng()))
     if connectome is None:
         group = root.at("cohort", "connectome")
-        rule = checked.connectome
+        rule = checked.distance_rule
         connectome = generate_connectome(parcellation.regions, rule, group=group, own=own.at("structure", "connectome"))
     if connectome.n_regions != len(parcellation.regions):
         raise InputError(f"the connectome has {connectome.n_regions} regions, the parcellation {len(parcellation.regions)}")

@@ -1,0 +1,169 @@
+"""Runs a study: one task a subject, on as many workers as asked, into a folder that survives interruption."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fakeimaging.activity.activity import compile_model
+from fakeimaging.core.errors import InputError, OutputError
+from fakeimaging.core.files import HIDDEN, remove_leftovers
+from fakeimaging.dataset.describe import read_record, write_description
+from fakeimaging.dataset.load import Dataset
+from fakeimaging.dataset.manifest import clear_subject, is_complete
+from fakeimaging.dataset.names import RECORD
+from fakeimaging.dataset.plan import total_bytes
+from fakeimaging.dataset.study import Study, read_study
+from fakeimaging.dataset.write import subject_of, write_subject
+
+Progress = Callable[[str, str], None]
+"""Called with a subject's label and ``"done"`` or ``"kept"``."""
+
+
+def simulate_study(
+    study: Study | Mapping[str, Any] | str | Path | None = None,
+    out: str | Path = "my-dataset",
+    *,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Simulate a study and write it as a BIDS dataset with its truth.
+
+    A subject that an earlier, interrupted call finished is kept; the result is the same as without the interruption.
+
+    Parameters
+    ----------
+    study : Study, mapping, path or None
+        A study, its content, a TOML file, or None for the built-in study.
+    out : path
+        Folder to write to: new, empty, or an earlier result of the same study.
+    jobs : int
+        Workers; the written bytes do not depend on it.
+    progress : callable, optional
+        ``progress(label, "done" or "kept")`` after each subject.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    ParameterError, InputError
+        If the study is not sound.
+    OutputError
+        If the folder cannot be used; nothing in it is touched then.
+    """
+    checked = _as_study(study)
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
+        raise InputError(f"`jobs`: {jobs!r} is not a whole number of at least 1", value=jobs)
+    root = Path(out)
+    with _claimed(root):
+        checked = _agreed(root, checked)
+        remove_leftovers(root)
+        write_description(checked, root)
+        _run(checked, root, jobs, progress or (lambda label, state: None))
+    return Dataset(root)
+
+
+def _as_study(study: Study | Mapping[str, Any] | str | Path | None) -> Study:
+    if isinstance(study, Mapping):
+        return Study.check(study)
+    if isinstance(study, Study):
+        return Study.check(study.content())
+    return read_study(study)
+
+
+@contextmanager
+def _claimed(root: Path) -> Iterator[None]:
+    """Make the folder and hold it: a second run on the same folder is refused. The lock leaves no file and dies with us."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise OutputError(f"cannot use {root} as a folder: {error.strerror}") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise OutputError(f"another run is writing to {root}") from None
+    finally:
+        os.close(handle)
+
+
+def _agreed(root: Path, study: Study) -> Study:
+    """Check that the folder is ours to write: empty, or holding the same study with no subject that would be dropped."""
+    if not os.access(root, os.W_OK):
+        raise OutputError(f"cannot write to {root}")
+    found = [path.name for path in root.iterdir() if not path.name.startswith(HIDDEN)]
+    if found and not (root / RECORD).exists() and not _only_ours(root):
+        raise OutputError(f"{root} holds something else ({', '.join(sorted(found)[:3])}); choose a new or empty folder")
+    if (root / RECORD).exists():
+        earlier = Study.check(read_record(root)["study"])
+        if earlier.digest() != study.digest():
+            raise OutputError(f"{root} holds another study (`{_difference(earlier, study)}` differs); choose a new folder")
+        if dropped := set(earlier.labels) - set(study.labels):
+            raise OutputError(f"{root} holds subjects that this study has not: {', '.join(sorted(dropped))}")
+    needed, free = total_bytes(study), shutil.disk_usage(root).free
+    present = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+    if needed - present > free:
+        raise OutputError(f"{root} has room for {free / 1e6:.0f} MB; about {(needed - present) / 1e6:.0f} MB are needed")
+    return study
+
+
+def _only_ours(root: Path) -> bool:
+    """Tell whether an interrupted first write left nothing but our own unfinished files."""
+    return all(path.is_dir() or path.name.startswith(HIDDEN) for path in root.rglob("*"))
+
+
+def _difference(earlier: Study, study: Study) -> str:
+    before, after = earlier.content(), study.content()
+    return next(key for key in before if key not in {"name", "subjects"} and before[key] != after[key])
+
+
+def _run(study: Study, root: Path, jobs: int, progress: Progress) -> None:
+    waiting = []
+    for label in study.labels:
+        if is_complete(root, label, study.digest()):
+            progress(label, "kept")
+        else:
+            waiting.append(label)
+    if not waiting:
+        return
+    _compile(study, waiting[0])
+    for label in _results(study, root, waiting, min(jobs, len(waiting))):
+        progress(label, "done")
+
+
+def _compile(study: Study, label: str) -> None:
+    """Compile every model once, here, so that workers find it on disk."""
+    subject = subject_of(study, label)
+    for model in {run.model for session in study.sessions for run in session.runs}:
+        compile_model(model, subject)
+
+
+def _results(study: Study, root: Path, labels: list[str], jobs: int) -> Iterator[str]:
+    if jobs == 1:
+        yield from (one_subject(study.content(), label, str(root)) for label in labels)
+        return
+    from joblib import Parallel, delayed
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given")
+        tasks = (delayed(one_subject)(study.content(), label, str(root)) for label in labels)
+        yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks)
+
+
+def one_subject(content: dict[str, Any], label: str, root: str) -> str:
+    """Write one subject from a clean start, with one thread in linear algebra (its bits depend on the number of threads)."""
+    from threadpoolctl import threadpool_limits
+
+    clear_subject(Path(root), label)
+    with threadpool_limits(limits=1):
+        write_subject(Study.check(content), label, Path(root))
+    return label

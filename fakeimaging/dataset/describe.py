@@ -1,0 +1,83 @@
+"""Files about the whole dataset: descriptions, README, participants, and the record it can be made again from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import fakeimaging
+from fakeimaging.core.errors import InputError
+from fakeimaging.core.files import write_json, write_text, write_tsv
+from fakeimaging.core.provenance import fingerprint
+from fakeimaging.dataset.names import RECORD, SOURCE, TRUTH
+from fakeimaging.dataset.study import Study
+
+BIDS_VERSION = "1.10.0"
+_GENERATED = {
+    "Name": "fakeimaging",
+    "Version": fakeimaging.__version__,
+    "Description": "synthetic neuroimaging simulator",
+}
+_README = """\
+{name}
+{rule}
+
+Every number in this dataset was simulated with fakeimaging {version}; no human took part.
+
+A simulated brain network (regions and tracts of each subject) generated activity, which passed through forward models of
+instruments. Each file has its truth:
+
+- raw files at the root are what an instrument would have recorded (BIDS);
+- derivatives/fakeimaging-truth holds the same images without noise, the true regions and the true tissue fractions;
+- sourcedata/fakeimaging holds the connectome, the activity, the recipe of every noise layer, and record.json, from which
+  `fakeimaging verify` makes the dataset again and compares.
+
+Not for clinical use.
+
+Anatomy: ICBM 2009a nonlinear symmetric template, Copyright (C) 1993-2009 Louis Collins, McConnell Brain Imaging Centre, Montreal
+Neurological Institute, McGill University.
+"""
+_SOURCE_README = """\
+What has no BIDS name, one folder a subject. Row i of every table and matrix is label i + 1 of the region image.
+
+- *_regions.tsv: names, hemisphere, network, centroid in template and native mm, volume in mm3
+- *_weights.tsv, *_lengths.tsv: connectome, weights[target, source], lengths in mm
+- *_transform.json: native mm to template mm
+- *_tap-*.npy with .json: activity, time x region, unit and clock in the .json; times below 0 are warm-up
+- *_recipe.json: parameters and random draws of each stage, and the stream of its random numbers
+- *_regional-*.npy: regional truth of a recording, region x volume
+- manifest.json: every file of the subject with size and hash of its decompressed bytes
+"""
+
+
+def write_description(study: Study, root: Path) -> None:
+    """Write every file that describes the dataset as a whole; the same study gives the same bytes."""
+    write_json(root / RECORD, {"study": study.content(), "made_by": _GENERATED, "machine": fingerprint()})
+    description = {"Name": study.name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "License": "CC0"}
+    write_json(root / "dataset_description.json", description | {"Authors": ["fakeimaging"], "GeneratedBy": [_GENERATED]})
+    write_text(root / "README", _README.format(name=study.name, rule="=" * len(study.name), version=fakeimaging.__version__))
+    write_tsv(root / "participants.tsv", ["participant_id"], [[f"sub-{label}"] for label in study.labels])
+    write_json(root / "participants.json", {"participant_id": {"Description": "label of a simulated subject"}})
+    truth: dict[str, Any] = {
+        "Name": f"{study.name}: truth", "BIDSVersion": BIDS_VERSION, "DatasetType": "derivative",
+        "GeneratedBy": [_GENERATED], "SourceDatasets": [{"URL": "../../"}], "DatasetLinks": {"raw": "../../"},
+    }  # fmt: skip
+    write_json(root / TRUTH / "dataset_description.json", truth)
+    write_text(root / TRUTH / "README", f"True images of the dataset two folders up, simulated with fakeimaging {fakeimaging.__version__}.\n")
+    write_text(root / SOURCE / "README", _SOURCE_README)
+
+
+def read_record(root: Path) -> dict[str, Any]:
+    """Return the record of a dataset: ``study``, ``made_by`` and ``machine``.
+
+    Raises
+    ------
+    InputError
+        If the folder is not a dataset of ours.
+    """
+    try:
+        content: dict[str, Any] = json.loads((root / RECORD).read_text())
+    except (OSError, ValueError):
+        raise InputError(f"{root} is not a dataset written by fakeimaging: it has no readable {RECORD}", value=root) from None
+    return content

@@ -1,0 +1,161 @@
+"""Back from disk: subjects, activities and recordings of a dataset as Python objects, made when asked.
+
+A subject is made again from the record; an activity's taps are read from their files; a recording is acquired again from
+both, so that every layer is there, bit for bit on the same class of machine.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fakeimaging.activity.activity import Activity, run_path
+from fakeimaging.activity.models import as_model
+from fakeimaging.activity.taps import Tap
+from fakeimaging.core.citations import Reference, collect
+from fakeimaging.core.clocks import Clock
+from fakeimaging.core.errors import InputError
+from fakeimaging.dataset import names
+from fakeimaging.dataset.describe import read_record
+from fakeimaging.dataset.names import Scan
+from fakeimaging.dataset.study import Run, Session, Study
+from fakeimaging.dataset.write import recording_of, subject_of
+from fakeimaging.modalities import MODALITIES
+from fakeimaging.modalities.recording import Recording
+from fakeimaging.structure.subject import Subject
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset on disk.
+
+    Parameters
+    ----------
+    root : Path
+    """
+
+    root: Path
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What the dataset was made from and on."""
+        return read_record(self.root)
+
+    @cached_property
+    def study(self) -> Study:
+        """The study."""
+        return Study.check(self.record["study"])
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Labels of the subjects."""
+        return self.study.labels
+
+    def scans(self, subject: str | None = None) -> tuple[Scan, ...]:
+        """Return the recordings of a subject, or of all."""
+        labels = self.subjects if subject is None else (self._known(subject),)
+        return tuple(scan for label in labels for scan in names.scans(self.study, label))
+
+    def subject(self, label: str) -> Subject:
+        """Return a subject."""
+        return subject_of(self.study, self._known(label))
+
+    def activity(self, subject: str, *, task: str = "rest", run: int = 1, session: str | None = None) -> Activity:
+        """Return the activity of a run; its taps stay on disk until they are read.
+
+        Raises
+        ------
+        InputError
+            If the study has no such run, or its files are missing.
+        """
+        where, wanted = self._run(task, run, session)
+        made_by = as_model(wanted.model)
+        taps = {name: self._tap(subject, where, wanted, name) for name in made_by.observables}
+        return Activity(
+            self.subject(subject).streams.at(*run_path(task, run, session)), task, run, session, made_by.name,
+            made_by.parameters.parse(wanted.parameters), wanted.duration, taps, references=made_by.references,
+        )  # fmt: skip
+
+    def recording(self, subject: str, modality: str, *, task: str | None = None, run: int = 1, session: str | None = None, repeat: int = 1) -> Recording:
+        """Return a recording with all its layers.
+
+        ``task`` may be left out where the study has one scan of this modality and session.
+
+        Raises
+        ------
+        InputError
+            If the study has no such scan, or several.
+        """
+        found = [
+            scan for scan in self.scans(subject)
+            if (scan.modality, scan.session, scan.acquisition.repeat) == (modality, session, repeat)
+            and (task is None or (scan.task, scan.run) == (task, run))
+        ]  # fmt: skip
+        if len(found) != 1:
+            listed = ", ".join(scan.raw.name for scan in self.scans(subject)) or "none"
+            raise InputError(f"{len(found)} scans fit {modality}, task {task!r}, session {session!r}; there are: {listed}")
+        return self.reacquire(found[0])
+
+    def reacquire(self, scan: Scan) -> Recording:
+        """Acquire a scan again from the stored activity."""
+        activity = None
+        if scan.task is not None and scan.run is not None:
+            activity = self.activity(scan.subject, task=scan.task, run=scan.run, session=scan.session)
+        return recording_of(scan, self.subject(scan.subject), activity)
+
+    def references(self) -> tuple[Reference, ...]:
+        """Return the papers behind exactly what this dataset used."""
+        models = {run.model for session in self.study.sessions for run in session.runs}
+        used = {scan.modality for scan in self.scans()}
+        from_models = (as_model(model).references for model in models)
+        from_modalities = (MODALITIES.get(modality).references for modality in used)
+        return collect(self.subject(self.subjects[0]).references, *from_models, *from_modalities)
+
+    def _known(self, label: str) -> str:
+        if label not in self.subjects:
+            raise InputError(f"no subject '{label}'; there are: {', '.join(self.subjects)}", value=label)
+        return label
+
+    def _run(self, task: str, run: int, session: str | None) -> tuple[Session, Run]:
+        for where in self.study.sessions:
+            for wanted in where.runs:
+                if (where.label, wanted.task, wanted.run) == (session, task, run):
+                    return where, wanted
+        raise InputError(f"the study has no run {run} of task '{task}' in session {session!r}")
+
+    def _tap(self, subject: str, session: Session, run: Run, name: str) -> Tap:
+        path = self.root / names.tap_file(subject, session, run.task, run.run, name)
+        try:
+            about = json.loads(path.with_suffix(".json").read_text())
+            samples = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read the activity {path}: {error}", value=path) from None
+        return Tap(name, about["unit"], Clock(**about["clock_s"]), samples)
+
+
+def load(root: str | Path) -> Dataset:
+    """Open a dataset that `simulate_study` wrote.
+
+    Parameters
+    ----------
+    root : path
+        Folder of the dataset.
+
+    Returns
+    -------
+    Dataset
+        Nothing but its record is read before it is asked for.
+
+    Raises
+    ------
+    InputError
+        If the folder is not one of our datasets.
+    """
+    dataset = Dataset(Path(root))
+    _ = dataset.study
+    return dataset

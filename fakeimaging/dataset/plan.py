@@ -1,0 +1,92 @@
+"""What a study will write, before anything runs: shapes, bytes, random streams, time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from fakeimaging.activity.activity import LEAD, run_path
+from fakeimaging.activity.models import as_model
+from fakeimaging.dataset.names import Scan, scans
+from fakeimaging.dataset.study import Run, Session, Study
+from fakeimaging.dataset.write import anatomy_grid
+from fakeimaging.modalities import MODALITIES
+from fakeimaging.structure.parcellation import DEFAULT_REGIONS
+from fakeimaging.structure.subject import TINY_REGIONS
+
+BYTES_A_VOXEL = {"observed": 1.2, "clean": 0.6, "truth": 0.4}
+"""Compressed bytes a voxel, rounded up (the default study gives 0.9 and 0.7 observed, 0.3 and 0.2 clean)."""
+SECONDS_A_MEGAVOXEL = 0.09
+"""Time to simulate and write observed and clean voxels on one core, rounded up."""
+STEPS_A_SECOND = 75_000
+"""Steps of the engine in a second at 100 regions, rounded down; goes with the square of their number."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that is written for each subject.
+
+    Parameters
+    ----------
+    name : str
+    shape : tuple of int
+    bytes : int
+        On disk, an upper estimate.
+    seconds : float
+        On one core, an upper estimate.
+    stream : str
+        Path of its random numbers.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    bytes: int
+    seconds: float
+    stream: str
+
+
+def plan(study: Study) -> list[Item]:
+    """Return what is written for each subject, shown for the first one."""
+    subject = study.labels[0]
+    items = [_scan(scan, study) for scan in scans(study, subject)]
+    truth = (*anatomy_grid(study).shape, 4)
+    items.append(_images("true regions and tissue fractions", truth, BYTES_A_VOXEL["truth"], f"sub-{subject}/structure"))
+    return items + [_activity(run, session, study, subject) for session in study.sessions for run in session.runs]
+
+
+def total_bytes(study: Study) -> int:
+    """Return an upper estimate of the dataset's size."""
+    return len(study.labels) * sum(item.bytes for item in plan(study))
+
+
+def total_seconds(study: Study, jobs: int) -> float:
+    """Return a rough estimate of the time to write it with ``jobs`` workers."""
+    rounds = -(-len(study.labels) // max(1, jobs))
+    return 3.0 + rounds * sum(item.seconds for item in plan(study))
+
+
+def _images(name: str, shape: tuple[int, ...], bytes_a_voxel: float, stream: str) -> Item:
+    return Item(name, shape, int(prod(shape) * bytes_a_voxel), SECONDS_A_MEGAVOXEL * prod(shape) / 1e6, stream)
+
+
+def _scan(scan: Scan, study: Study) -> Item:
+    modality = MODALITIES.get(scan.modality)
+    parameters = modality.parameters.parse(scan.acquisition.parameters, where=scan.modality)
+    durations = [r.duration for s in study.sessions for r in s.runs if s.label == scan.session and (r.task, r.run) == (scan.task, scan.run)]
+    grid, clock = modality.geometry(parameters, durations[0] if durations else 0.0)
+    shape = grid.shape if clock is None else (*grid.shape, clock.n)
+    where = (f"ses-{scan.session}",) if scan.session is not None else ()
+    path = run_path(scan.task, scan.run, scan.session) if scan.task is not None and scan.run is not None else where
+    stream = "/".join((f"sub-{scan.subject}", *path, scan.modality, f"repeat-{scan.acquisition.repeat}"))
+    return _images(f"{scan.raw.name} and its clean twin", shape, BYTES_A_VOXEL["observed"] + BYTES_A_VOXEL["clean"], stream)
+
+
+def _activity(run: Run, session: Session, study: Study, subject: str) -> Item:
+    default = TINY_REGIONS if study.subject.anatomy == "tiny" else DEFAULT_REGIONS
+    n, model = study.subject.n_regions or default, as_model(run.model)
+    seconds = run.duration + LEAD
+    samples = round(seconds * sum(tap.rate for tap in model.observables.values()))
+    steps = (seconds + (model.transient if run.transient is None else run.transient)) / (run.step or model.step)
+    stream = "/".join((f"sub-{subject}", *run_path(run.task, run.run, session.label), "activity"))
+    name = f"activity {run.task} run {run.run}: {', '.join(model.observables)}"
+    return Item(name, (samples, n), 4 * samples * n, steps / STEPS_A_SECOND * (n / 100) ** 2, stream)

@@ -1,0 +1,297 @@
+"""The study file: subjects, and for each session the runs of activity and what images them.
+
+A study is checked whole before anything runs; a bad one reports all its problems, each with the path of its key.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+from fakeimaging.activity.activity import RunParameters
+from fakeimaging.activity.models import as_model
+from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError
+from fakeimaging.core.parameters import Parameters, dotted, parameter
+from fakeimaging.core.provenance import digest
+from fakeimaging.core.streams import fresh_seed
+from fakeimaging.modalities import MODALITIES
+from fakeimaging.structure.subject import SubjectParameters, legal_label
+
+SMALL = {"t1w": {"voxel_size": 4.0}, "bold": {"voxel_size": 7.0}}
+"""Parameters of each modality in a small study; a modality that is not named keeps its own."""
+SMALL_DURATION = 60.0
+_TIMING = set(RunParameters.model_fields)
+
+
+class Run(RunParameters):
+    """One run of activity."""
+
+    task: str = parameter("rest", unit="-", description="BIDS task label")
+    run: int = parameter(1, unit="1", bounds=(1, 999), description="number of the run")
+    model: str = parameter("dmf", unit="-", description="registered model, or a Python file that defines MODEL")
+    parameters: dict[str, Any] = parameter({}, unit="-", description="parameters of the model")
+
+    @property
+    def timing(self) -> dict[str, Any]:
+        """What `simulate_activity` takes besides the model."""
+        return {name: getattr(self, name) for name in _TIMING}
+
+
+class Acquisition(Parameters):
+    """One scan: a modality, the run whose activity it images, and parameters of the modality."""
+
+    modality: str = parameter(unit="-", description="registered modality")
+    task: str | None = parameter(None, unit="-", description="task of the run it images")
+    run: int = parameter(1, unit="1", bounds=(1, 999), description="number of the run it images")
+    repeat: int = parameter(1, unit="1", bounds=(1, 999), description="a second scan of the same thing is repeat 2")
+    off: tuple[str, ...] = parameter((), unit="-", description="stages that are left out")
+    parameters: dict[str, Any] = parameter({}, unit="-", description="parameters of the modality")
+
+
+class Session(Parameters):
+    """One visit: runs of activity, and the scans taken of them."""
+
+    label: str | None = parameter(None, unit="-", description="BIDS session label; leave out for a single visit")
+    runs: tuple[Run, ...] = ()
+    acquisitions: tuple[Acquisition, ...] = ()
+
+
+class Study(Parameters):
+    """A whole study; build it with `read_study` or `Study.check`."""
+
+    name: str = parameter("unnamed study", unit="-", description="title of the dataset")
+    seed: int | None = parameter(None, unit="1", bounds=(0, 2**63 - 1), description="root of all random streams; drawn when left out")
+    subjects: int | tuple[str, ...] = parameter(1, unit="1", description="number of subjects, or their labels")
+    subject: SubjectParameters = SubjectParameters()
+    sessions: tuple[Session, ...] = ()
+
+    @classmethod
+    def check(cls, content: Mapping[str, Any]) -> Self:
+        """Build a study from plain values (as TOML gives them); draws the seed when there is none.
+
+        Raises
+        ------
+        ParameterError
+            With one line for each problem in the whole study.
+        """
+        plain = _gathered(json.loads(json.dumps(content, default=str)))
+        problems = list(_content_problems(plain))
+        try:
+            study = cls.parse(plain)
+        except ParameterError as error:
+            raise ParameterError([*error.problems, *problems]) from None
+        problems += _cross_problems(study)
+        if problems:
+            raise ParameterError(problems)
+        return study if study.seed is not None else study.model_copy(update={"seed": fresh_seed()})
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the subjects."""
+        if isinstance(self.subjects, int):
+            width = max(2, len(str(self.subjects)))
+            return tuple(f"{i:0{width}d}" for i in range(1, self.subjects + 1))
+        return self.subjects
+
+    def content(self) -> dict[str, Any]:
+        """Return the study as plain values that `check` takes back."""
+        plain: dict[str, Any] = self.model_dump(mode="json")
+        return plain
+
+    def digest(self) -> str:
+        """Return a hash of everything that decides one subject's files: all but name and number of subjects."""
+        content = {key: value for key, value in self.content().items() if key not in {"name", "subjects"}}
+        return digest(content)
+
+    def small(self) -> Study:
+        """Return the same study on coarse grids and short runs, for a look within seconds."""
+        content = self.content()
+        for session in content["sessions"]:
+            for run in session["runs"]:
+                run["duration"] = min(run["duration"], SMALL_DURATION)
+            for scan in session["acquisitions"]:
+                scan["parameters"] |= SMALL.get(scan["modality"], {})
+        return Study.check(content)
+
+    def only(self, modalities: Iterable[str]) -> Study:
+        """Return the study with the scans of some modalities alone, and the runs they need."""
+        wanted = set(modalities)
+        for name in wanted:
+            MODALITIES.get(name)
+        sessions = []
+        for session in self.sessions:
+            scans = tuple(scan for scan in session.acquisitions if scan.modality in wanted)
+            imaged = {(scan.task, scan.run) for scan in scans}
+            runs = tuple(run for run in session.runs if (run.task, run.run) in imaged)
+            sessions.append(session.model_copy(update={"acquisitions": scans, "runs": runs}))
+        return self.model_copy(update={"sessions": tuple(sessions)})
+
+
+def read_study(path: str | Path | None = None, overrides: Iterable[str] = ()) -> Study:
+    """Read a study file.
+
+    Parameters
+    ----------
+    path : path, optional
+        TOML file; the built-in study when left out.
+    overrides : iterable of str
+        ``key=value`` each: ``seed=3``, ``subject.n_regions=50``, ``runs.duration=600.0`` (all runs), ``bold.tr=1.0`` (all scans
+        of that modality).
+
+    Raises
+    ------
+    InputError, ParameterError
+        If the file cannot be read or the study is not sound; every problem is listed.
+
+    Examples
+    --------
+    >>> study = read_study(overrides=["subjects=3", "bold.tr=1.0"])
+    >>> study.labels
+    ('01', '02', '03')
+    """
+    text = (files("fakeimaging.data") / "default_study.toml").read_text() if path is None else _text(Path(path))
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path or 'built-in study'}: {error}", value=path) from None
+    for override in overrides:
+        _override(content, override)
+    return Study.check(content)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the study {path}: {getattr(error, 'strerror', None) or error}", value=path) from None
+
+
+def _gathered(content: dict[str, Any]) -> dict[str, Any]:
+    """Move what belongs to a modality from beside its scan's own keys into ``parameters``."""
+    for session in _tables(content.get("sessions")):
+        for scan in _tables(session.get("acquisitions")):
+            own = {key: scan.pop(key) for key in list(scan) if key not in Acquisition.model_fields}
+            if own:
+                scan["parameters"] = {**scan.get("parameters", {}), **own}
+    return content
+
+
+def _tables(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    first, *rest = key.strip().split(".")
+    if not equals or not first:
+        raise InputError(f"'{override}' is not of the form key=value", value=override)
+    sessions = _tables(content.get("sessions"))
+    if first in MODALITIES and rest:
+        places = [scan for session in sessions for scan in _tables(session.get("acquisitions")) if scan.get("modality") == first]
+        if not places:
+            raise InputError(f"'{override}': the study has no scan of {first}", value=override)
+    elif first == "runs" and rest:
+        places = [run for session in sessions for run in _tables(session.get("runs"))]
+    else:
+        places, rest = [content], [first, *rest]
+    for place in places:
+        *path, last = rest
+        for step in path:
+            place = place.setdefault(step, {})
+        place[last] = _value(text.strip())
+
+
+def _value(text: str) -> Any:
+    """Read a TOML value; what is none (an unquoted word) stays text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _content_problems(content: Mapping[str, Any]) -> Iterator[str]:
+    """Problems of models, modalities and their parameters, found in the plain content so that all show at once."""
+    for s, session in enumerate(_tables(content.get("sessions"))):
+        for r, run in enumerate(_tables(session.get("runs"))):
+            where = dotted(("sessions", s, "runs", r))
+            yield from _attempt(f"{where}.model", lambda run=run, where=where: _check_model(run, where))
+        for a, scan in enumerate(_tables(session.get("acquisitions"))):
+            where = dotted(("sessions", s, "acquisitions", a))
+            if "modality" in scan:
+                yield from _attempt(f"{where}.modality", lambda scan=scan, where=where: _check_scan(scan, where))
+
+
+def _attempt(key: str, check: Any) -> Iterator[str]:
+    try:
+        check()
+    except ParameterError as error:
+        yield from error.problems
+    except FakeImagingError as error:
+        yield f"`{key}`: {error}"
+
+
+def _check_model(run: Mapping[str, Any], where: str) -> None:
+    name, values = run.get("model", "dmf"), run.get("parameters", {})
+    if isinstance(name, str) and isinstance(values, dict):
+        as_model(name).parameters.parse(values, where=f"{where}.parameters")
+
+
+def _check_scan(scan: Mapping[str, Any], where: str) -> None:
+    modality, values = MODALITIES.get(str(scan["modality"])), scan.get("parameters", {})
+    if isinstance(values, dict):
+        modality.parameters.parse(values, where=where)
+    stages = {stage.name for stage in modality.observe}
+    for name in scan.get("off", ()):
+        if name not in stages:
+            raise ParameterError([f"`{where}.off`: {modality.name} has no stage '{name}'; allowed: {', '.join(sorted(stages))}"])
+
+
+def _cross_problems(study: Study) -> Iterator[str]:
+    """Problems between keys: labels, and scans that name a run that is not there."""
+    if isinstance(study.subjects, int) and not 1 <= study.subjects <= 100_000:
+        yield f"`subjects`: {study.subjects} is outside [1, 100000]"
+        return
+    yield from _label_problems("subjects", study.labels)
+    yield from _label_problems("sessions", [s.label for s in study.sessions if s.label is not None])
+    if len(study.sessions) > 1 and any(session.label is None for session in study.sessions):
+        yield "`sessions`: with more than one session, each needs a label"
+    if not any(session.acquisitions for session in study.sessions):
+        yield "`sessions`: nothing to acquire; add [[sessions.acquisitions]]"
+    for s, session in enumerate(study.sessions):
+        yield from _session_problems(session, dotted(("sessions", s)))
+
+
+def _label_problems(key: str, labels: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for label in labels:
+        try:
+            legal_label(label)
+        except InputError as error:
+            yield f"`{key}`: {error}"
+        if label.lower() in seen:
+            yield f"`{key}`: label '{label}' is there twice (case does not count)"
+        seen.add(label.lower())
+
+
+def _session_problems(session: Session, where: str) -> Iterator[str]:
+    runs = [(run.task, run.run) for run in session.runs]
+    yield from _label_problems(f"{where}.runs", {task for task, _ in runs})
+    for task, run in sorted({run for run in runs if runs.count(run) > 1}):
+        yield f"`{where}.runs`: task '{task}', run {run} is there twice"
+    seen = set()
+    for a, scan in enumerate(session.acquisitions):
+        key = (scan.modality, scan.task, scan.run, scan.repeat)
+        if key in seen:
+            yield f"`{where}.acquisitions[{a}]`: the same scan is there twice; give the second one repeat = 2"
+        seen.add(key)
+        if MODALITIES.get(scan.modality).images != "function":
+            continue
+        if (scan.task, scan.run) not in runs:
+            known = ", ".join(f"task '{task}' run {run}" for task, run in runs) or "none"
+            yield f"`{where}.acquisitions[{a}]`: no run with task {scan.task!r}, run {scan.run} to image; there is: {known}"
+
+
