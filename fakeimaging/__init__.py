@@ -38,7 +38,33 @@ _HOMES = {
     "simulate_study": "dataset.cohort",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605
+__all__ = [
+    "Activity",
+    "Connectome",
+    "Dataset",
+    "FakeImagingError",
+    "Grid",
+    "MODALITIES",
+    "MODELS",
+    "Modality",
+    "Model",
+    "Observable",
+    "Parameters",
+    "Recording",
+    "Setup",
+    "Stage",
+    "Streams",
+    "Study",
+    "Subject",
+    "acquire",
+    "load",
+    "make_subject",
+    "parameter",
+    "read_study",
+    "score",
+    "simulate_activity",
+    "simulate_study",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -27,7 +27,9 @@ def main() -> None:
         for i, region in enumerate(parcellation.regions)
     ]
     write_tsv(DATA / "parcellation_dseg.tsv", COLUMNS, rows)
-    write_bytes(DATA / "__init__.py", b'"""Tables and images that runs need; README.md says where each comes from."""\n')
+    write_bytes(
+        DATA / "__init__.py", b'"""Tables and images that runs need; README.md says where each comes from."""\n'
+    )
 
 
 if __name__ == "__main__":

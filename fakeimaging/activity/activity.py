@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity import engine
-from fakeimaging.activity.model import Model, Setup
+from fakeimaging.activity.model import Model
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.taps import Tap, storage
 from fakeimaging.core.citations import Reference
@@ -29,12 +29,18 @@ class RunParameters(Parameters):
     """How a run is simulated."""
 
     duration: float = parameter(600.0, unit="s", bounds=(1, 36_000), description="length of the run")
-    step: float | None = parameter(None, unit="s", bounds=(1e-6, 0.05), description="time step; the model's own when left out")
+    step: float | None = parameter(
+        None, unit="s", bounds=(1e-6, 0.05), description="time step; the model's own when left out"
+    )
     transient: float | None = parameter(
         None, unit="s", bounds=(0, 3600), description="dropped before the run; the model's own when left out"
     )
     speed: float = parameter(
-        7.0, unit="m/s", bounds=(0.1, 200), description="conduction speed; sets the delays", source="assumed, within 5-10 m/s"
+        7.0,
+        unit="m/s",
+        bounds=(0.1, 200),
+        description="conduction speed; sets the delays",
+        source="assumed, within 5-10 m/s",
     )
 
 

@@ -44,7 +44,7 @@ def normal_pair(words):
     return radius * math.cos(2.0 * math.pi * v), radius * math.sin(2.0 * math.pi * v)
 '''
 
-LOOP = '''
+LOOP = """
 {decorator}
 def advance(n_steps, done, step, state, params, first, source, weight, lag, history, words, every, sums, taps):
     n_coupled, n, length = history.shape
@@ -75,7 +75,7 @@ def advance(n_steps, done, step, state, params, first, source, weight, lag, hist
                     taps[k][written[k], i] = sums[k, i] / every[k]
                     sums[k, i] = 0.0
                 written[k] += 1
-'''
+"""
 
 
 def parameter_names(model: Model, available: Sequence[str]) -> list[str]:
@@ -91,7 +91,9 @@ def parameter_names(model: Model, available: Sequence[str]) -> list[str]:
     for name in wanted:
         if name not in available:
             hint = did_you_mean(name, {*available, *given})
-            raise ModelError(f"model {model.name}: a function asks for '{name}', which is no state or parameter{hint}", value=name)
+            raise ModelError(
+                f"model {model.name}: a function asks for '{name}', which is no state or parameter{hint}", value=name
+            )
     return wanted
 
 

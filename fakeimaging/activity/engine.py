@@ -113,7 +113,10 @@ def run(
     current.done = 0
     for first in range(0, schedule.n_kept, block):
         size = min(block, schedule.n_kept - first)
-        parts = tuple(taps[name][first // k : (first + size) // k] for name, k in zip(kernel.model.observables, every, strict=True))
+        parts = tuple(
+            taps[name][first // k : (first + size) // k]
+            for name, k in zip(kernel.model.observables, every, strict=True)
+        )
         _advance(kernel, current, size, schedule.step, every, parts, at=first * schedule.step)
 
 
@@ -122,7 +125,9 @@ def _intervals(model: Model, step: float) -> npt.NDArray[np.int64]:
     counts = [1 / (observable.rate * step) for observable in model.observables.values()]
     for name, count in zip(model.observables, counts, strict=True):
         if count < 1 - 1e-9 or not math.isclose(count, round(count), rel_tol=1e-6):
-            raise ModelError(f"model {model.name}: a step of {step:g} s does not divide the interval of tap '{name}'", value=step)
+            raise ModelError(
+                f"model {model.name}: a step of {step:g} s does not divide the interval of tap '{name}'", value=step
+            )
     return np.array([round(count) for count in counts], dtype=np.int64)
 
 
@@ -149,7 +154,9 @@ def _start(model: Model, setup: Setup, delays: npt.NDArray, step: float, streams
     return _Run(state, history, words, np.zeros((len(model.observables), n)), edges)
 
 
-def _edges(coupling: npt.NDArray, lags: npt.NDArray[np.int64]) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray, npt.NDArray]:
+def _edges(
+    coupling: npt.NDArray, lags: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray, npt.NDArray]:
     """Return the edges sorted by target: first edge of each target, source, weight, lag in steps."""
     target, source = np.nonzero(coupling)
     first = np.searchsorted(target, np.arange(len(coupling) + 1))
@@ -171,4 +178,6 @@ def _advance(
         row, region = np.argwhere(broken)[0]
         when = "while it settled" if at is None else f"between {at:g} and {at + size * step:g} s"
         name = kernel.model.states[row]
-        raise ModelError(f"model {kernel.model.name}: `{name}` of region {region + 1} is not finite {when}; try a smaller step or coupling")
+        raise ModelError(
+            f"model {kernel.model.name}: `{name}` of region {region + 1} is not finite {when}; try a smaller step or coupling"
+        )

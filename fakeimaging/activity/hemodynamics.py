@@ -36,12 +36,22 @@ SLOWEST_INPUT = 40.0
 class Hemodynamics(Parameters):
     """Constants of the Balloon-Windkessel model; kappa and gamma are rates (1/s), not times."""
 
-    kappa: float = parameter(0.65, unit="1/s", bounds=(0.1, 2), symbol="kappa", source=FRISTON, description="decay of the flow signal")
-    gamma: float = parameter(0.41, unit="1/s", bounds=(0.1, 2), symbol="gamma", source=FRISTON, description="flow autoregulation")
+    kappa: float = parameter(
+        0.65, unit="1/s", bounds=(0.1, 2), symbol="kappa", source=FRISTON, description="decay of the flow signal"
+    )
+    gamma: float = parameter(
+        0.41, unit="1/s", bounds=(0.1, 2), symbol="gamma", source=FRISTON, description="flow autoregulation"
+    )
     tau: float = parameter(0.98, unit="s", bounds=(0.2, 5), symbol="tau", source=FRISTON, description="transit time")
-    alpha: float = parameter(0.32, unit="1", bounds=(0.1, 1), symbol="alpha", source=FRISTON, description="Grubb's exponent")
-    E0: float = parameter(0.34, unit="1", bounds=(0.1, 0.8), symbol="E_0", source=FRISTON, description="oxygen extraction at rest")
-    efficacy: float = parameter(0.3, unit="1/s", bounds=(0, 5), symbol="eps", description="drive of a doubled firing rate")
+    alpha: float = parameter(
+        0.32, unit="1", bounds=(0.1, 1), symbol="alpha", source=FRISTON, description="Grubb's exponent"
+    )
+    E0: float = parameter(
+        0.34, unit="1", bounds=(0.1, 0.8), symbol="E_0", source=FRISTON, description="oxygen extraction at rest"
+    )
+    efficacy: float = parameter(
+        0.3, unit="1/s", bounds=(0, 5), symbol="eps", description="drive of a doubled firing rate"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +120,9 @@ def respond(drive: npt.NDArray, clock: Clock, parameters: Hemodynamics) -> Blood
         If the drive comes too slowly to integrate.
     """
     if clock.rate < SLOWEST_INPUT * (1 - 1e-9):
-        raise InputError(f"blood flow needs activity at {SLOWEST_INPUT:g} Hz or more, not {clock.rate:g} Hz", value=clock.rate)
+        raise InputError(
+            f"blood flow needs activity at {SLOWEST_INPUT:g} Hz or more, not {clock.rate:g} Hz", value=clock.rate
+        )
     every = max(1, int(clock.rate / OUTPUT_RATE + 1e-9))
     n_kept, n = clock.n // every, drive.shape[1]
     flow, volume, deoxyhemoglobin = (np.ones((n_kept, n), dtype=np.float32) for _ in range(3))

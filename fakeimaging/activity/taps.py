@@ -69,12 +69,19 @@ class Tap:
         """
         factor = self.clock.rate / rate
         if rate > self.clock.rate * (1 + 1e-9):
-            raise RateError(f"tap '{self.name}' was recorded at {self.clock.rate:g} Hz; {rate:g} Hz cannot be had from it", value=rate)
+            raise RateError(
+                f"tap '{self.name}' was recorded at {self.clock.rate:g} Hz; {rate:g} Hz cannot be had from it",
+                value=rate,
+            )
         if not math.isclose(factor, round(factor), rel_tol=1e-6):
-            raise RateError(f"tap '{self.name}': {rate:g} Hz is not a whole fraction of {self.clock.rate:g} Hz", value=rate)
+            raise RateError(
+                f"tap '{self.name}': {rate:g} Hz is not a whole fraction of {self.clock.rate:g} Hz", value=rate
+            )
         k, n = round(factor), self.clock.n // round(factor)
         means = np.asarray(self.samples[: n * k]).reshape(n, k, -1).mean(axis=1, dtype=np.float64).astype(np.float32)
-        return replace(self, clock=Clock(self.clock.start + (k - 1) / 2 * self.clock.step, k * self.clock.step, n), samples=means)
+        return replace(
+            self, clock=Clock(self.clock.start + (k - 1) / 2 * self.clock.step, k * self.clock.step, n), samples=means
+        )
 
 
 def storage(name: str, n_samples: int, n_regions: int, folder: Path | None) -> npt.NDArray[np.float32]:

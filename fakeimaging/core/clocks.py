@@ -55,7 +55,7 @@ class Clock:
     @property
     def times(self) -> npt.NDArray[np.float64]:
         """Sample times in seconds, shape (n,)."""
-        return self.start + self.step * np.arange(self.n)
+        return np.asarray(self.start + self.step * np.arange(self.n), dtype=np.float64)
 
     def index(self, time: float) -> int:
         """Return the number of samples before ``time`` (seconds)."""

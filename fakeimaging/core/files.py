@@ -83,7 +83,9 @@ def writing(path: Path, receipt: Receipt | None = None) -> Iterator[HashingFile]
     hidden = path.with_name(HIDDEN + path.name)
     try:
         with open(hidden, "wb") as raw:
-            digest = yield from _through(raw, compressed=path.suffix == ".gz")
+            with _compressing(raw, path.suffix == ".gz") as inner:
+                sink = HashingFile(inner)
+                yield sink
             raw.flush()
             os.fsync(raw.fileno())
         size = hidden.stat().st_size
@@ -92,18 +94,16 @@ def writing(path: Path, receipt: Receipt | None = None) -> Iterator[HashingFile]
     finally:
         hidden.unlink(missing_ok=True)
     if receipt is not None:
-        receipt.written = Written(size, digest)
+        receipt.written = Written(size, sink.hexdigest())
 
 
-def _through(raw: BinaryIO, *, compressed: bool) -> Iterator[HashingFile]:
-    if not compressed:
-        sink = HashingFile(raw)
-        yield sink
-        return sink.hexdigest()
+@contextmanager
+def _compressing(raw: BinaryIO, wanted: bool) -> Iterator[_Sink]:
+    if not wanted:
+        yield raw
+        return
     with igzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0) as packed:
-        sink = HashingFile(packed)
-        yield sink
-    return sink.hexdigest()
+        yield packed
 
 
 def _sync_folder(folder: Path) -> None:

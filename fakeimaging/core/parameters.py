@@ -54,7 +54,7 @@ def parameter(
         A few words for tables and messages.
     """
     low, high = bounds
-    extra = {"unit": unit, "symbol": symbol, "source": source}
+    extra: dict[str, Any] = {"unit": unit, "symbol": symbol, "source": source}
     return Field(default, ge=low, le=high, description=description, json_schema_extra=extra)
 
 

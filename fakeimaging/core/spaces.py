@@ -60,7 +60,9 @@ class Grid:
         return Grid(tuple(size * factor for size in self.shape), self.affine @ split)  # type: ignore[arg-type]
 
 
-def centred_grid(shape: tuple[int, int, int], voxel_size: float, centre: tuple[float, float, float] = (0, 0, 0)) -> Grid:
+def centred_grid(
+    shape: tuple[int, int, int], voxel_size: float, centre: tuple[float, float, float] = (0, 0, 0)
+) -> Grid:
     """Return an axis-aligned RAS+ grid whose middle lies at ``centre`` (mm).
 
     Examples

@@ -106,13 +106,17 @@ def _agreed(root: Path, study: Study) -> Study:
     if (root / RECORD).exists():
         earlier = Study.check(read_record(root)["study"])
         if earlier.digest() != study.digest():
-            raise OutputError(f"{root} holds another study (`{_difference(earlier, study)}` differs); choose a new folder")
+            raise OutputError(
+                f"{root} holds another study (`{_difference(earlier, study)}` differs); choose a new folder"
+            )
         if dropped := set(earlier.labels) - set(study.labels):
             raise OutputError(f"{root} holds subjects that this study has not: {', '.join(sorted(dropped))}")
     needed, free = total_bytes(study), shutil.disk_usage(root).free
     present = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
     if needed - present > free:
-        raise OutputError(f"{root} has room for {free / 1e6:.0f} MB; about {(needed - present) / 1e6:.0f} MB are needed")
+        raise OutputError(
+            f"{root} has room for {free / 1e6:.0f} MB; about {(needed - present) / 1e6:.0f} MB are needed"
+        )
     return study
 
 

@@ -55,8 +55,12 @@ def write_description(study: Study, root: Path) -> None:
     """Write every file that describes the dataset as a whole; the same study gives the same bytes."""
     write_json(root / RECORD, {"study": study.content(), "made_by": _GENERATED, "machine": fingerprint()})
     description = {"Name": study.name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "License": "CC0"}
-    write_json(root / "dataset_description.json", description | {"Authors": ["fakeimaging"], "GeneratedBy": [_GENERATED]})
-    write_text(root / "README", _README.format(name=study.name, rule="=" * len(study.name), version=fakeimaging.__version__))
+    write_json(
+        root / "dataset_description.json", description | {"Authors": ["fakeimaging"], "GeneratedBy": [_GENERATED]}
+    )
+    write_text(
+        root / "README", _README.format(name=study.name, rule="=" * len(study.name), version=fakeimaging.__version__)
+    )
     write_tsv(root / "participants.tsv", ["participant_id"], [[f"sub-{label}"] for label in study.labels])
     write_json(root / "participants.json", {"participant_id": {"Description": "label of a simulated subject"}})
     truth: dict[str, Any] = {
@@ -64,7 +68,10 @@ def write_description(study: Study, root: Path) -> None:
         "GeneratedBy": [_GENERATED], "SourceDatasets": [{"URL": "../../"}], "DatasetLinks": {"raw": "../../"},
     }  # fmt: skip
     write_json(root / TRUTH / "dataset_description.json", truth)
-    write_text(root / TRUTH / "README", f"True images of the dataset two folders up, simulated with fakeimaging {fakeimaging.__version__}.\n")
+    write_text(
+        root / TRUTH / "README",
+        f"True images of the dataset two folders up, simulated with fakeimaging {fakeimaging.__version__}.\n",
+    )
     write_text(root / SOURCE / "README", _SOURCE_README)
 
 
@@ -79,5 +86,7 @@ def read_record(root: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads((root / RECORD).read_text())
     except (OSError, ValueError):
-        raise InputError(f"{root} is not a dataset written by fakeimaging: it has no readable {RECORD}", value=root) from None
+        raise InputError(
+            f"{root} is not a dataset written by fakeimaging: it has no readable {RECORD}", value=root
+        ) from None
     return content

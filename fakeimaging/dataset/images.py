@@ -70,7 +70,7 @@ def write_array(path: Path, array: npt.NDArray) -> Written:
     receipt = Receipt()
     with writing(path, receipt) as file:
         description = {"descr": np.lib.format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": array.shape}
-        np.lib.format.write_array_header_1_0(file, description)  # type: ignore[arg-type]
+        np.lib.format.write_array_header_1_0(file, description)
         for first in range(0, len(array), 4096):
             file.write(np.ascontiguousarray(array[first : first + 4096]).tobytes())
     return receipt.result

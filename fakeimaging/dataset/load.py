@@ -81,7 +81,16 @@ class Dataset:
             made_by.parameters.parse(wanted.parameters), wanted.duration, taps, references=made_by.references,
         )  # fmt: skip
 
-    def recording(self, subject: str, modality: str, *, task: str | None = None, run: int = 1, session: str | None = None, repeat: int = 1) -> Recording:
+    def recording(
+        self,
+        subject: str,
+        modality: str,
+        *,
+        task: str | None = None,
+        run: int = 1,
+        session: str | None = None,
+        repeat: int = 1,
+    ) -> Recording:
         """Return a recording with all its layers.
 
         ``task`` may be left out where the study has one scan of this modality and session.
@@ -98,7 +107,9 @@ class Dataset:
         ]  # fmt: skip
         if len(found) != 1:
             listed = ", ".join(scan.raw.name for scan in self.scans(subject)) or "none"
-            raise InputError(f"{len(found)} scans fit {modality}, task {task!r}, session {session!r}; there are: {listed}")
+            raise InputError(
+                f"{len(found)} scans fit {modality}, task {task!r}, session {session!r}; there are: {listed}"
+            )
         return self.reacquire(found[0])
 
     def reacquire(self, scan: Scan) -> Recording:

@@ -88,7 +88,7 @@ def tap_file(subject: str, session: Session | None, task: str, run: int, tap: st
     """Return where a tap of an activity is stored."""
     label = session.label if session is not None else None
     where = f"ses-{label}_" if label is not None else ""
-    return SOURCE / f"sub-{subject}" / f"sub-{subject}_{where}task-{task}_run-{run}_tap-{tap}.npy"
+    return SOURCE / f"sub-{subject}" / f"sub-{subject}_{where}task-{task}_run-{run}_tap-{tap.replace('_', '-')}.npy"
 
 
 def dseg(subject: str, session: str | None) -> PurePosixPath:

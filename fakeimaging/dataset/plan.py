@@ -50,7 +50,9 @@ def plan(study: Study) -> list[Item]:
     subject = study.labels[0]
     items = [_scan(scan, study) for scan in scans(study, subject)]
     truth = (*anatomy_grid(study).shape, 4)
-    items.append(_images("true regions and tissue fractions", truth, BYTES_A_VOXEL["truth"], f"sub-{subject}/structure"))
+    items.append(
+        _images("true regions and tissue fractions", truth, BYTES_A_VOXEL["truth"], f"sub-{subject}/structure")
+    )
     return items + [_activity(run, session, study, subject) for session in study.sessions for run in session.runs]
 
 
@@ -72,13 +74,20 @@ def _images(name: str, shape: tuple[int, ...], bytes_a_voxel: float, stream: str
 def _scan(scan: Scan, study: Study) -> Item:
     modality = MODALITIES.get(scan.modality)
     parameters = modality.parameters.parse(scan.acquisition.parameters, where=scan.modality)
-    durations = [r.duration for s in study.sessions for r in s.runs if s.label == scan.session and (r.task, r.run) == (scan.task, scan.run)]
+    durations = [
+        r.duration
+        for s in study.sessions
+        for r in s.runs
+        if s.label == scan.session and (r.task, r.run) == (scan.task, scan.run)
+    ]
     grid, clock = modality.geometry(parameters, durations[0] if durations else 0.0)
     shape = grid.shape if clock is None else (*grid.shape, clock.n)
     where = (f"ses-{scan.session}",) if scan.session is not None else ()
     path = run_path(scan.task, scan.run, scan.session) if scan.task is not None and scan.run is not None else where
     stream = "/".join((f"sub-{scan.subject}", *path, scan.modality, f"repeat-{scan.acquisition.repeat}"))
-    return _images(f"{scan.raw.name} and its clean twin", shape, BYTES_A_VOXEL["observed"] + BYTES_A_VOXEL["clean"], stream)
+    return _images(
+        f"{scan.raw.name} and its clean twin", shape, BYTES_A_VOXEL["observed"] + BYTES_A_VOXEL["clean"], stream
+    )
 
 
 def _activity(run: Run, session: Session, study: Study, subject: str) -> Item:

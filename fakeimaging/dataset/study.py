@@ -64,7 +64,9 @@ class Study(Parameters):
     """A whole study; build it with `read_study` or `Study.check`."""
 
     name: str = parameter("unnamed study", unit="-", description="title of the dataset")
-    seed: int | None = parameter(None, unit="1", bounds=(0, 2**63 - 1), description="root of all random streams; drawn when left out")
+    seed: int | None = parameter(
+        None, unit="1", bounds=(0, 2**63 - 1), description="root of all random streams; drawn when left out"
+    )
     subjects: int | tuple[str, ...] = parameter(1, unit="1", description="number of subjects, or their labels")
     subject: SubjectParameters = SubjectParameters()
     sessions: tuple[Session, ...] = ()
@@ -167,7 +169,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the study {path}: {getattr(error, 'strerror', None) or error}", value=path) from None
+        raise InputError(
+            f"cannot read the study {path}: {getattr(error, 'strerror', None) or error}", value=path
+        ) from None
 
 
 def _gathered(content: dict[str, Any]) -> dict[str, Any]:
@@ -191,7 +195,12 @@ def _override(content: dict[str, Any], override: str) -> None:
         raise InputError(f"'{override}' is not of the form key=value", value=override)
     sessions = _tables(content.get("sessions"))
     if first in MODALITIES and rest:
-        places = [scan for session in sessions for scan in _tables(session.get("acquisitions")) if scan.get("modality") == first]
+        places = [
+            scan
+            for session in sessions
+            for scan in _tables(session.get("acquisitions"))
+            if scan.get("modality") == first
+        ]
         if not places:
             raise InputError(f"'{override}': the study has no scan of {first}", value=override)
     elif first == "runs" and rest:
@@ -247,7 +256,9 @@ def _check_scan(scan: Mapping[str, Any], where: str) -> None:
     stages = {stage.name for stage in modality.observe}
     for name in scan.get("off", ()):
         if name not in stages:
-            raise ParameterError([f"`{where}.off`: {modality.name} has no stage '{name}'; allowed: {', '.join(sorted(stages))}"])
+            raise ParameterError(
+                [f"`{where}.off`: {modality.name} has no stage '{name}'; allowed: {', '.join(sorted(stages))}"]
+            )
 
 
 def _cross_problems(study: Study) -> Iterator[str]:
@@ -293,5 +304,3 @@ def _session_problems(session: Session, where: str) -> Iterator[str]:
         if (scan.task, scan.run) not in runs:
             known = ", ".join(f"task '{task}' run {run}" for task, run in runs) or "none"
             yield f"`{where}.acquisitions[{a}]`: no run with task {scan.task!r}, run {scan.run} to image; there is: {known}"
-
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,9 @@ def verify(root: str | Path, subject: str) -> Verdict:
     if manifest is None:
         return Verdict(subject, how, 0, ("it has no manifest: it was not finished",))
     problems = [f"{path}: missing or changed since it was written" for path in damaged(dataset.root, manifest)]
-    problems += [f"{path.relative_to(dataset.root)}: the manifest does not list it" for path in strangers(dataset.root, manifest)]
+    problems += [
+        f"{path.relative_to(dataset.root)}: the manifest does not list it" for path in strangers(dataset.root, manifest)
+    ]
     if manifest.study != dataset.study.digest():
         problems.append("its manifest belongs to another study than the record")
     compare = _made_again if how == "same machine class" else _replayed
@@ -89,7 +92,8 @@ def _within_a_step(path: Path, image: Image) -> bool:
     import nibabel as nib
 
     try:
-        stored = nib.load(path).dataobj
+        image_file: Any = nib.load(path)
+        stored = image_file.dataobj
         if stored.shape != image.shape:
             return False
         volumes = (stored,) if image.clock is None else (stored[..., v] for v in range(image.n_volumes))

@@ -63,7 +63,13 @@ def subject_of(study: Study, label: str) -> Subject:
 def activity_of(subject: Subject, session: Session, run: Run) -> Activity:
     """Simulate the activity of one run of a study."""
     return simulate_activity(
-        subject, model=run.model, task=run.task, run=run.run, session=session.label, parameters=run.parameters, **run.timing
+        subject,
+        model=run.model,
+        task=run.task,
+        run=run.run,
+        session=session.label,
+        parameters=run.parameters,
+        **run.timing,
     )
 
 
@@ -86,7 +92,9 @@ def write_structure(subject: Subject, study: Study, root: Path, manifest: Manife
         path = names.truth_anat(subject.label, session, f"label-{label}_probseg.nii.gz")
         image = Image(grid, None, lambda v, fraction=fraction: fraction, FRACTION_STEP)  # type: ignore[misc]
         manifest.add(path, write_image(root / path, image))
-        _sidecar(path, {"SkullStripped": True, "Description": f"true fraction of {label} in each voxel"}, root, manifest)
+        _sidecar(
+            path, {"SkullStripped": True, "Description": f"true fraction of {label} in each voxel"}, root, manifest
+        )
     _write_source(subject, root, manifest)
 
 
@@ -103,7 +111,9 @@ def _write_dseg(subject: Subject, session: str | None, grid: Grid, root: Path, m
     manifest.add(path, write_labels(root / path, subject.labels(grid), grid))
     description = {"SkullStripped": True, "Description": "true regions; label i + 1 is row i of every matrix"}
     _sidecar(path, description, root, manifest)
-    rows = [[i + 1, region.name, region.hemisphere, region.network, region.kind] for i, region in enumerate(subject.regions)]
+    rows = [
+        [i + 1, region.name, region.hemisphere, region.network, region.kind] for i, region in enumerate(subject.regions)
+    ]
     table = path.with_name(path.name.replace(".nii.gz", ".tsv"))
     manifest.add(table, write_tsv(root / table, ["index", "name", "hemisphere", "network", "kind"], rows))
 
@@ -114,10 +124,25 @@ def _write_source(subject: Subject, root: Path, manifest: Manifest) -> None:
         path = folder / f"{stem}_{name}.tsv"
         columns = [region.name for region in subject.regions]
         manifest.add(path, write_tsv(root / path, columns, matrix.tolist()))
-    columns = ["index", "name", "hemisphere", "network", "kind", "x", "y", "z", "x_native", "y_native", "z_native", "volume"]
+    columns = [
+        "index",
+        "name",
+        "hemisphere",
+        "network",
+        "kind",
+        "x",
+        "y",
+        "z",
+        "x_native",
+        "y_native",
+        "z_native",
+        "volume",
+    ]
     rows = [
         [i + 1, region.name, region.hemisphere, region.network, region.kind, *region.centroid, *native, region.volume]
-        for i, (region, native) in enumerate(zip(subject.regions, subject.native_centroids().round(3).tolist(), strict=True))
+        for i, (region, native) in enumerate(
+            zip(subject.regions, subject.native_centroids().round(3).tolist(), strict=True)
+        )
     ]
     path = folder / f"{stem}_regions.tsv"
     manifest.add(path, write_tsv(root / path, columns, rows))
@@ -146,7 +171,11 @@ def write_recording(recording: Recording, scan: Scan, root: Path, manifest: Mani
     manifest.add(scan.clean, write_image(root / scan.clean, recording.clean))
     keys = raw_sidecar(recording, scan)
     _sidecar(scan.raw, keys, root, manifest)
-    about_truth = {"SkullStripped": False, "Description": "the image without any noise or artefact", "Sources": [f"bids:raw:{scan.raw}"]}
+    about_truth = {
+        "SkullStripped": False,
+        "Description": "the image without any noise or artefact",
+        "Sources": [f"bids:raw:{scan.raw}"],
+    }
     _sidecar(scan.clean, keys | about_truth, root, manifest)
     path = scan.source.with_name(scan.source.name + "_recipe.json")
     manifest.add(path, write_json(root / path, recipe_of(recording)))
@@ -166,15 +195,27 @@ def raw_sidecar(recording: Recording, scan: Scan) -> dict[str, Any]:
 def recipe_of(recording: Recording) -> dict[str, Any]:
     """Return what rebuilds every layer: stream path, parameters, and the recipe of each stage in order."""
     stages = [
-        {"name": stage.name, "kind": stage.kind, "on": stage.name not in recording.off, "recipe": _plain(recording.recipe(stage.name))}
+        {
+            "name": stage.name,
+            "kind": stage.kind,
+            "on": stage.name not in recording.off,
+            "recipe": _plain(recording.recipe(stage.name)),
+        }
         for stage in recording.modality.observe
     ]
     parameters = recording.parameters.model_dump(mode="json")
-    return {"modality": recording.modality.name, "stream": list(recording.streams.path), "parameters": parameters, "stages": stages}
+    return {
+        "modality": recording.modality.name,
+        "stream": list(recording.streams.path),
+        "parameters": parameters,
+        "stages": stages,
+    }
 
 
 def _plain(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value.tolist() if isinstance(value, np.ndarray | np.generic) else value for key, value in recipe.items()}
+    return {
+        key: value.tolist() if isinstance(value, np.ndarray | np.generic) else value for key, value in recipe.items()
+    }
 
 
 def _sidecar(path: PurePosixPath, content: dict[str, Any], root: Path, manifest: Manifest) -> None:

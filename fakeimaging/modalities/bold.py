@@ -44,15 +44,34 @@ class BoldParameters(Parameters):
     tr: float = parameter(2.0, unit="s", bounds=(0.05, 20), symbol="TR", description="repetition time")
     voxel_size: float = parameter(3.5, unit="mm", bounds=(1, 20), description="edge of the cubic voxel")
     echo_time: float = parameter(0.03, unit="s", bounds=(0.005, 0.1), symbol="TE", description="echo time")
-    flip_angle: float = parameter(73.0, unit="deg", bounds=(1, 90), description="near the Ernst angle of grey matter at 2 s")
-    slice_order: Literal["interleaved", "ascending"] = parameter("interleaved", unit="-", description="order of the slices")
-    V0: float = parameter(0.02, unit="1", bounds=(0.001, 0.2), symbol="V_0", source=hemodynamics.FRISTON, description="blood volume at rest")
-    nu0: float = parameter(80.6, unit="1/s", bounds=(10, 400), symbol="nu_0", source=f"{STEPHAN}, 40.3 at 1.5 T, linear in field")
-    r0: float = parameter(110.0, unit="1/s", bounds=(10, 500), symbol="r_0", source="3 T value of published DCM scripts; 100 in others")
-    epsilon: float = parameter(0.47, unit="1", bounds=(0.01, 2), symbol="eps", source="3 T value of published DCM scripts")
+    flip_angle: float = parameter(
+        73.0, unit="deg", bounds=(1, 90), description="near the Ernst angle of grey matter at 2 s"
+    )
+    slice_order: Literal["interleaved", "ascending"] = parameter(
+        "interleaved", unit="-", description="order of the slices"
+    )
+    V0: float = parameter(
+        0.02,
+        unit="1",
+        bounds=(0.001, 0.2),
+        symbol="V_0",
+        source=hemodynamics.FRISTON,
+        description="blood volume at rest",
+    )
+    nu0: float = parameter(
+        80.6, unit="1/s", bounds=(10, 400), symbol="nu_0", source=f"{STEPHAN}, 40.3 at 1.5 T, linear in field"
+    )
+    r0: float = parameter(
+        110.0, unit="1/s", bounds=(10, 500), symbol="r_0", source="3 T value of published DCM scripts; 100 in others"
+    )
+    epsilon: float = parameter(
+        0.47, unit="1", bounds=(0.01, 2), symbol="eps", source="3 T value of published DCM scripts"
+    )
     hemodynamics: Hemodynamics = Hemodynamics()
     snr: float = parameter(100.0, unit="1", bounds=(1, 1e6), description="grey matter over thermal noise")
-    drift_percent: float = parameter(0.5, unit="%", bounds=(0, 10), description="SD of scanner drift, percent of the baseline")
+    drift_percent: float = parameter(
+        0.5, unit="%", bounds=(0, 10), description="SD of scanner drift, percent of the baseline"
+    )
 
 
 def bold_change(flow: BloodFlow, parameters: BoldParameters) -> npt.NDArray[np.float64]:
@@ -109,7 +128,9 @@ def geometry(parameters: BoldParameters, duration: float) -> tuple[Grid, Clock]:
     nx, ny, nz = (round(length / parameters.voxel_size) for length in FIELD_OF_VIEW)
     n_volumes = int(duration / parameters.tr + 1e-9)
     if n_volumes < 1:
-        raise InputError(f"`bold.tr`: {parameters.tr:g} s is longer than the run of {duration:g} s", value=parameters.tr)
+        raise InputError(
+            f"`bold.tr`: {parameters.tr:g} s is longer than the run of {duration:g} s", value=parameters.tr
+        )
     return centred_grid((nx, ny, nz), parameters.voxel_size), Clock(0.0, parameters.tr, n_volumes)
 
 
@@ -126,13 +147,17 @@ def forward(subject: Subject, activity: Activity | None, parameters: BoldParamet
     offsets = slice_times(grid.shape[2], p.tr, p.slice_order)
 
     def volume(v: int) -> npt.NDArray[np.float32]:
+        """Paint each region's signal, at the time of each slice, on its grey matter."""
         at_slices = sample(change, flow.clock, clock.times[v] + offsets).astype(np.float32)
         image = baseline.copy()
         image.reshape(-1)[painting.voxel] += painting.grey * at_slices[painting.slice, painting.region]
         return image
 
     middle = clock.times + p.tr / 2
-    truth = {"regional_bold": sample(change, flow.clock, middle).T, "regional_flow": sample(flow.flow, flow.clock, middle).T}
+    truth = {
+        "regional_bold": sample(change, flow.clock, middle).T,
+        "regional_flow": sample(flow.flow, flow.clock, middle).T,
+    }
     clean = Image(grid, clock, volume, slope_for(max(signals.values())))
     return Forward(clean, GREY_SIGNAL, baseline, truth)
 
@@ -184,7 +209,9 @@ def _drift(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator
     constant, *gradient = drift_courses(recipe, forward.clean.n_volumes)[v].astype(np.float32)
     field = np.float32(constant)
     for axis, (size, slope) in enumerate(zip(forward.baseline.shape, gradient, strict=True)):
-        field = field + slope * np.expand_dims(np.linspace(-1, 1, size, dtype=np.float32), [a for a in range(3) if a != axis])
+        field = field + slope * np.expand_dims(
+            np.linspace(-1, 1, size, dtype=np.float32), [a for a in range(3) if a != axis]
+        )
     return forward.baseline * field
 
 
@@ -220,6 +247,11 @@ MODALITY = Modality(
     references=(
         *hemodynamics.REFERENCES,
         Reference("Stephan et al.", 2007, "10.1016/j.neuroimage.2007.07.040", "BOLD output equation"),
-        Reference("Wansapura et al.", 1999, "10.1002/(SICI)1522-2586(199904)9:4<531::AID-JMRI4>3.0.CO;2-L", "relaxation at 3 T"),
+        Reference(
+            "Wansapura et al.",
+            1999,
+            "10.1002/(SICI)1522-2586(199904)9:4<531::AID-JMRI4>3.0.CO;2-L",
+            "relaxation at 3 T",
+        ),
     ),
 )

@@ -75,7 +75,10 @@ class Recording:
         """Return the term that an additive stage adds, complex where it is."""
         stage = self._stage(name)
         if stage.kind != "additive":
-            raise InputError(f"stage '{name}' changes the image and adds no term: see before('{name}') and after('{name}')", value=name)
+            raise InputError(
+                f"stage '{name}' changes the image and adds no term: see before('{name}') and after('{name}')",
+                value=name,
+            )
         return self._image(partial(self._term, stage))
 
     def before(self, name: str) -> Image:

@@ -27,7 +27,10 @@ class Relaxation:
 def relaxation_at_3t() -> dict[str, Relaxation]:
     """Return the relaxation of grey and white matter and fluid at 3 T."""
     table = tomllib.loads((files("fakeimaging.data") / "tissues.toml").read_text())["3T"]
-    return {name: Relaxation(*(table[name][key]["value"] for key in ("t1", "t2_star", "proton_density"))) for name in TISSUES}
+    return {
+        name: Relaxation(*(table[name][key]["value"] for key in ("t1", "t2_star", "proton_density")))
+        for name in TISSUES
+    }
 
 
 def spoiled_gradient_echo(tissue: Relaxation, tr: float, flip_angle: float, echo_time: float) -> float:

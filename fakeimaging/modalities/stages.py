@@ -11,14 +11,15 @@ import numpy.typing as npt
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
 
-LARGEST = 32767
+LARGEST = 8191
+"""Largest stored step: 14 bits with sign, so that the step is far below the noise and noise does not fill the file."""
 HEADROOM = 4.0
-"""The largest int16 stands for this many times the brightest tissue (assumed: bias and noise stay below it)."""
+"""It stands for this many times the brightest tissue (assumed: bias and noise stay below it)."""
 
 
 def slope_for(brightest: float) -> float:
     """Return the step of the stored int16 for images whose brightest tissue has this signal."""
-    return HEADROOM * brightest / LARGEST
+    return float(np.float32(HEADROOM * brightest / LARGEST))
 
 
 def _draw_thermal(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
@@ -39,7 +40,9 @@ def _no_draws(forward: Forward, parameters: Parameters, *, rng: np.random.Genera
     return {}
 
 
-def _magnitude(image: npt.NDArray, forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray:
+def _magnitude(
+    image: npt.NDArray, forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator
+) -> npt.NDArray:
     return np.abs(image)
 
 
@@ -63,7 +66,8 @@ BIAS_ORDER = 3
 
 
 def _powers() -> list[tuple[int, int, int]]:
-    return [p for p in itertools.product(range(BIAS_ORDER + 1), repeat=3) if 0 < sum(p) <= BIAS_ORDER]
+    orders = range(BIAS_ORDER + 1)
+    return [p for p in itertools.product(orders, orders, orders) if 0 < sum(p) <= BIAS_ORDER]
 
 
 def _draw_bias(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
@@ -72,7 +76,10 @@ def _draw_bias(forward: Forward, parameters: Any, *, rng: np.random.Generator) -
     log_field = polynomial_field(forward.baseline.shape, coefficients)[brain]
     spread = log_field.std() if brain.any() else 1.0
     scale = parameters.bias_sd / spread
-    return {"coefficients": coefficients * scale, "log_mean": float(np.log(np.exp(scale * log_field.astype(float)).mean()))}
+    return {
+        "coefficients": coefficients * scale,
+        "log_mean": float(np.log(np.exp(scale * log_field.astype(float)).mean())),
+    }
 
 
 def polynomial_field(shape: tuple[int, ...], coefficients: npt.ArrayLike) -> npt.NDArray[np.float32]:

@@ -30,8 +30,12 @@ class T1wParameters(Parameters):
 
     voxel_size: float = parameter(1.0, unit="mm", bounds=(0.7, 8), description="edge of the cubic voxel")
     tr: float = parameter(2.3, unit="s", bounds=(0.5, 10), symbol="TR", description="time between inversions")
-    inversion_time: float = parameter(0.9, unit="s", bounds=(0.7, 3), symbol="TI", description="inversion to centre of k-space")
-    echo_spacing: float = parameter(0.007, unit="s", bounds=(0.002, 0.0075), symbol="ES", description="between readouts")
+    inversion_time: float = parameter(
+        0.9, unit="s", bounds=(0.7, 3), symbol="TI", description="inversion to centre of k-space"
+    )
+    echo_spacing: float = parameter(
+        0.007, unit="s", bounds=(0.002, 0.0075), symbol="ES", description="between readouts"
+    )
     flip_angle: float = parameter(9.0, unit="deg", bounds=(1, 30), symbol="alpha", description="of each readout")
     snr: float = parameter(40.0, unit="1", bounds=(1, 1e6), description="grey matter over thermal noise")
     bias_sd: float = parameter(0.1, unit="1", bounds=(0, 0.5), description="SD of the log receive field in the brain")
@@ -87,6 +91,11 @@ MODALITY = Modality(
     sidecar=sidecar,
     references=(
         Reference("Mugler and Brookeman", 1990, "10.1002/mrm.1910150117", "MPRAGE"),
-        Reference("Wansapura et al.", 1999, "10.1002/(SICI)1522-2586(199904)9:4<531::AID-JMRI4>3.0.CO;2-L", "relaxation at 3 T"),
+        Reference(
+            "Wansapura et al.",
+            1999,
+            "10.1002/(SICI)1522-2586(199904)9:4<531::AID-JMRI4>3.0.CO;2-L",
+            "relaxation at 3 T",
+        ),
     ),
 )

@@ -67,7 +67,9 @@ class Anatomy:
         return fractions
 
 
-def resample(array: npt.NDArray, source: Grid, target: Grid, to_source: Affine, *, order: int) -> npt.NDArray[np.float32]:
+def resample(
+    array: npt.NDArray, source: Grid, target: Grid, to_source: Affine, *, order: int
+) -> npt.NDArray[np.float32]:
     """Sample an image at the voxel centres of another grid.
 
     Parameters
@@ -90,7 +92,9 @@ def resample(array: npt.NDArray, source: Grid, target: Grid, to_source: Affine, 
 
     step = np.linalg.inv(source.affine) @ to_source @ target.affine
     return np.asarray(
-        affine_transform(array, step[:3, :3], step[:3, 3], target.shape, output=np.float32, order=order, prefilter=False)
+        affine_transform(
+            array, step[:3, :3], step[:3, 3], target.shape, output=np.float32, order=order, prefilter=False
+        )
     )
 
 

@@ -20,7 +20,9 @@ from fakeimaging.core.streams import Streams
 from fakeimaging.structure.parcellation import Region
 
 REFERENCES = (
-    Reference("Ercsey-Ravasz et al.", 2013, "10.1016/j.neuron.2013.07.036", "exponential distance rule of the connectome"),
+    Reference(
+        "Ercsey-Ravasz et al.", 2013, "10.1016/j.neuron.2013.07.036", "exponential distance rule of the connectome"
+    ),
     Reference("Markov et al.", 2014, "10.1093/cercor/bhs270", "log-normal tract weights"),
 )
 
@@ -28,14 +30,20 @@ REFERENCES = (
 class DistanceRule(Parameters):
     """Parameters of the connectome generator."""
 
-    length_constant: float = parameter(30.0, unit="mm", bounds=(5, 200), symbol="lambda", description="fall of log weight with distance")
+    length_constant: float = parameter(
+        30.0, unit="mm", bounds=(5, 200), symbol="lambda", description="fall of log weight with distance"
+    )
     log_sd: float = parameter(1.0, unit="1", bounds=(0, 3), description="spread of the log weight")
     shared: float = parameter(0.9, unit="1", bounds=(0, 1), description="correlation of that spread between subjects")
     network_factor: float = parameter(3.0, unit="1", bounds=(0.1, 100), description="preference within a network")
-    homotopic_factor: float = parameter(5.0, unit="1", bounds=(0.1, 100), description="preference for the mirror region")
+    homotopic_factor: float = parameter(
+        5.0, unit="1", bounds=(0.1, 100), description="preference for the mirror region"
+    )
     crossing_factor: float = parameter(0.5, unit="1", bounds=(0.001, 10), description="other pairs across the midline")
     density: float = parameter(0.2, unit="1", bounds=(0.01, 1), description="share of pairs kept")
-    strongest_kept: int = parameter(3, unit="1", bounds=(1, 20), description="pairs kept at each region whatever the density")
+    strongest_kept: int = parameter(
+        3, unit="1", bounds=(1, 20), description="pairs kept at each region whatever the density"
+    )
     tortuosity: float = parameter(1.3, unit="1", bounds=(1, 3), description="tract length over straight distance")
 
 
@@ -94,15 +102,21 @@ class Connectome:
 
 def _check(name: str, matrix: npt.NDArray) -> None:
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
-        raise InputError(f"`{name}`: a square matrix of at least 2 x 2 is needed, not {matrix.shape}", value=matrix.shape)
+        raise InputError(
+            f"`{name}`: a square matrix of at least 2 x 2 is needed, not {matrix.shape}", value=matrix.shape
+        )
     if not np.isfinite(matrix).all():
         row, column = np.argwhere(~np.isfinite(matrix))[0] + 1
-        raise InputError(f"`{name}`: {matrix[row - 1, column - 1]} in row {row}, column {column}; finite numbers are needed")
+        raise InputError(
+            f"`{name}`: {matrix[row - 1, column - 1]} in row {row}, column {column}; finite numbers are needed"
+        )
     if (matrix < 0).any():
         row, column = np.argwhere(matrix < 0)[0] + 1
         raise InputError(f"`{name}`: negative value {matrix[row - 1, column - 1]:g} in row {row}, column {column}")
     if matrix.diagonal().any():
-        raise InputError(f"`{name}`: the diagonal is not zero (region {np.flatnonzero(matrix.diagonal())[0] + 1} connects to itself)")
+        raise InputError(
+            f"`{name}`: the diagonal is not zero (region {np.flatnonzero(matrix.diagonal())[0] + 1} connects to itself)"
+        )
 
 
 def generate_connectome(
@@ -134,7 +148,9 @@ def _symmetric(n: int, stream: Streams) -> npt.NDArray[np.float64]:
     return upper + upper.T
 
 
-def _preferences(regions: tuple[Region, ...], distance: npt.NDArray, parameters: DistanceRule) -> npt.NDArray[np.float64]:
+def _preferences(
+    regions: tuple[Region, ...], distance: npt.NDArray, parameters: DistanceRule
+) -> npt.NDArray[np.float64]:
     network = np.array([region.network for region in regions])
     side = np.array([region.hemisphere for region in regions])
     stem = np.array([region.name[1:] for region in regions])
@@ -145,7 +161,9 @@ def _preferences(regions: tuple[Region, ...], distance: npt.NDArray, parameters:
     bonus = np.log(parameters.network_factor) * within
     bonus = bonus + np.log(parameters.crossing_factor) * (crossing & ~homotopic)
     # The mirror region is tied by the callosum whatever the distance: most of the distance penalty is taken back.
-    return np.asarray(bonus + (np.log(parameters.homotopic_factor) + 0.7 * distance / parameters.length_constant) * homotopic)
+    return np.asarray(
+        bonus + (np.log(parameters.homotopic_factor) + 0.7 * distance / parameters.length_constant) * homotopic
+    )
 
 
 def _kept(log_weight: npt.NDArray, parameters: DistanceRule) -> npt.NDArray[np.bool_]:

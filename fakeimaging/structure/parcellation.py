@@ -277,7 +277,14 @@ def _assemble(labels: npt.NDArray[np.uint16], maps: TissueMaps, seeds: tuple[See
     centroids = centroids_of(labels, maps.grid, len(seeds))
     names = _names(seeds)
     regions = tuple(
-        Region(name, name[0], seed.network if seed.kind == "cortex" else seed.kind, seed.kind, tuple(centroid), float(volume))
+        Region(
+            name,
+            name[0],
+            seed.network if seed.kind == "cortex" else seed.kind,
+            seed.kind,
+            tuple(centroid),
+            float(volume),
+        )
         for name, seed, centroid, volume in zip(names, seeds, centroids.tolist(), volumes, strict=True)
     )
     labels.flags.writeable = False
@@ -320,7 +327,9 @@ def shell_parcellation(maps: TissueMaps, n_regions: int) -> Parcellation:
     around = np.pi / 2 + np.pi * ((np.arange(half) * 0.618034 % 1) * 0.8 + 0.1)
     ring = np.sqrt(1 - height**2)
     left = np.stack([ring * np.cos(around) * 58, ring * np.sin(around) * 73, height * 54], axis=1)
-    seeds = [Seed(tuple(point), "cortex", f"Net{chr(65 + i * 2 // max(half, 1))}") for i, point in enumerate(left.tolist())]
+    seeds = [
+        Seed(tuple(point), "cortex", f"Net{chr(65 + i * 2 // max(half, 1))}") for i, point in enumerate(left.tolist())
+    ]
     pairs = tuple(side for seed in seeds for side in (seed, _mirror(seed)))
     x = apply_affine(maps.grid.affine, np.moveaxis(np.indices(maps.grid.shape), 0, -1))[..., 0]
     labels = grow_regions(maps.grey / 255, maps.grid, np.array([seed.position for seed in pairs]), sides=x < 0)

@@ -32,7 +32,9 @@ TINY_REGIONS = 10
 class SubjectParameters(Parameters):
     """What a subject is made from."""
 
-    anatomy: Literal["template", "tiny"] = parameter("template", unit="-", description="brain of the MNI template, or an ellipsoid")
+    anatomy: Literal["template", "tiny"] = parameter(
+        "template", unit="-", description="brain of the MNI template, or an ellipsoid"
+    )
     n_regions: int | None = parameter(None, unit="1", bounds=(2, 300), description="number of regions (100; tiny 10)")
     pose: Pose = Pose()
     distance_rule: DistanceRule = DistanceRule()
@@ -82,7 +84,9 @@ class Subject:
 
     def native_centroids(self) -> npt.NDArray[np.float64]:
         """Return the centroids of the regions in native mm, shape (n_regions, 3)."""
-        return apply_affine(np.linalg.inv(self.anatomy.to_template), self.parcellation.centroids)
+        return apply_affine(
+            np.asarray(np.linalg.inv(self.anatomy.to_template), dtype=np.float64), self.parcellation.centroids
+        )
 
 
 def make_subject(
@@ -125,7 +129,9 @@ def make_subject(
         rule = checked.distance_rule
         connectome = generate_connectome(parcellation.regions, rule, group=group, own=own.at("structure", "connectome"))
     if connectome.n_regions != len(parcellation.regions):
-        raise InputError(f"the connectome has {connectome.n_regions} regions, the parcellation {len(parcellation.regions)}")
+        raise InputError(
+            f"the connectome has {connectome.n_regions} regions, the parcellation {len(parcellation.regions)}"
+        )
     return Subject(label, own, anatomy, parcellation, connectome)
 
 

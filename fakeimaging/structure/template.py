@@ -54,7 +54,7 @@ def _data_folder() -> Path:
 def _read_map(tissue: str) -> tuple[npt.NDArray[np.uint8], Any]:
     import nibabel as nib
 
-    image = nib.load(_data_folder() / f"mni_icbm152_{tissue}_tal_nlin_sym_09a_converted.nii.gz")
+    image: Any = nib.load(_data_folder() / f"mni_icbm152_{tissue}_tal_nlin_sym_09a_converted.nii.gz")
     return np.asarray(image.dataobj), image.affine
 
 

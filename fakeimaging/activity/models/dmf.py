@@ -39,7 +39,9 @@ class DmfParameters(Parameters):
     b_I: float = parameter(177.0, unit="Hz", bounds=(1, 5000), symbol="b_I", source=DECO)
     d_I: float = parameter(0.087, unit="s", bounds=(0.001, 2), symbol="d_I", source=DECO)
     tau_E: float = parameter(0.1, unit="s", bounds=(0.01, 1), symbol="tau_E", source=DECO, description="NMDA gating")
-    tau_I: float = parameter(0.01, unit="s", bounds=(0.002, 0.2), symbol="tau_I", source=DECO, description="GABA gating")
+    tau_I: float = parameter(
+        0.01, unit="s", bounds=(0.002, 0.2), symbol="tau_I", source=DECO, description="GABA gating"
+    )
     gamma: float = parameter(0.641, unit="1", bounds=(0.05, 5), symbol="gamma", source=DECO)
     J_N: float = parameter(0.15, unit="nA", bounds=(0.01, 1), symbol="J_NMDA", source=DECO)
     I0: float = parameter(0.382, unit="nA", bounds=(0, 2), symbol="I_0", source=DECO, description="external current")
@@ -48,10 +50,16 @@ class DmfParameters(Parameters):
     w_plus: float = parameter(1.0, unit="1", bounds=(0, 3), symbol="w_+", description="local recurrent excitation")
     target_rate: float = parameter(5.0, unit="Hz", bounds=(1, 20), symbol="r*", description="mean excitatory rate")
     loop_gain: float = parameter(
-        0.9, unit="1", bounds=(0, 0.95), symbol="K", description="gain of the whole network; near 1 it locks into one mode"
+        0.9,
+        unit="1",
+        bounds=(0, 0.95),
+        symbol="K",
+        description="gain of the whole network; near 1 it locks into one mode",
     )
     noise_sd: float = parameter(0.01, unit="nA", bounds=(0, 0.1), symbol="s", description="SD of the current noise")
-    noise_exponent: float = parameter(1.1, unit="1", bounds=(0, 2), symbol="chi", description="its spectrum falls as 1/f^chi")
+    noise_exponent: float = parameter(
+        1.1, unit="1", bounds=(0, 2), symbol="chi", description="its spectrum falls as 1/f^chi"
+    )
 
 
 def response(current, a, b, d):  # type: ignore[no-untyped-def]
@@ -62,7 +70,10 @@ def response(current, a, b, d):  # type: ignore[no-untyped-def]
     return x / (1.0 - math.exp(-x)) / d
 
 
-def excitatory_rate(S_E, S_I, f1, f2, f3, f4, f5, f6, coupled_S_E, a_E, b_E, d_E, J_N, w_plus, G, J, external, g1, g2, g3, g4, g5, g6):  # type: ignore[no-untyped-def]
+def excitatory_rate(  # type: ignore[no-untyped-def]
+    S_E, S_I, f1, f2, f3, f4, f5, f6, coupled_S_E,
+    a_E, b_E, d_E, J_N, w_plus, G, J, external, g1, g2, g3, g4, g5, g6,
+):  # fmt: skip
     """Excitatory firing rate in Hz."""
     noise = g1 * f1 + g2 * f2 + g3 * f3 + g4 * f4 + g5 * f5 + g6 * f6
     current = external + w_plus * J_N * S_E + G * J_N * coupled_S_E - J * S_I + noise
@@ -74,9 +85,14 @@ def inhibitory_rate(S_E, S_I, a_I, b_I, d_I, J_N, W_I, I0):  # type: ignore[no-u
     return response(W_I * I0 + J_N * S_E - S_I, a_I, b_I, d_I)
 
 
-def drift(S_E, S_I, f1, f2, f3, f4, f5, f6, coupled_S_E, a_E, b_E, d_E, a_I, b_I, d_I, tau_E, tau_I, gamma, J_N, w_plus, W_I, I0, G, J, external, g1, g2, g3, g4, g5, g6):  # type: ignore[no-untyped-def]
+def drift(  # type: ignore[no-untyped-def]
+    S_E, S_I, f1, f2, f3, f4, f5, f6, coupled_S_E,
+    a_E, b_E, d_E, a_I, b_I, d_I, tau_E, tau_I, gamma, J_N, w_plus, W_I, I0, G, J, external, g1, g2, g3, g4, g5, g6,
+):  # fmt: skip
     """Time derivatives of gating variables and noise filters, per second."""
-    r_E = excitatory_rate(S_E, S_I, f1, f2, f3, f4, f5, f6, coupled_S_E, a_E, b_E, d_E, J_N, w_plus, G, J, external, g1, g2, g3, g4, g5, g6)
+    r_E = excitatory_rate(
+        S_E, S_I, f1, f2, f3, f4, f5, f6, coupled_S_E, a_E, b_E, d_E, J_N, w_plus, G, J, external, g1, g2, g3, g4, g5, g6
+    )  # fmt: skip
     r_I = inhibitory_rate(S_E, S_I, a_I, b_I, d_I, J_N, W_I, I0)
     return (
         (1.0 - S_E) * gamma * r_E - S_E / tau_E,
@@ -126,7 +142,12 @@ def set_point(parameters: DmfParameters) -> SetPoint:
     weights = weights / weights.sum()
 
     def mean_rate(current: float) -> float:
-        return float(sum(w * response(current + p.noise_sd * x, p.a_E, p.b_E, p.d_E) for x, w in zip(nodes, weights, strict=True)))
+        """Rate in Hz averaged over the noise."""
+        return float(
+            sum(
+                w * response(current + p.noise_sd * x, p.a_E, p.b_E, p.d_E) for x, w in zip(nodes, weights, strict=True)
+            )
+        )
 
     I_E = brentq(lambda current: mean_rate(current) - p.target_rate, -1.0, 2.0, xtol=1e-14)
     S_E = p.gamma * p.target_rate * p.tau_E / (1 + p.gamma * p.target_rate * p.tau_E)
@@ -134,11 +155,15 @@ def set_point(parameters: DmfParameters) -> SetPoint:
     S_I = brentq(lambda s: p.tau_I * response(drive - s, p.a_I, p.b_I, p.d_I) - s, 0.0, 10.0, xtol=1e-14)
     h = 1e-5
     slope_E = (mean_rate(I_E + h) - mean_rate(I_E - h)) / (2 * h)
-    slope_I = (response(drive - S_I + h, p.a_I, p.b_I, p.d_I) - response(drive - S_I - h, p.a_I, p.b_I, p.d_I)) / (2 * h)
+    slope_I = (response(drive - S_I + h, p.a_I, p.b_I, p.d_I) - response(drive - S_I - h, p.a_I, p.b_I, p.d_I)) / (
+        2 * h
+    )
     return SetPoint(I_E, drive - S_I, S_E, S_I, slope_E, slope_I)
 
 
-def inhibition(parameters: DmfParameters, point: SetPoint, G: float, received: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def inhibition(
+    parameters: DmfParameters, point: SetPoint, G: float, received: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
     """Return the local inhibition J_i (nA) that holds every region at the working point, shape of ``received``.
 
     Parameters
@@ -191,7 +216,11 @@ def prepare(parameters: DmfParameters, connectome: Connectome, step: float) -> S
     G = global_coupling(parameters, point)
     gains = filter_gains(parameters, step)
     derived = {f"g{i + 1}": gain for i, gain in enumerate(gains)}
-    derived |= {"G": G, "J": inhibition(parameters, point, G, coupling.sum(axis=1)), "external": parameters.W_E * parameters.I0}
+    derived |= {
+        "G": G,
+        "J": inhibition(parameters, point, G, coupling.sum(axis=1)),
+        "external": parameters.W_E * parameters.I0,
+    }
     return Setup(coupling, {"S_E": point.S_E, "S_I": point.S_I}, derived)
 
 
@@ -203,8 +232,13 @@ MODEL = Model(
     drift=drift,
     driven=tuple((f"f{i}", 0) for i in range(1, 7)),
     diffusion=diffusion,
-    observables={"rate": Observable(excitatory_rate, "Hz", 100.0), "inhibitory_rate": Observable(inhibitory_rate, "Hz", 10.0)},
+    observables={
+        "rate": Observable(excitatory_rate, "Hz", 100.0),
+        "inhibitory_rate": Observable(inhibitory_rate, "Hz", 10.0),
+    },
     prepare=prepare,
     transient=20.0,
-    references=(Reference("Deco et al.", 2014, "10.1523/JNEUROSCI.5068-13.2014", "dynamic mean field with feedback inhibition"),),
+    references=(
+        Reference("Deco et al.", 2014, "10.1523/JNEUROSCI.5068-13.2014", "dynamic mean field with feedback inhibition"),
+    ),
 )

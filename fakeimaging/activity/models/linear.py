@@ -76,5 +76,7 @@ MODEL = Model(
     diffusion=diffusion,
     observables={"rate": Observable(rate, "Hz", 100.0)},
     prepare=prepare,
-    references=(Reference("Galan", 2008, "10.1371/journal.pone.0002148", "linear network whose connectome sets its covariance"),),
+    references=(
+        Reference("Galan", 2008, "10.1371/journal.pone.0002148", "linear network whose connectome sets its covariance"),
+    ),
 )

@@ -1,0 +1,19 @@
+"""Plain text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def aligned(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
+    """Return a table with columns padded to the same width, two blanks apart.
+
+    Examples
+    --------
+    >>> print(aligned([["name", "value"], ["tr", "2.0"]]))
+    name  value
+    tr    2.0
+    """
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(indent + line for line in lines)
