@@ -19,7 +19,7 @@ from fakeimaging.activity import kernels
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
-from fakeimaging.core.errors import InputError
+from fakeimaging.core.errors import InputError, ModelError
 from fakeimaging.core.parameters import Parameters, parameter
 
 FRISTON = "Friston et al. 2003, doi:10.1016/S1053-8119(03)00202-7"
@@ -31,6 +31,8 @@ OUTPUT_RATE = 20.0
 """Hz at which flow, volume and deoxyhemoglobin are kept (assumed: they hold nothing above 1 Hz)."""
 SLOWEST_INPUT = 40.0
 """Lowest rate in Hz of the tap that drives them: a 25 ms Heun step keeps the peak within 0.5 % of a 1 ms one."""
+STOPPED = 0.01
+"""Relative flow that counts as none: the model has no steady state when the drive stays below -gamma."""
 
 
 class Hemodynamics(Parameters):
@@ -118,6 +120,8 @@ def respond(drive: npt.NDArray, clock: Clock, parameters: Hemodynamics) -> Blood
     ------
     InputError
         If the drive comes too slowly to integrate.
+    ModelError
+        If it is so negative for so long that no flow is left.
     """
     if clock.rate < SLOWEST_INPUT * (1 - 1e-9):
         raise InputError(
@@ -130,6 +134,10 @@ def respond(drive: npt.NDArray, clock: Clock, parameters: Hemodynamics) -> Blood
     used = np.ascontiguousarray(drive[: n_kept * every], dtype=np.float64)
     constants = (p.kappa, p.gamma, p.tau, p.alpha, p.E0)
     kernels.compiled(balloon)(used, clock.step, every, *constants, flow, volume, deoxyhemoglobin)
+    stopped = ~((flow > STOPPED) & np.isfinite(deoxyhemoglobin))
+    if stopped.any():
+        region = int(np.argwhere(stopped)[0, 1]) + 1
+        raise ModelError(f"blood flow of region {region} stops: its drive stays below what the model allows (-{p.gamma:g})")
     kept = Clock(clock.start + (every - 1) / 2 * clock.step, every * clock.step, n_kept)
     return BloodFlow(kept, flow, volume, deoxyhemoglobin)
 

@@ -1,0 +1,145 @@
+import numpy as np
+import pytest
+
+import fakeimaging as fi
+from fakeimaging.activity import engine
+from fakeimaging.activity.activity import LEAD
+from fakeimaging.activity.models import MODELS
+from fakeimaging.core.errors import InputError, ModelError, ParameterError, RateError, UnknownNameError
+from fakeimaging.core.streams import Streams
+from fakeimaging.testing.fixtures import tiny_subject
+from tests.reference.networks import linear_network
+from tests.reference.xoshiro import Xoshiro256pp
+
+STEP = 1e-3
+
+
+def run_linear(weights, delays, n_steps, *, streams, step=STEP, dropped=0, initial=0.0, **parameters):
+    """Run the engine's linear network with a tap at every step and return rate - baseline, shape (n_steps, n)."""
+    model = MODELS.get("linear")
+    observable = fi.Observable(model.observables["rate"].function, "Hz", 1 / step)
+    model = fi.Model(**{**model.__dict__, "observables": {"rate": observable}})
+    checked = model.parameters.parse({"baseline": 0.0, **parameters})
+    setup = fi.Setup(np.asarray(weights, dtype=float), {"x": initial})
+    taps = {"rate": np.zeros((n_steps, len(weights)), dtype=np.float32)}
+    kernel = engine.build(model, checked, setup)
+    engine.run(kernel, setup, np.asarray(delays), engine.Schedule(step, dropped, n_steps), taps, streams=streams)
+    return taps["rate"]
+
+
+def reference_noise(streams, n_steps, n):
+    generators = [Xoshiro256pp(streams.at(f"region-{i + 1}").key(4)) for i in range(n)]
+    return np.array([[generator.normals()[0] for generator in generators] for _ in range(n_steps)])
+
+
+def random_network(seed, n=5):
+    rng = np.random.default_rng(seed)
+    weights = rng.uniform(0, 1, (n, n)) * (rng.uniform(size=(n, n)) < 0.6)
+    np.fill_diagonal(weights, 0)
+    return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9), rng.integers(0, 25, (n, n))
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_the_engine_is_its_slow_twin(seed):
+    weights, lags = random_network(seed)
+    streams = Streams(seed)
+    fast = run_linear(weights, lags * STEP, 300, streams=streams, tau=0.02, sigma=1.0, gain=0.9)
+    slow = linear_network(
+        weights, lags, tau=0.02, gain=0.9, sigma=1.0, step=STEP, n_steps=300, noise=reference_noise(streams, 300, 5)
+    )
+    np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=1e-6)
+
+
+def test_a_kick_arrives_after_the_delay_and_not_before():
+    weights = np.array([[0.0, 0.0], [1.0, 0.0]])
+    delays = np.array([[0.0, 0.0], [0.017, 0.0]])
+    x = run_linear(weights, delays, 60, streams=Streams(1), tau=0.05, sigma=0.0, gain=0.9, initial=np.array([1.0, 0.0]))
+    # The past of region 1 is constant at 1, so region 2 is driven from the first step; its drive starts to fall 17 steps later.
+    drive = np.diff(x[:, 1]) / STEP * 0.05 + x[:-1, 1]
+    np.testing.assert_allclose(drive[:18], 0.9, rtol=1e-3)
+    np.testing.assert_allclose(drive[18:], 0.9 * x[1 : len(drive) - 17 + 0, 0][: len(drive) - 18], rtol=1e-3)
+
+
+def test_blocks_and_dropping_leave_no_trace(monkeypatch):
+    weights, lags = random_network(4)
+    whole = run_linear(weights, lags * STEP, 2500, streams=Streams(2), sigma=1.0)
+    monkeypatch.setattr(engine, "BLOCK_SECONDS", 0.037)
+    assert (run_linear(weights, lags * STEP, 2500, streams=Streams(2), sigma=1.0) == whole).all()
+    late = run_linear(weights, lags * STEP, 1987, streams=Streams(2), sigma=1.0, dropped=513)
+    assert (late == whole[513:]).all()
+
+
+def test_regions_have_noise_of_their_own():
+    x = run_linear(np.eye(2)[::-1] * 0 + np.array([[0, 1e-12], [1e-12, 0]]), np.zeros((2, 2)), 200_000, streams=Streams(5), tau=0.005, sigma=1.0)
+    n = len(x) * STEP / (2 * 0.005)
+    assert abs(np.corrcoef(x.T)[0, 1]) < 4 / np.sqrt(n)
+
+
+def test_a_tap_is_the_mean_over_its_interval():
+    activity = fi.simulate_activity(tiny_subject(), model="dmf", duration=2.0)
+    fast, slow = activity.tap("inhibitory_rate"), activity.tap("rate")
+    assert fast.clock.rate == pytest.approx(10)
+    assert slow.clock.rate == pytest.approx(100)
+    assert slow.clock.start == pytest.approx(-LEAD + 0.0045)
+    assert slow.from_start().clock.start == pytest.approx(0.0045)
+    averaged = slow.at_rate(10.0)
+    np.testing.assert_allclose(averaged.samples[3], slow.samples[30:40].mean(axis=0), rtol=1e-6)
+    assert averaged.clock.start == pytest.approx(slow.clock.times[:10].mean())
+
+
+def test_a_rate_above_the_taps_own_raises():
+    tap = fi.simulate_activity(tiny_subject(), model="linear", duration=1.0).tap("rate")
+    with pytest.raises(RateError, match="recorded at 100 Hz; 200 Hz"):
+        tap.at_rate(200.0)
+    with pytest.raises(RateError, match="whole fraction"):
+        tap.at_rate(30.0)
+
+
+def test_blocks_of_a_tap_are_the_tap():
+    tap = fi.simulate_activity(tiny_subject(), model="linear", duration=7.0).tap("rate")
+    parts = list(tap.blocks(4.0))
+    assert (np.concatenate([samples for _, samples in parts]) == tap.samples).all()
+    assert np.concatenate([clock.times for clock, _ in parts]) == pytest.approx(tap.clock.times)
+
+
+def test_a_long_tap_lives_in_a_file_and_holds_the_same_numbers(tmp_path, monkeypatch):
+    short = fi.simulate_activity(tiny_subject(), model="linear", duration=3.0)
+    stored = fi.simulate_activity(tiny_subject(), model="linear", duration=3.0, store=tmp_path)
+    assert isinstance(stored.tap("rate").samples, np.memmap)
+    assert (np.load(tmp_path / "rate.npy") == short.tap("rate").samples).all()
+    monkeypatch.setattr("fakeimaging.activity.taps.IN_MEMORY", 1)
+    spooled = fi.simulate_activity(tiny_subject(), model="linear", duration=3.0).tap("rate").samples
+    assert isinstance(spooled, np.memmap)
+    assert (spooled == short.tap("rate").samples).all()
+
+
+def test_divergence_is_named_with_model_region_and_time(tmp_path):
+    path = tmp_path / "runaway.py"
+    path.write_text(
+        "from fakeimaging import Model, Observable, Parameters, parameter\n"
+        "class P(Parameters):\n    k: float = parameter(200.0, unit='1/s')\n"
+        "def drift(x, k):\n    return (k * (x + 1.0),)\n"
+        "def rate(x):\n    return x\n"
+        "MODEL = Model(name='runaway', parameters=P, states=('x',), coupled=(), drift=drift,"
+        " observables={'rate': Observable(rate, 'Hz', 100.0)}, transient=0.0)\n"
+    )
+    with pytest.raises(ModelError, match=r"model runaway: `x` of region 1 is not finite between 3 and 4 s"):
+        fi.simulate_activity(tiny_subject(), model=path, duration=5.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"duration": 600_000.0}, ParameterError, "did you mean 600"),
+        ({"duration": 1.0, "speed": 0.0}, ParameterError, "run.speed"),
+        ({"duration": 1.0, "step": 0.003}, ModelError, "does not divide"),
+        ({"duration": 1.0037}, ParameterError, "whole number of"),
+        ({"duration": 1.0, "model": "dmff"}, UnknownNameError, "did you mean 'dmf'"),
+        ({"duration": 1.0, "run": 0}, InputError, "`run`"),
+        ({"duration": 1.0, "task": "rest state"}, InputError, "BIDS labels"),
+        ({"duration": 1.0, "parameters": {"loop_gain": 0.99}}, ParameterError, "near 1 it locks"),
+    ],
+)
+def test_bad_runs_are_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        fi.simulate_activity(tiny_subject(), **arguments)

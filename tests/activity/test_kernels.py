@@ -1,0 +1,140 @@
+import math
+
+import pytest
+
+import fakeimaging as fi
+from fakeimaging.activity import kernels
+from fakeimaging.activity.emit import GENERATOR
+from fakeimaging.core.errors import InputError, ModelError, ParameterError
+from fakeimaging.core.streams import Streams
+from fakeimaging.testing import check_model
+from fakeimaging.testing.fixtures import tiny_subject
+from tests.reference.xoshiro import Xoshiro256pp
+
+MODEL = '''
+"""A leaky integrator of somebody else's."""
+import math
+
+from fakeimaging import Model, Observable, Parameters, parameter
+
+LEVEL = 2.0
+SCALE = (LEVEL, 3.0)
+
+
+class Leaky(Parameters):
+    tau: float = parameter(0.05, unit="s", bounds=(0.01, 1))
+    sigma: float = parameter(0.1, unit="1", bounds=(0, 10))
+
+
+def target(x):
+    return SCALE[0] * math.exp(-x * x) if abs(x) > 1e3 else SCALE[0]
+
+
+def drift(x, coupled_x, tau):
+    return ((target(x) - x + 0.001 * coupled_x) / tau,)
+
+
+def diffusion(sigma):
+    return (sigma,)
+
+
+def rate(x):
+    return max(x, 0.0)
+
+
+MODEL = Model(
+    name="leaky", parameters=Leaky, states=("x",), coupled=("x",), drift=drift, driven=(("x", 0),), diffusion=diffusion,
+    observables={"rate": Observable(rate, "Hz", 100.0)}, transient=1.0,
+)
+'''
+
+
+@pytest.fixture
+def leaky(tmp_path):
+    path = tmp_path / "leaky.py"
+    path.write_text(MODEL)
+    return path
+
+
+def mean_rate(model, **parameters):
+    parameters = {"sigma": 0.0, **parameters}
+    activity = fi.simulate_activity(tiny_subject(), model=model, duration=2.0, parameters=parameters)
+    return float(activity.tap("rate").samples.mean())
+
+
+def test_a_model_in_a_file_of_its_own_passes_the_contract(leaky):
+    check_model(str(leaky))
+
+
+def test_an_edited_file_gives_new_numbers_at_once(leaky):
+    before = mean_rate(leaky)
+    leaky.write_text(MODEL.replace("LEVEL = 2.0", "LEVEL = 4.0"))
+    assert mean_rate(leaky) == pytest.approx(2 * before, rel=1e-6)
+    leaky.write_text(MODEL.replace("0.001 * coupled_x", "0.0 * coupled_x"))
+    assert mean_rate(leaky) == pytest.approx(2.0, rel=1e-6)
+    leaky.write_text(MODEL)
+    assert mean_rate(leaky) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("math.exp(-x * x)", "np.exp(-x)", "np"),
+        ("return max(x, 0.0)", "return open(x)", "open"),
+        ("SCALE = (LEVEL, 3.0)", "SCALE = (LEVEL, len(math.__name__), id(math))", "id"),
+    ],
+)
+def test_names_from_elsewhere_are_refused_by_name(leaky, old, new, named):
+    leaky.write_text(MODEL.replace(old, new))
+    with pytest.raises(ModelError, match=f"uses '{named}'"):
+        mean_rate(leaky)
+
+
+def test_an_argument_nobody_provides_gets_the_nearest_name(leaky):
+    leaky.write_text(MODEL.replace("coupled_x", "coupled_y"))
+    with pytest.raises(ModelError, match="asks for 'coupled_y', which is no state or parameter; did you mean 'coupled_x'"):
+        mean_rate(leaky)
+
+
+def test_a_file_without_a_model_and_a_missing_file_are_named(tmp_path):
+    (tmp_path / "empty.py").write_text("")
+    with pytest.raises(ModelError, match="defines no MODEL"):
+        mean_rate(tmp_path / "empty.py")
+    with pytest.raises(InputError, match="no file"):
+        mean_rate(tmp_path / "none.py")
+
+
+def test_parameters_of_an_own_model_are_checked(leaky):
+    with pytest.raises(ParameterError, match=r"`leaky.tau`: 50 s is outside \[0.01, 1\]; did you mean 0.05"):
+        mean_rate(leaky, tau=50.0)
+
+
+def test_the_compiled_generator_is_xoshiro256pp_with_box_muller():
+    module = kernels.load("generator_test", f"{kernels.HEADER}\n{GENERATOR}")
+    words = Streams(3).at("region-1").key(4)
+    slow = Xoshiro256pp(words)
+    for _ in range(200):
+        assert module.normal_pair(words) == pytest.approx(slow.normals(), rel=1e-14, abs=1e-14)
+    assert [int(word) for word in words] == slow.s
+
+
+def test_kernels_live_where_the_environment_says(tmp_path, monkeypatch):
+    kernels.cache_folder.cache_clear()
+    monkeypatch.setenv("FAKEIMAGING_CACHE", str(tmp_path))
+    try:
+        assert kernels.cache_folder() == tmp_path / "kernels"
+        (tmp_path / "file").write_text("")
+        kernels.cache_folder.cache_clear()
+        monkeypatch.setenv("FAKEIMAGING_CACHE", str(tmp_path / "file"))
+        assert kernels.cache_folder().is_dir()
+    finally:
+        kernels.cache_folder.cache_clear()
+
+
+def test_a_compiled_function_is_the_plain_one():
+    from fakeimaging.activity.models import dmf
+
+    fast = kernels.compiled(dmf.response)
+    for current in (0.0, 0.3, 125 / 310, 125 / 310 + 1e-9, 0.5):
+        assert fast(current, 310.0, 125.0, 0.16) == pytest.approx(dmf.response(current, 310.0, 125.0, 0.16), rel=1e-12)
+    assert math.isclose(fast(125 / 310, 310.0, 125.0, 0.16), 1 / 0.16)

@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+from scipy.optimize import root
+
+import fakeimaging as fi
+from fakeimaging.activity.models import dmf, linear
+from fakeimaging.core.streams import Streams
+from fakeimaging.testing.fixtures import tiny_subject
+from tests.activity.test_engine import random_network, run_linear
+from tests.reference.networks import deco_node
+
+PUBLISHED = {"w_plus": 1.4, "noise_sd": 0.0, "target_rate": 3.0631}
+
+
+@pytest.mark.parametrize("seed", [21, 22, 23])
+def test_the_linear_network_has_the_covariance_of_the_lyapunov_equation(seed):
+    weights, _ = random_network(seed)
+    step, tau, n_steps = 5e-4, 0.02, 2_000_000
+    parameters = linear.LinearParameters(tau=tau, gain=0.8, sigma=1.0)
+    x = run_linear(
+        weights, np.zeros((5, 5)), n_steps, streams=Streams(seed), step=step, dropped=2000, tau=tau, gain=0.8, sigma=1.0
+    ).astype(float)
+    exact = linear.covariance(parameters, weights)
+    # Slowest mode: tau / (1 - 0.8); a sample each two of its times is nearly independent. Euler adds step / (2 tau) at most.
+    n_independent = n_steps * step / (2 * tau / 0.2)
+    error = np.sqrt((np.outer(exact.diagonal(), exact.diagonal()) + exact**2) / n_independent)
+    assert (np.abs(x.T @ x / n_steps - exact) < 4 * error + step / (2 * tau) * exact.max()).all()
+
+
+def test_uncoupled_the_linear_network_has_the_sd_asked_for():
+    exact = linear.covariance(linear.LinearParameters(gain=0.0, sigma=0.7), np.zeros((3, 3)))
+    np.testing.assert_allclose(exact, 0.49 * np.eye(3), atol=1e-12)
+
+
+def test_deco_2014_isolated_node():
+    s_e, s_i, r_e, r_i = deco_node()
+    p = dmf.DmfParameters(w_plus=1.4)
+    names = dmf.DmfParameters.model_fields
+
+    def rates(state):
+        arguments = {name: getattr(p, name) for name in names}
+        arguments |= {"G": 0.0, "J": 1.0, "external": p.W_E * p.I0, "coupled_S_E": 0.0, "S_E": state[0], "S_I": state[1]}
+        arguments |= {f"f{i}": 0.0 for i in range(1, 7)} | {f"g{i}": 0.0 for i in range(1, 7)}
+        chosen = dmf.drift.__code__.co_varnames[: dmf.drift.__code__.co_argcount]
+        return dmf.drift(*(arguments[name] for name in chosen))[:2]
+
+    found = root(rates, [0.16, 0.04], tol=1e-12).x
+    np.testing.assert_allclose(found, [s_e, s_i], rtol=1e-6)
+    # Recomputed from the published constants with plain RK4: S_E .16476, S_I .03922, r_E 3.077 Hz, r_I 3.92 Hz.
+    assert (s_e, s_i, r_e, r_i) == pytest.approx((0.16476, 0.03922, 3.077, 3.92), rel=1e-3)
+
+
+def test_deco_2014_feedback_inhibition_in_closed_form():
+    p = dmf.DmfParameters.parse(PUBLISHED)
+    point = dmf.set_point(p)
+    assert point.I_E == pytest.approx(125 / 310 - 0.026, abs=1e-5)
+    assert (point.S_E, point.S_I) == pytest.approx((0.16412, 0.03916), rel=2e-4)
+    base, slope = dmf.inhibition(p, point, 0.0, 1.0), dmf.inhibition(p, point, 1.0, 1.0)
+    assert base == pytest.approx(1.00194, rel=2e-4)
+    assert slope - base == pytest.approx(0.6286, rel=2e-4)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_without_noise_every_region_rests_at_the_target_rate(seed):
+    subject = fi.make_subject("01", seed=seed, anatomy="tiny")
+    activity = fi.simulate_activity(subject, model="dmf", duration=1.0, parameters={**PUBLISHED, "loop_gain": 0.5})
+    np.testing.assert_allclose(activity.tap("rate").samples, 3.0631, rtol=1e-4)
+
+
+def test_the_default_working_point():
+    # Computed independently for a total current SD of sqrt(.010^2 + .008^2 / 2) nA.
+    p = dmf.DmfParameters(noise_sd=np.sqrt(0.01**2 + 0.008**2 / 2))
+    point = dmf.set_point(p)
+    assert (point.I_E, point.S_E, point.S_I) == pytest.approx((0.39330, 0.24271, 0.046147), rel=2e-5)
+    assert point.slope_E == pytest.approx(130.5, rel=1e-3)
+    expected = {0.7: 0.759, 0.8: 0.935, 0.85: 1.034, 0.9: 1.141, 0.95: 1.258}
+    for gain, G in expected.items():
+        assert dmf.global_coupling(p.model_copy(update={"loop_gain": gain}), point) == pytest.approx(G, abs=6e-4)
+    assert dmf.inhibition(p, point, 1.1411, 1.0) == pytest.approx(1.4443, abs=1e-4)
+
+
+def test_the_noise_filters_have_unit_variance_and_the_exponent_asked_for():
+    p, step, n = dmf.DmfParameters(noise_sd=0.01), 1e-3, 2**17
+    times, gains = np.array(dmf.FILTER_TIMES), dmf.filter_gains(p, step)
+    frequency = np.fft.rfftfreq(n, step)[1:]
+    z = np.exp(-2j * np.pi * frequency[:, None] * step)
+    spectrum = np.abs((gains * (step / times) / np.sqrt(step) * z / (1 - (1 - step / times) * z)).sum(axis=1)) ** 2
+    # Two-sided power sums to the variance; what lies below the lowest frequency is the filters' flat part.
+    variance = (2 * spectrum[:-1].sum() + spectrum[-1] + spectrum[0]) / n
+    assert variance == pytest.approx(0.01**2, rel=0.01)
+    band = (frequency > 0.1) & (frequency < 20)
+    slope = np.polyfit(np.log(frequency[band]), np.log(spectrum[band]), 1)[0]
+    assert -slope == pytest.approx(1.1, abs=0.15)
+
+
+def test_the_rate_at_threshold_has_no_gap():
+    at = 125 / 310
+    below, there, above = (dmf.response(at + d, 310.0, 125.0, 0.16) for d in (-1e-6, 0.0, 1e-6))
+    assert there == pytest.approx(1 / 0.16)
+    assert below < there < above
+    assert above - below == pytest.approx(2e-6 * 310 / 2, rel=1e-3)
+
+
+def test_row_sums_of_unconnected_regions_leave_the_working_point():
+    weights = np.ones((10, 10)) - np.eye(10)
+    weights[3] = weights[:, 3] = 0
+    with pytest.warns(UserWarning, match="without any tract"):
+        own = fi.Connectome(weights, 50 * weights)
+    subject = fi.make_subject("01", seed=1, anatomy="tiny", connectome=own)
+    rates = fi.simulate_activity(subject, duration=1.0, parameters={"noise_sd": 0.0}).tap("rate").samples
+    np.testing.assert_allclose(rates, 5.0, rtol=1e-6)
+
+
+def test_structure_shapes_activity():
+    one = tiny_subject()
+    weights = one.connectome.weights.copy()
+    weights[0, 1:] = 0
+    cut = fi.make_subject(
+        "01", seed=1, anatomy="tiny", connectome=fi.Connectome(weights, np.where(weights > 0, one.connectome.tract_lengths, 0))
+    )
+    before = fi.simulate_activity(one, model="linear", duration=60.0).tap("rate").samples
+    after = fi.simulate_activity(cut, model="linear", duration=60.0).tap("rate").samples
+    assert after[:, 0].std() < before[:, 0].std()

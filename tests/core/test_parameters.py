@@ -1,0 +1,64 @@
+import math
+
+import pytest
+
+from fakeimaging.core.errors import ParameterError
+from fakeimaging.core.parameters import Parameters, parameter
+
+
+class Coil(Parameters):
+    gain: float = parameter(1.0, unit="1", bounds=(0, 10), description="gain")
+
+
+class Scanner(Parameters):
+    tr: float = parameter(2.0, unit="s", bounds=(0.05, 20), description="repetition time")
+    n_slices: int = parameter(40, unit="1", bounds=(1, 100))
+    name: str = parameter("x", unit="-")
+    times: tuple[float, ...] = parameter((), unit="s")
+    coils: tuple[Coil, ...] = ()
+
+
+def problems(**values):
+    with pytest.raises(ParameterError) as caught:
+        Scanner.parse(values, where="bold")
+    return caught.value.problems
+
+
+def test_milliseconds_for_seconds_are_told_from_seconds():
+    assert problems(tr=2000.0) == ("`bold.tr`: 2000 s is outside [0.05, 20] (repetition time); did you mean 2?",)
+
+
+def test_all_problems_come_at_once_with_their_keys():
+    found = problems(tr="fast", n_slices=1.5, nslices=3, coils=[{"gain": 1.0}, {"gain": 11.0, "gian": 1}])
+    text = "\n".join(found)
+    assert "`bold.tr`: 'fast' is not a number" in text
+    assert "`bold.n_slices`: 1.5 is not a whole number" in text
+    assert "`bold.nslices`: no such key; did you mean 'n_slices'?" in text
+    assert "`bold.coils[1].gain`: 11 is outside [0, 10] (gain)" in text
+    assert "`bold.coils[1].gian`: no such key; did you mean 'gain'?" in text
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_are_finite(value):
+    assert "bold.tr" in problems(tr=value)[0]
+
+
+@pytest.mark.parametrize("value", [True, "2", None, [2.0]])
+def test_a_number_is_a_number(value):
+    assert "is not a number" in problems(tr=value)[0]
+
+
+def test_whole_numbers_serve_as_numbers_and_lists_as_tuples():
+    scanner = Scanner.parse({"tr": 2, "times": [1, 2.5]})
+    assert (scanner.tr, scanner.times) == (2.0, (1.0, 2.5))
+
+
+def test_the_table_says_unit_bounds_and_source():
+    row = Scanner.table()[0]
+    assert (row["name"], row["unit"], row["bounds"], row["source"]) == ("tr", "s", "[0.05, 20]", "assumed")
+
+
+def test_parameters_cannot_change():
+    with pytest.raises(ValueError, match="frozen"):
+        Scanner().tr = 1.0

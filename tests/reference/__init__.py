@@ -1,0 +1,1 @@
+"""Slow, readable second implementations, written from the papers and not from the package."""
