@@ -43,6 +43,12 @@ class Grid:
         object.__setattr__(self, "shape", tuple(int(size) for size in self.shape))
         object.__setattr__(self, "affine", affine)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Grid) and (self.shape, self.affine.tobytes()) == (other.shape, other.affine.tobytes())
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.affine.tobytes()))
+
     @property
     def voxel_size(self) -> npt.NDArray[np.float64]:
         """Edge lengths of a voxel in mm, shape (3,)."""

@@ -7,6 +7,7 @@ gets the mean over its volume (partial volume), not the value at its centre.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,8 @@ from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Affine, Grid, centred_grid, pose
 from fakeimaging.structure.template import TissueMaps
 
-FINEST_SAMPLE = 1.25
-"""Largest spacing in mm at which a map is sampled inside a voxel."""
+COARSEST_SAMPLE = 1.25
+"""Largest spacing, in voxels of the map, at which it is sampled inside a larger voxel."""
 
 
 class Pose(Parameters):
@@ -53,18 +54,24 @@ class Anatomy:
     to_template: Affine
 
     def tissue(self, grid: Grid) -> Tissue:
-        """Return the tissue fractions on a native grid."""
-        maps = (self.maps.grey, self.maps.white, self.maps.csf)
-        grey, white, csf = (self._fractions(array, grid) for array in maps)
-        return Tissue(grid, grey, white, csf)
+        """Return the tissue fractions on a native grid; those of the last grid are kept."""
+        return _tissue(self, grid)
 
-    def _fractions(self, array: npt.NDArray[np.uint8], grid: Grid) -> npt.NDArray[np.float32]:
-        factor = int(np.ceil(grid.voxel_size.max() / FINEST_SAMPLE))
-        samples = resample(array, self.maps.grid, grid.finer(factor), self.to_template, order=1)
-        samples /= 255
-        fractions = samples if factor == 1 else blocks_of(samples, factor).mean(axis=-1, dtype=np.float32)
-        fractions.flags.writeable = False
-        return fractions
+
+@lru_cache(maxsize=1)
+def _tissue(anatomy: Anatomy, grid: Grid) -> Tissue:
+    maps = anatomy.maps
+    grey, white, csf = (_fractions(array, anatomy, grid) for array in (maps.grey, maps.white, maps.csf))
+    return Tissue(grid, grey, white, csf)
+
+
+def _fractions(array: npt.NDArray[np.uint8], anatomy: Anatomy, grid: Grid) -> npt.NDArray[np.float32]:
+    factor = int(np.ceil(grid.voxel_size.max() / (COARSEST_SAMPLE * anatomy.maps.grid.voxel_size.max())))
+    samples = resample(array, anatomy.maps.grid, grid.finer(factor), anatomy.to_template, order=1)
+    samples /= 255
+    fractions = samples if factor == 1 else blocks_of(samples, factor).mean(axis=-1, dtype=np.float32)
+    fractions.flags.writeable = False
+    return fractions
 
 
 def resample(

@@ -90,7 +90,7 @@ class Parcellation:
         to_template : ndarray, shape (4, 4)
             Native mm to template mm.
         """
-        factor = int(np.ceil(grid.voxel_size.max() / 2.0))
+        factor = int(np.ceil(grid.voxel_size.max() / (2.0 * self.grid.voxel_size.max())))
         samples = resample(self.labels, self.grid, grid.finer(factor), to_template, order=0).astype(np.uint16)
         return samples if factor == 1 else _most_frequent(blocks_of(samples, factor), len(self.regions))
 

@@ -70,7 +70,14 @@ def test_blocks_and_dropping_leave_no_trace(monkeypatch):
 
 
 def test_regions_have_noise_of_their_own():
-    x = run_linear(np.eye(2)[::-1] * 0 + np.array([[0, 1e-12], [1e-12, 0]]), np.zeros((2, 2)), 200_000, streams=Streams(5), tau=0.005, sigma=1.0)
+    x = run_linear(
+        np.eye(2)[::-1] * 0 + np.array([[0, 1e-12], [1e-12, 0]]),
+        np.zeros((2, 2)),
+        200_000,
+        streams=Streams(5),
+        tau=0.005,
+        sigma=1.0,
+    )
     n = len(x) * STEP / (2 * 0.005)
     assert abs(np.corrcoef(x.T)[0, 1]) < 4 / np.sqrt(n)
 

@@ -41,7 +41,11 @@ def test_friston_2003_response_to_a_one_second_pulse():
 
 @pytest.mark.parametrize(
     ("constants", "peak"),
-    [({}, 3.98), ({"nu0": 40.3, "r0": 25.0, "epsilon": 1.43, "echo_time": 0.04}, 3.47), ({"nu0": 40.3, "r0": 25.0, "epsilon": 1.0, "echo_time": 0.04}, 2.91)],
+    [
+        ({}, 3.98),
+        ({"nu0": 40.3, "r0": 25.0, "epsilon": 1.43, "echo_time": 0.04}, 3.47),
+        ({"nu0": 40.3, "r0": 25.0, "epsilon": 1.0, "echo_time": 0.04}, 2.91),
+    ],
 )
 def test_stephan_2007_output_by_field_strength(constants, peak):
     signal = percent(respond(PULSE, CLOCK, Hemodynamics()), V0=0.04, **constants)
@@ -51,7 +55,11 @@ def test_stephan_2007_output_by_field_strength(constants, peak):
 
 def test_rates_are_not_times():
     wrong = respond(PULSE, CLOCK, Hemodynamics(kappa=1 / 0.65, gamma=1 / 0.65))
-    assert wrong.clock.times[percent(wrong).argmax()] < 3 < respond(PULSE, CLOCK, Hemodynamics()).clock.times[percent(respond(PULSE, CLOCK, Hemodynamics())).argmax()]
+    assert (
+        wrong.clock.times[percent(wrong).argmax()]
+        < 3
+        < respond(PULSE, CLOCK, Hemodynamics()).clock.times[percent(respond(PULSE, CLOCK, Hemodynamics())).argmax()]
+    )
 
 
 def test_responses_saturate_and_stay_positive():

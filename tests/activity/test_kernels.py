@@ -92,7 +92,9 @@ def test_names_from_elsewhere_are_refused_by_name(leaky, old, new, named):
 
 def test_an_argument_nobody_provides_gets_the_nearest_name(leaky):
     leaky.write_text(MODEL.replace("coupled_x", "coupled_y"))
-    with pytest.raises(ModelError, match="asks for 'coupled_y', which is no state or parameter; did you mean 'coupled_x'"):
+    with pytest.raises(
+        ModelError, match="asks for 'coupled_y', which is no state or parameter; did you mean 'coupled_x'"
+    ):
         mean_rate(leaky)
 
 

@@ -39,7 +39,14 @@ def test_deco_2014_isolated_node():
 
     def rates(state):
         arguments = {name: getattr(p, name) for name in names}
-        arguments |= {"G": 0.0, "J": 1.0, "external": p.W_E * p.I0, "coupled_S_E": 0.0, "S_E": state[0], "S_I": state[1]}
+        arguments |= {
+            "G": 0.0,
+            "J": 1.0,
+            "external": p.W_E * p.I0,
+            "coupled_S_E": 0.0,
+            "S_E": state[0],
+            "S_I": state[1],
+        }
         arguments |= {f"f{i}": 0.0 for i in range(1, 7)} | {f"g{i}": 0.0 for i in range(1, 7)}
         chosen = dmf.drift.__code__.co_varnames[: dmf.drift.__code__.co_argcount]
         return dmf.drift(*(arguments[name] for name in chosen))[:2]
@@ -116,7 +123,10 @@ def test_structure_shapes_activity():
     weights = one.connectome.weights.copy()
     weights[0, 1:] = 0
     cut = fi.make_subject(
-        "01", seed=1, anatomy="tiny", connectome=fi.Connectome(weights, np.where(weights > 0, one.connectome.tract_lengths, 0))
+        "01",
+        seed=1,
+        anatomy="tiny",
+        connectome=fi.Connectome(weights, np.where(weights > 0, one.connectome.tract_lengths, 0)),
     )
     before = fi.simulate_activity(one, model="linear", duration=60.0).tap("rate").samples
     after = fi.simulate_activity(cut, model="linear", duration=60.0).tap("rate").samples

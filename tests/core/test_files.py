@@ -3,7 +3,16 @@ import hashlib
 
 import pytest
 
-from fakeimaging.core.files import HIDDEN, Receipt, remove_leftovers, sha256_of, write_bytes, write_json, write_tsv, writing
+from fakeimaging.core.files import (
+    HIDDEN,
+    Receipt,
+    remove_leftovers,
+    sha256_of,
+    write_bytes,
+    write_json,
+    write_tsv,
+    writing,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):

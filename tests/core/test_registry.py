@@ -25,7 +25,11 @@ def things(monkeypatch):
 def test_built_in_registered_and_foreign_things_are_found_by_name(things):
     things.register("mine", "here")
     assert list(things) == ["broken", "mine", "outside", "pi"]
-    assert (things.get("pi"), things.get("mine"), things.get("outside")) == (pytest.approx(3.14159, abs=1e-5), "here", 42)
+    assert (things.get("pi"), things.get("mine"), things.get("outside")) == (
+        pytest.approx(3.14159, abs=1e-5),
+        "here",
+        42,
+    )
 
 
 def test_an_unknown_name_gets_the_nearest(things):

@@ -16,7 +16,9 @@ def linear_network(weights, lag_steps, *, tau, gain, sigma, step, n_steps, noise
             received = 0.0
             for j in range(n):
                 received += weights[i, j] * (x[t - lag_steps[i, j], j] if t >= lag_steps[i, j] else past[j])
-            x[t + 1, i] = x[t, i] + step * (-x[t, i] + gain * received) / tau + sigma * np.sqrt(2 * step / tau) * noise[t, i]
+            x[t + 1, i] = (
+                x[t, i] + step * (-x[t, i] + gain * received) / tau + sigma * np.sqrt(2 * step / tau) * noise[t, i]
+            )
     return x[:n_steps]
 
 
