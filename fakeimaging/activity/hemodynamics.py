@@ -137,7 +137,9 @@ def respond(drive: npt.NDArray, clock: Clock, parameters: Hemodynamics) -> Blood
     stopped = ~((flow > STOPPED) & np.isfinite(deoxyhemoglobin))
     if stopped.any():
         region = int(np.argwhere(stopped)[0, 1]) + 1
-        raise ModelError(f"blood flow of region {region} stops: its drive stays below what the model allows (-{p.gamma:g})")
+        raise ModelError(
+            f"blood flow of region {region} stops: its drive stays below what the model allows (-{p.gamma:g})"
+        )
     kept = Clock(clock.start + (every - 1) / 2 * clock.step, every * clock.step, n_kept)
     return BloodFlow(kept, flow, volume, deoxyhemoglobin)
 

@@ -60,7 +60,7 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     "; did you mean 'bold'?"
     """
     names = sorted(allowed)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if near:
         return f"; did you mean '{near[0]}'?"
     return f"; allowed: {', '.join(names)}" if names else ""

@@ -299,7 +299,7 @@ def _session_problems(session: Session, where: str) -> Iterator[str]:
         if key in seen:
             yield f"`{where}.acquisitions[{a}]`: the same scan is there twice; give the second one repeat = 2"
         seen.add(key)
-        if MODALITIES.get(scan.modality).images != "function":
+        if scan.modality not in MODALITIES or MODALITIES.get(scan.modality).images != "function":
             continue
         if (scan.task, scan.run) not in runs:
             known = ", ".join(f"task '{task}' run {run}" for task, run in runs) or "none"

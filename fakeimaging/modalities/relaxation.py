@@ -39,7 +39,7 @@ def spoiled_gradient_echo(tissue: Relaxation, tr: float, flip_angle: float, echo
     Examples
     --------
     >>> round(spoiled_gradient_echo(Relaxation(1.6, 0.05, 0.8), 2.0, 73.0, 0.03), 4)
-    0.3273
+    0.327
     """
     recovery = math.exp(-tr / tissue.t1)
     angle = math.radians(flip_angle)

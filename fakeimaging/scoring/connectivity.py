@@ -7,6 +7,7 @@ relation between regions.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from fakeimaging.core.errors import InputError
 
 HIGH_PASS = 1 / 128
-"""Hz; the usual high-pass filter of functional MRI."""
+"""Hz; the usual high-pass filter of functional MRI, by cosines (a Butterworth filter rings at the ends of a short run)."""
 N_PERMUTATIONS = 200
 
 
@@ -34,12 +35,21 @@ def regional_series(image: str | Path, labels: str | Path, n_regions: int, tr: f
     ndarray, shape (n_regions, n_volumes)
         NaN where the masker found no voxel of a region.
     """
+    import nibabel as nib
     from nilearn.maskers import NiftiLabelsMasker
 
+    loaded: Any = nib.load(image)
+    long_enough = 2 * HIGH_PASS * tr * loaded.shape[3] >= 1  # otherwise no cosine is slower than the filter
     masker = NiftiLabelsMasker(
-        str(labels), detrend=True, high_pass=HIGH_PASS, t_r=tr, standardize=None, resampling_target="data"
+        str(labels),
+        detrend=True,
+        high_pass=HIGH_PASS if long_enough else None,
+        t_r=tr,
+        standardize=None,
+        resampling_target="data",
+        clean_args={"filter": "cosine" if long_enough else False},
     )
-    found = masker.fit_transform(str(image))
+    found = masker.fit_transform(loaded)
     series = np.full((n_regions, len(found)), np.nan)
     for column, label in masker.region_ids_.items():
         if column != "background":

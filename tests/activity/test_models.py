@@ -60,8 +60,8 @@ def test_deco_2014_isolated_node():
 def test_deco_2014_feedback_inhibition_in_closed_form():
     p = dmf.DmfParameters.parse(PUBLISHED)
     point = dmf.set_point(p)
-    assert point.I_E == pytest.approx(125 / 310 - 0.026, abs=1e-5)
-    assert (point.S_E, point.S_I) == pytest.approx((0.16412, 0.03916), rel=2e-4)
+    assert pytest.approx(125 / 310 - 0.026, abs=1e-5) == point.I_E
+    assert pytest.approx((0.16412, 0.03916), rel=2e-4) == (point.S_E, point.S_I)
     base, slope = dmf.inhibition(p, point, 0.0, 1.0), dmf.inhibition(p, point, 1.0, 1.0)
     assert base == pytest.approx(1.00194, rel=2e-4)
     assert slope - base == pytest.approx(0.6286, rel=2e-4)
@@ -78,7 +78,7 @@ def test_the_default_working_point():
     # Computed independently for a total current SD of sqrt(.010^2 + .008^2 / 2) nA.
     p = dmf.DmfParameters(noise_sd=np.sqrt(0.01**2 + 0.008**2 / 2))
     point = dmf.set_point(p)
-    assert (point.I_E, point.S_E, point.S_I) == pytest.approx((0.39330, 0.24271, 0.046147), rel=2e-5)
+    assert pytest.approx((0.39330, 0.24271, 0.046147), rel=2e-5) == (point.I_E, point.S_E, point.S_I)
     assert point.slope_E == pytest.approx(130.5, rel=1e-3)
     expected = {0.7: 0.759, 0.8: 0.935, 0.85: 1.034, 0.9: 1.141, 0.95: 1.258}
     for gain, G in expected.items():

@@ -18,9 +18,14 @@ from fakeimaging.core.files import (
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "a.txt"
     write_bytes(path, b"old")
-    with pytest.raises(RuntimeError, match="boom"), writing(path) as file:
-        file.write(b"new")
-        raise RuntimeError("boom")
+
+    def fail():
+        with writing(path) as file:
+            file.write(b"new")
+            raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        fail()
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 

@@ -1,0 +1,5 @@
+"""`python -m fakeimaging` is the command line."""
+
+from fakeimaging.cli import main
+
+main()

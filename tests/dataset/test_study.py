@@ -1,0 +1,165 @@
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fakeimaging as fi
+from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError
+
+HEAD = 'seed = 1\n[subject]\nanatomy = "tiny"\n'
+BODY = """
+[[sessions]]
+[[sessions.runs]]
+task = "rest"
+duration = 40.0
+[[sessions.acquisitions]]
+modality = "bold"
+task = "rest"
+tr = 2.0
+"""
+
+
+def problems(text):
+    with pytest.raises(ParameterError) as caught:
+        fi.Study.check(tomllib.loads(text))
+    return "\n".join(caught.value.problems)
+
+
+def test_keys_of_a_modality_stand_beside_those_of_its_scan():
+    study = fi.Study.check(tomllib.loads(HEAD + BODY))
+    assert study.sessions[0].acquisitions[0].parameters == {"tr": 2.0}
+
+
+def test_all_problems_of_a_file_come_at_once():
+    text = (
+        (HEAD + BODY)
+        .replace("tr = 2.0", "tr = 2000.0\nvoxelsize = 3.0\noff = ['thermic']")
+        .replace("duration = 40.0", "duration = -1.0\nmodel = 'dmff'")
+    )
+    found = problems(text.replace("seed = 1", "seed = 'one'"))
+    assert "`sessions[0].acquisitions[0].tr`: 2000 s is outside [0.05, 20] (repetition time); did you mean 2?" in found
+    assert "`sessions[0].acquisitions[0].voxelsize`: no such key; did you mean 'voxel_size'?" in found
+    assert "`sessions[0].runs[0].duration`: -1 s is outside [1, 36000]" in found
+    assert "`sessions[0].runs[0].model`: no model called 'dmff'; did you mean 'dmf'?" in found
+    assert "`seed`: 'one' is not a whole number" in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'modality = "bold"',
+            'modality = "bolt"',
+            "`sessions[0].acquisitions[0].modality`: no modality called 'bolt'; did you mean 'bold'?",
+        ),
+        (
+            'modality = "bold"\ntask = "rest"',
+            'modality = "bold"\ntask = "tapping"',
+            "no run with task 'tapping', run 1 to image; there is: task 'rest' run 1",
+        ),
+        ('modality = "bold"\ntask = "rest"', 'modality = "bold"', "no run with task None"),
+        ("seed = 1", 'seed = 1\nsubjects = ["a", "A"]', "label 'A' is there twice"),
+        ("seed = 1", 'seed = 1\nsubjects = ["../x"]', "BIDS labels are 1 to 64 letters and digits"),
+        ("seed = 1", "seed = 1\nsubjects = 0", "`subjects`: 0 is outside [1, 100000]"),
+        ("seed = 1", "seed = 1\nsubject_count = 3", "`subject_count`: no such key; did you mean"),
+        ("seed = 1", "seed = -1", "`seed`: -1 is outside [0,"),
+        ('task = "rest"\nduration', 'task = "re-st"\nduration', "BIDS labels"),
+        ("tr = 2.0", "off = ['thermic']", "bold has no stage 'thermic'"),
+        ("duration = 40.0", "duration = 40.0\n[[sessions.runs]]\ntask = 'rest'", "task 'rest', run 1 is there twice"),
+        (
+            "[[sessions]]",
+            "[[sessions]]\n[[sessions.runs]]\n[[sessions.acquisitions]]\nmodality = 't1w'\n[[sessions]]",
+            "each needs a label",
+        ),
+        (
+            "tr = 2.0",
+            "tr = 2.0\n[[sessions.acquisitions]]\nmodality = 'bold'\ntask = 'rest'",
+            "give the second one repeat = 2",
+        ),
+        (BODY, "", "nothing to acquire"),
+        ('anatomy = "tiny"', 'anatomy = "mni"', "`subject.anatomy`"),
+    ],
+)
+def test_problems_name_their_key(old, new, message):
+    text = HEAD + BODY
+    assert old in text
+    assert message in problems(text.replace(old, new))
+
+
+def test_a_missing_seed_is_drawn_and_kept():
+    text = (HEAD + BODY).replace("seed = 1\n", "")
+    one, two = (fi.Study.check(tomllib.loads(text)) for _ in range(2))
+    assert one.seed != two.seed
+    assert fi.Study.check(one.content()) == one
+
+
+def test_overrides_reach_study_runs_and_modalities():
+    study = fi.read_study(
+        overrides=[
+            "seed=3",
+            "subjects=['a','b']",
+            "runs.duration=120.0",
+            "bold.tr=1.0",
+            "subject.n_regions=50",
+            "runs.parameters.loop_gain=0.5",
+        ]
+    )
+    session = study.sessions[0]
+    assert (study.seed, study.labels, session.runs[0].duration, study.subject.n_regions) == (3, ("a", "b"), 120.0, 50)
+    assert session.acquisitions[1].parameters["tr"] == 1.0
+    assert session.runs[0].parameters == {"loop_gain": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("tr", "key=value"),
+        ("=3", "key=value"),
+        ("pet.tr=1", "pet"),
+        ("bold.rt=1", "did you mean 'tr'"),
+        ("sed=3", "did you mean 'seed'"),
+    ],
+)
+def test_bad_overrides_are_named(override, message):
+    with pytest.raises(FakeImagingError, match=message):
+        fi.read_study(overrides=[override])
+
+
+def test_unreadable_files_are_named(tmp_path):
+    (tmp_path / "bad.toml").write_text("seed = = 1")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    for name in ("bad.toml", "binary.toml", "missing.toml"):
+        with pytest.raises(InputError, match=name):
+            fi.read_study(tmp_path / name)
+
+
+def test_small_and_only_keep_a_sound_study():
+    study = fi.read_study()
+    small, bold = study.small(), study.only(["bold"])
+    assert small.sessions[0].runs[0].duration == 60.0
+    assert [scan.modality for scan in bold.sessions[0].acquisitions] == ["bold"]
+    assert study.only(["t1w"]).sessions[0].runs == ()
+    with pytest.raises(FakeImagingError, match="did you mean 'bold'"):
+        study.only(["bolt"])
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["runs", "acquisitions", "modality", "tr", "x"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["name", "seed", "subjects", "subject", "sessions", "typo"]), values, max_size=4)
+)
+def test_no_content_whatever_gives_anything_but_our_errors(content):
+    try:
+        study = fi.Study.check(content)
+    except FakeImagingError:
+        return
+    assert fi.Study.check(study.content()) == study

@@ -1,0 +1,127 @@
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import environment, tree
+
+STUDY = """
+seed = 7
+subjects = 1
+[subject]
+anatomy = "tiny"
+[[sessions]]
+[[sessions.runs]]
+task = "rest"
+duration = 40.0
+model = "linear"
+[[sessions.acquisitions]]
+modality = "bold"
+task = "rest"
+voxel_size = 7.0
+"""
+
+
+def run(*arguments, cwd=None):
+    command = [sys.executable, "-m", "fakeimaging", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment(), cwd=cwd, check=False)
+
+
+@pytest.fixture
+def study(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY)
+    return path
+
+
+def test_simulate_writes_scores_and_says_where(study, tmp_path):
+    result = run("simulate", study, "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+    assert "unnamed study: 1 subject, seed 7" in result.stdout
+    assert "sub-01 done" in result.stdout
+    assert "fc_weights" in result.stdout
+    assert result.stderr == ""
+    again = run("simulate", study, "--out", tmp_path / "out")
+    assert "sub-01 kept" in again.stdout
+
+
+def test_small_only_seed_subjects_and_settings_reach_the_study(study, tmp_path):
+    result = run("plan", study, "--seed", 9, "--subjects", 3, "--only", "bold", "bold.tr=1.0", "--small")
+    assert result.returncode == 0, result.stderr
+    assert "3 subjects, seed 9" in result.stdout
+    assert "32 x 32 x 23 x 40" in result.stdout
+    assert "sub-01/task-rest/run-1/bold/repeat-1" in result.stdout
+
+
+def test_the_plan_of_the_built_in_study_is_near_the_truth(tiny_dataset):
+    result = run("plan")
+    assert result.returncode == 0, result.stderr
+    assert "192 x 240 x 192" in result.stdout
+
+
+def test_list_shows_every_parameter():
+    result = run("list")
+    for name in ("dmf", "linear", "bold", "t1w", "loop_gain", "echo_time", "[0.05, 20]"):
+        assert name in result.stdout
+    assert "bold" not in run("list", "models").stdout
+
+
+def test_score_verify_and_cite_read_a_dataset(tiny_dataset, tmp_path):
+    assert run("score", tiny_dataset, "--fail-under", "fc=0.5", "--save", tmp_path / "s.tsv").returncode == 0
+    assert (tmp_path / "s.tsv").exists()
+    missed = run("score", tiny_dataset, "--fail-under", "fc=0.999")
+    assert (missed.returncode, "is below 0.999" in missed.stderr) == (1, True)
+    verified = run("verify", tiny_dataset)
+    assert (verified.returncode, verified.stdout.count("agrees")) == (0, 2)
+    assert "doi.org" in run("cite", tiny_dataset).stdout
+
+
+def test_verify_exits_one_when_something_differs(tiny_dataset, tmp_path):
+    shutil.copytree(tiny_dataset, tmp_path / "out")
+    (tmp_path / "out/sub-02/anat/sub-02_T1w.json").write_text("{}")
+    result = run("verify", tmp_path / "out")
+    assert result.returncode == 1
+    assert "sub-02_T1w.json: missing or changed" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["simulate", "no.toml", "--out", "o"], "cannot read the study no.toml"),
+        (["simulate", "--out", "o", "bold.tr=2000"], "2000 s is outside [0.05, 20] (repetition time); did you mean 2?"),
+        (["simulate", "--out", "o", "sed=3"], "`sed`: no such key; did you mean 'seed'?"),
+        (["simulate", "--out", "o", "--only", "pte"], "no modality called 'pte'"),
+        (["simulate", "a.toml", "b.toml", "--out", "o"], "one study file at most"),
+        (["simulate", "--small", "subject.anatomy=tiny", "--out", "full"], "holds something else"),
+        (["score", "nowhere"], "not a dataset"),
+        (["score", "full", "--fail-under", "fc"], "NAME=VALUE"),
+        (["list", "modells"], "did you mean 'models'"),
+        (["verify", "nowhere"], "not a dataset"),
+        (["simulate", "--jobs", "0"], "--jobs"),
+        (["simulat"], "No such command"),
+    ],
+)
+def test_mistakes_get_a_line_and_exit_code_two(arguments, message, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("years of work")
+    result = run(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert message in result.stderr.replace("\n", " ")
+    assert "Traceback" not in result.stderr
+    assert tree(tmp_path).keys() == {"full/thesis.txt"}
+
+
+def test_our_own_failures_get_a_line_and_exit_code_one(tmp_path):
+    code = (
+        "import sys; sys.argv = ['fakeimaging', 'plan']\n"
+        "from fakeimaging.dataset import plan\n"
+        "plan.plan = lambda study: 1 / 0\n"
+        "from fakeimaging.cli import main; main()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert result.returncode == 1
+    assert "fakeimaging failed (ZeroDivisionError" in result.stderr
+    assert "Traceback" not in result.stderr
