@@ -14,6 +14,7 @@ from fakeimaging.core.errors import FakeImagingError, InputError
 from fakeimaging.core.text import aligned
 
 if TYPE_CHECKING:
+    from fakeimaging.core.parameters import Parameters
     from fakeimaging.core.registry import Registry
     from fakeimaging.dataset.study import Study
     from fakeimaging.scoring import Score
@@ -104,8 +105,9 @@ def plan(
 
 @app.command("list")
 def list_(
-    kind: Annotated[
-        str | None, typer.Argument(metavar="[models|modalities]", help="Both when left out.", show_default=False)
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[models|modalities|NAME]", help="Everything when left out.", show_default=False),
     ] = None,
 ) -> None:
     """List models and modalities with every parameter: default, unit, bounds, source."""
@@ -114,18 +116,20 @@ def list_(
     from fakeimaging.modalities import MODALITIES
 
     registries: dict[str, Registry[Any]] = {"models": MODELS, "modalities": MODALITIES}
-    if kind is not None and kind not in registries:
-        raise UnknownNameError(f"cannot list '{kind}'{did_you_mean(kind, registries)}", value=kind)
-    for name, registry in registries.items():
-        if kind in {None, name}:
-            for entry in registry:
-                thing = registry.get(entry)
-                print(f"\n{entry}  ({registry.kind})")
-                rows = [
-                    [r["name"], r["default"], r["unit"], r["bounds"], r["description"], r["source"]]
-                    for r in thing.parameters.table()
-                ]
-                print(aligned([["parameter", "default", "unit", "bounds", "", "source"], *rows], indent="  "))
+    entries = [(kind, registry, name) for kind, registry in registries.items() for name in registry]
+    chosen = [(registry, name) for kind, registry, name in entries if what in {None, kind, name}]
+    if not chosen:
+        raise UnknownNameError(
+            f"cannot list '{what}'{did_you_mean(what or '', [*registries, *(e[2] for e in entries)])}"
+        )
+    for registry, name in chosen:
+        print(f"\n{name}  ({registry.kind})")
+        print(_parameter_table(registry.get(name).parameters))
+
+
+def _parameter_table(parameters: type[Parameters]) -> str:
+    columns = ("name", "default", "unit", "bounds", "description", "source")
+    return aligned([columns, *([row[column] for column in columns] for row in parameters.table())], indent="  ")
 
 
 @app.command()
