@@ -54,10 +54,11 @@ def test_small_only_seed_subjects_and_settings_reach_the_study(study, tmp_path):
     assert "sub-01/task-rest/run-1/bold/repeat-1" in result.stdout
 
 
-def test_the_plan_of_the_built_in_study_is_near_the_truth(tiny_dataset):
+def test_the_plan_of_the_built_in_study_shows_its_grids():
     result = run("plan")
     assert result.returncode == 0, result.stderr
     assert "192 x 240 x 192" in result.stdout
+    assert "64 x 64 x 46 x 150" in result.stdout
 
 
 def test_list_shows_every_parameter():

@@ -10,8 +10,6 @@ from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.testing import check_modality, check_model
 from fakeimaging.testing.contract import ContractError
 
-SMALL = {"t1w": {"voxel_size": 8.0}, "bold": {"voxel_size": 8.0}}
-
 
 @pytest.mark.parametrize("name", list(MODELS))
 def test_every_model_holds_the_contract(name):
@@ -20,7 +18,7 @@ def test_every_model_holds_the_contract(name):
 
 @pytest.mark.parametrize("name", list(MODALITIES))
 def test_every_modality_holds_the_contract(name):
-    check_modality(name, **SMALL.get(name, {}))
+    check_modality(name, **MODALITIES.get(name).small)
 
 
 def broken(of, **changes):

@@ -58,12 +58,12 @@ class Dataset:
 
     def scans(self, subject: str | None = None) -> tuple[Scan, ...]:
         """Return the recordings of a subject, or of all."""
-        labels = self.subjects if subject is None else (self._known(subject),)
+        labels = self.subjects if subject is None else (self.known(subject),)
         return tuple(scan for label in labels for scan in names.scans(self.study, label))
 
     def subject(self, label: str) -> Subject:
         """Return a subject."""
-        return subject_of(self.study, self._known(label))
+        return subject_of(self.study, self.known(label))
 
     def activity(self, subject: str, *, task: str = "rest", run: int = 1, session: str | None = None) -> Activity:
         """Return the activity of a run; its taps stay on disk until they are read.
@@ -127,7 +127,8 @@ class Dataset:
         from_modalities = (MODALITIES.get(modality).references for modality in used)
         return collect(self.subject(self.subjects[0]).references, *from_models, *from_modalities)
 
-    def _known(self, label: str) -> str:
+    def known(self, label: str) -> str:
+        """Return the label if the dataset has this subject, else raise InputError."""
         if label not in self.subjects:
             raise InputError(f"no subject '{label}'; there are: {', '.join(self.subjects)}", value=label)
         return label

@@ -21,8 +21,6 @@ from fakeimaging.core.streams import fresh_seed
 from fakeimaging.modalities import MODALITIES
 from fakeimaging.structure.subject import SubjectParameters, legal_label
 
-SMALL = {"t1w": {"voxel_size": 4.0}, "bold": {"voxel_size": 7.0}}
-"""Parameters of each modality in a small study; a modality that is not named keeps its own."""
 SMALL_DURATION = 60.0
 _TIMING = set(RunParameters.model_fields)
 
@@ -116,7 +114,7 @@ class Study(Parameters):
             for run in session["runs"]:
                 run["duration"] = min(run["duration"], SMALL_DURATION)
             for scan in session["acquisitions"]:
-                scan["parameters"] |= SMALL.get(scan["modality"], {})
+                scan["parameters"] |= MODALITIES.get(scan["modality"]).small
         return Study.check(content)
 
     def only(self, modalities: Iterable[str]) -> Study:

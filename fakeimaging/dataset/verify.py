@@ -54,7 +54,7 @@ def verify(root: str | Path, subject: str) -> Verdict:
     """
     dataset = Dataset(Path(root))
     how = "same machine class" if dataset.record["machine"] == fingerprint() else "replayed"
-    manifest = read_manifest(dataset.root, dataset._known(subject))
+    manifest = read_manifest(dataset.root, dataset.known(subject))
     if manifest is None:
         return Verdict(subject, how, 0, ("it has no manifest: it was not finished",))
     problems = [f"{path}: missing or changed since it was written" for path in damaged(dataset.root, manifest)]

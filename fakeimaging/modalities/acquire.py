@@ -45,7 +45,7 @@ def acquire(
     Returns
     -------
     Recording
-        Nothing is computed before it is asked for, except the forward model's small parts.
+        The forward model runs at once; volumes and layers are made when they are asked for.
 
     Raises
     ------

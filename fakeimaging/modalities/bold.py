@@ -244,6 +244,7 @@ MODALITY = Modality(
     datatype="func",
     suffix="bold",
     sidecar=sidecar,
+    small={"voxel_size": 7.0},
     references=(
         *hemodynamics.REFERENCES,
         Reference("Stephan et al.", 2007, "10.1016/j.neuroimage.2007.07.040", "BOLD output equation"),

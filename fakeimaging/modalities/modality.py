@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fakeimaging.activity.activity import Activity
@@ -37,6 +37,8 @@ class Modality:
     sidecar : callable
         ``sidecar(parameters, forward) -> dict`` of BIDS keys.
     references : tuple of Reference
+    small : mapping
+        Parameters for a look within seconds (``--small``).
     """
 
     name: str
@@ -49,3 +51,4 @@ class Modality:
     suffix: str
     sidecar: Callable[[Any, Forward], dict[str, Any]]
     references: tuple[Reference, ...] = ()
+    small: Mapping[str, Any] = field(default_factory=dict)

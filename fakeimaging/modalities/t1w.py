@@ -89,6 +89,7 @@ MODALITY = Modality(
     datatype="anat",
     suffix="T1w",
     sidecar=sidecar,
+    small={"voxel_size": 4.0},
     references=(
         Reference("Mugler and Brookeman", 1990, "10.1002/mrm.1910150117", "MPRAGE"),
         Reference(

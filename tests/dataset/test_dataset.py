@@ -15,6 +15,7 @@ import fakeimaging as fi
 from fakeimaging.core.errors import InputError, OutputError
 from fakeimaging.core.files import HIDDEN
 from fakeimaging.dataset import cohort
+from fakeimaging.dataset.plan import total_bytes
 from fakeimaging.dataset.verify import verify
 from tests.conftest import environment, tree
 
@@ -299,3 +300,9 @@ def test_references_are_those_of_what_was_used(tiny_dataset):
     assert "balloon" in text
     assert "Deco" not in text
     assert "template" not in text
+
+
+def test_the_planned_size_is_an_upper_bound_and_not_a_wild_one(tiny_dataset):
+    planned = total_bytes(fi.load(tiny_dataset).study)
+    written = sum(path.stat().st_size for path in tiny_dataset.rglob("*") if path.is_file())
+    assert written < planned < 2 * written
