@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity import engine
-from fakeimaging.activity.model import Model
+from fakeimaging.activity.model import Model, Setup
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.taps import Tap, storage
 from fakeimaging.core.citations import Reference
@@ -150,9 +150,14 @@ def simulate_activity(
     return Activity(
         streams, task, run, session, chosen.name, checked, times.duration,
         taps={name: _tap(chosen, name, array, step) for name, array in arrays.items()},
-        truth={"effective_weights": setup.coupling, "delays": delays},
+        truth=network_truth(setup, delays),
         references=chosen.references,
     )  # fmt: skip
+
+
+def network_truth(setup: Setup, delays: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the truth of an activity about its network: effective weights (row receives) and delays in s."""
+    return {"effective_weights": setup.coupling, "delays": delays}
 
 
 def run_path(task: str, run: int, session: str | None) -> tuple[str, ...]:

@@ -104,10 +104,11 @@ def _agreed(root: Path, study: Study) -> Study:
     if found and not (root / RECORD).exists() and not _only_ours(root):
         raise OutputError(f"{root} holds something else ({', '.join(sorted(found)[:3])}); choose a new or empty folder")
     if (root / RECORD).exists():
-        earlier = Study.check(read_record(root)["study"])
-        if earlier.digest() != study.digest():
+        record = read_record(root)
+        earlier = Study.check(record["study"])
+        if record["digest"] != study.digest():
             raise OutputError(
-                f"{root} holds another study (`{_difference(earlier, study)}` differs); choose a new folder"
+                f"{root} holds another study ({_difference(earlier, study)} differs); choose a new folder"
             )
         if dropped := set(earlier.labels) - set(study.labels):
             raise OutputError(f"{root} holds subjects that this study has not: {', '.join(sorted(dropped))}")
@@ -127,7 +128,8 @@ def _only_ours(root: Path) -> bool:
 
 def _difference(earlier: Study, study: Study) -> str:
     before, after = earlier.content(), study.content()
-    return next(key for key in before if key not in {"name", "subjects"} and before[key] != after[key])
+    changed = (f"`{key}`" for key in before if key not in {"name", "subjects"} and before[key] != after[key])
+    return next(changed, "a model file")
 
 
 def _run(study: Study, root: Path, jobs: int, progress: Progress) -> None:

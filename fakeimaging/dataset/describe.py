@@ -53,7 +53,8 @@ What has no BIDS name, one folder a subject. Row i of every table and matrix is 
 
 def write_description(study: Study, root: Path) -> None:
     """Write every file that describes the dataset as a whole; the same study gives the same bytes."""
-    write_json(root / RECORD, {"study": study.content(), "made_by": _GENERATED, "machine": fingerprint()})
+    record = {"study": study.content(), "digest": study.digest(), "made_by": _GENERATED, "machine": fingerprint()}
+    write_json(root / RECORD, record)
     description = {"Name": study.name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "License": "CC0"}
     write_json(
         root / "dataset_description.json", description | {"Authors": ["fakeimaging"], "GeneratedBy": [_GENERATED]}
@@ -76,7 +77,7 @@ def write_description(study: Study, root: Path) -> None:
 
 
 def read_record(root: Path) -> dict[str, Any]:
-    """Return the record of a dataset: ``study``, ``made_by`` and ``machine``.
+    """Return the record of a dataset: ``study``, its ``digest``, ``made_by`` and ``machine``.
 
     Raises
     ------

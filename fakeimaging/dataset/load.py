@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fakeimaging.activity.activity import Activity, run_path
+from fakeimaging.activity.activity import Activity, network_truth, run_path
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.taps import Tap
 from fakeimaging.core.citations import Reference, collect
@@ -76,9 +76,11 @@ class Dataset:
         where, wanted = self._run(task, run, session)
         made_by = as_model(wanted.model)
         taps = {name: self._tap(subject, where, wanted, name) for name in made_by.observables}
+        person, parameters = self.subject(subject), made_by.parameters.parse(wanted.parameters)
+        setup = made_by.prepare(parameters, person.connectome, wanted.step or made_by.step)
         return Activity(
-            self.subject(subject).streams.at(*run_path(task, run, session)), task, run, session, made_by.name,
-            made_by.parameters.parse(wanted.parameters), wanted.duration, taps, references=made_by.references,
+            person.streams.at(*run_path(task, run, session)), task, run, session, made_by.name, parameters,
+            wanted.duration, taps, network_truth(setup, person.connectome.delays(wanted.speed)), made_by.references,
         )  # fmt: skip
 
     def recording(

@@ -15,6 +15,7 @@ from typing import Any, Self
 from fakeimaging.activity.activity import RunParameters
 from fakeimaging.activity.models import as_model
 from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError
+from fakeimaging.core.files import sha256_of
 from fakeimaging.core.parameters import Parameters, dotted, parameter
 from fakeimaging.core.provenance import digest
 from fakeimaging.core.streams import fresh_seed
@@ -30,7 +31,9 @@ class Run(RunParameters):
 
     task: str = parameter("rest", unit="-", description="BIDS task label")
     run: int = parameter(1, unit="1", bounds=(1, 999), description="number of the run")
-    model: str = parameter("dmf", unit="-", description="registered model, or a Python file that defines MODEL")
+    model: str = parameter(
+        "dmf", unit="-", description="registered model, or a Python file that defines MODEL, relative to the study file"
+    )
     parameters: dict[str, Any] = parameter({}, unit="-", description="parameters of the model")
 
     @property
@@ -105,7 +108,8 @@ class Study(Parameters):
     def digest(self) -> str:
         """Return a hash of everything that decides one subject's files: all but name and number of subjects."""
         content = {key: value for key, value in self.content().items() if key not in {"name", "subjects"}}
-        return digest(content)
+        files = sorted({run.model for session in self.sessions for run in session.runs if run.model.endswith(".py")})
+        return digest(content | {"model_files": [sha256_of(Path(file)) for file in files]})
 
     def small(self) -> Study:
         """Return the same study on coarse grids and short runs, for a look within seconds."""
@@ -160,7 +164,16 @@ def read_study(path: str | Path | None = None, overrides: Iterable[str] = ()) ->
         raise InputError(f"{path or 'built-in study'}: {error}", value=path) from None
     for override in overrides:
         _override(content, override)
+    _anchor_models(content, Path.cwd() if path is None else Path(path).parent)
     return Study.check(content)
+
+
+def _anchor_models(content: dict[str, Any], folder: Path) -> None:
+    """Make the path of a model file independent of the folder we run in: it is relative to the study file."""
+    for session in _tables(content.get("sessions")):
+        for run in _tables(session.get("runs")):
+            if str(run.get("model", "")).endswith(".py"):
+                run["model"] = str((folder / run["model"]).resolve())
 
 
 def _text(path: Path) -> str:

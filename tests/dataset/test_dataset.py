@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -93,6 +94,8 @@ def test_layers_come_back_bit_for_bit(tiny_dataset):
     tap = dataset.activity("01").tap("rate")
     assert isinstance(tap.samples, np.memmap)
     assert (tap.samples == activity.tap("rate").samples).all()
+    for name, matrix in dataset.activity("01").truth.items():
+        assert (matrix == activity.truth[name]).all()
 
 
 def test_the_truth_on_disk_is_the_truth(tiny_dataset):
@@ -306,3 +309,22 @@ def test_the_planned_size_is_an_upper_bound_and_not_a_wild_one(tiny_dataset):
     planned = total_bytes(fi.load(tiny_dataset).study)
     written = sum(path.stat().st_size for path in tiny_dataset.rglob("*") if path.is_file())
     assert written < planned < 2 * written
+
+
+def test_a_model_file_lies_beside_its_study_and_an_edit_makes_another_study(tmp_path, monkeypatch):
+    model = (Path(fi.__file__).parent / "activity/models/linear.py").read_text()
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "mine.py").write_text(model)
+    text = (
+        'seed = 1\n[subject]\nanatomy = "tiny"\n[[sessions]]\n[[sessions.runs]]\nduration = 20.0\nmodel = "mine.py"\n'
+    )
+    (tmp_path / "study" / "study.toml").write_text(
+        text + '[[sessions.acquisitions]]\nmodality = "bold"\ntask = "rest"\nvoxel_size = 14.0\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    fi.simulate_study("study/study.toml", "out")
+    monkeypatch.chdir("/")
+    assert verify(tmp_path / "out", "01").problems == ()
+    (tmp_path / "study" / "mine.py").write_text(model.replace("gain * coupled_x", "0.5 * gain * coupled_x"))
+    with pytest.raises(OutputError, match="holds another study .a model file differs"):
+        fi.simulate_study(tmp_path / "study/study.toml", tmp_path / "out")
