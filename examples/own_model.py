@@ -66,14 +66,14 @@ def main() -> None:
     duration = 20.0 if options.small else 120.0
     activity = fi.simulate_activity(subject, model=MODEL, duration=duration, parameters={"a": options.a})
     tap = activity.tap("rate").from_start()
-    found, expected = np.var(tap.values, axis=1).mean(), 0.05**2 / (2 * abs(options.a))
+    found, expected = np.var(tap.by_region, axis=1).mean(), 0.05**2 / (2 * abs(options.a))
     print(f"variance of a region: {found:.3g} simulated, {expected:.3g} in theory (ratio {found / expected:.3f})")
 
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 3), layout="constrained")
     axes = figure.subplots()
-    axes.plot(tap.clock.times[:2000], tap.values[0, :2000], lw=0.8)
+    axes.plot(tap.clock.times[:2000], tap.by_region[0, :2000], lw=0.8)
     axes.set(xlabel="s", ylabel="Hz")
     figure.savefig(options.figure)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,22 +135,21 @@ def simulate_activity(
     >>> from fakeimaging import make_subject
     >>> subject = make_subject("01", seed=1, anatomy="tiny")
     >>> activity = simulate_activity(subject, model="linear", duration=2.0)
-    >>> activity.tap("rate").from_start().values.shape
+    >>> activity.tap("rate").from_start().by_region.shape
     (10, 200)
     """
     chosen = as_model(model)
     times = RunParameters.parse(timing, where="run")
     checked = chosen.parameters.parse(parameters or {}, where=chosen.name)
     streams = subject.streams.at(*run_path(task, run, session))
-    step = times.step or chosen.step
-    schedule = _schedule(chosen, times, step)
-    setup = chosen.prepare(checked, subject.connectome, step)
+    schedule = _schedule(chosen, times)
+    setup = chosen.prepare(checked, subject.connectome, schedule.step)
     delays = subject.connectome.delays(times.speed)
     arrays = _room(chosen, schedule, subject.n_regions, Path(store) if store is not None else None)
     engine.run(engine.build(chosen, checked, setup), setup, delays, schedule, arrays, streams=streams.at("activity"))
     return Activity(
         streams, task, run, session, chosen.name, checked, times.duration,
-        taps={name: _tap(chosen, name, array, step) for name, array in arrays.items()},
+        taps={name: _tap(chosen, name, array, schedule.step) for name, array in arrays.items()},
         truth=network_truth(setup, delays),
         references=chosen.references,
     )  # fmt: skip
@@ -184,18 +184,24 @@ def compile_model(model: str | Path | Model, subject: Subject) -> None:
     engine.run(kernel, setup, delays, schedule, _room(chosen, schedule, subject.n_regions, None), streams=Streams(0))
 
 
-def _schedule(model: Model, times: RunParameters, step: float) -> engine.Schedule:
-    slowest = max(1 / observable.rate for observable in model.observables.values())
-    n_samples = round((LEAD + times.duration) / slowest)
-    if abs(n_samples * slowest - LEAD - times.duration) > 1e-6:
-        raise ParameterError([f"`run.duration`: {times.duration:g} s is not a whole number of {slowest:g} s samples"])
+def _schedule(model: Model, times: RunParameters) -> engine.Schedule:
+    every, step = engine.intervals(model, times.step or model.step)
+    whole = math.lcm(*every.tolist())
+    n_whole = round((LEAD + times.duration) / (whole * step))
+    if abs(n_whole * whole * step - LEAD - times.duration) > 1e-6:
+        raise ParameterError(
+            [
+                f"`run.duration`: {times.duration:g} s is not a whole number of {whole * step:g} s, the slowest tap's interval"
+            ]
+        )
     transient = model.transient if times.transient is None else times.transient
-    return engine.Schedule(step, round(transient / step), round((LEAD + times.duration) / step))
+    return engine.Schedule(step, round(transient / step), n_whole * whole)
 
 
 def _room(model: Model, schedule: engine.Schedule, n: int, folder: Path | None) -> dict[str, npt.NDArray[np.float32]]:
-    seconds = schedule.n_kept * schedule.step
-    return {name: storage(name, round(seconds * tap.rate), n, folder) for name, tap in model.observables.items()}
+    every, _ = engine.intervals(model, schedule.step)
+    named = zip(model.observables, every.tolist(), strict=True)
+    return {name: storage(name, schedule.n_kept // k, n, folder) for name, k in named}
 
 
 def _tap(model: Model, name: str, array: npt.NDArray[np.float32], step: float) -> Tap:

@@ -1,6 +1,7 @@
 """The step loop of a model as source text: Euler-Maruyama (Ito), delayed coupling from a ring of past states, taps as means.
 
-One function, ``advance``, steps a block and carries everything on in its arrays: states, history, generators, tap sums. The
+One function, ``advance``, steps a block and carries everything on in its arrays: states, history, generators, the second
+normal of a pair, tap sums. ``now`` counts steps from the very start; the first ``dropped`` of them fill no tap. The
 result therefore does not depend on how a run is cut into blocks. Sums run in a fixed order in float64, without fast-math.
 """
 
@@ -46,11 +47,11 @@ def normal_pair(words):
 
 LOOP = """
 {decorator}
-def advance(n_steps, done, step, state, params, first, source, weight, lag, history, words, every, sums, taps):
+def advance(n_steps, done, dropped, step, state, params, first, source, weight, lag, history, words, spare, every, sums, taps):
     n_coupled, n, length = history.shape
     root_step = math.sqrt(step)
     coupled = np.zeros((n_coupled, n))
-    normals = np.zeros(({n_normals}, n))
+    normals = np.zeros(({n_noises}, n))
     written = np.zeros(len(every), dtype=np.int64)
     for now in range(done, done + n_steps):
         head = now % length
@@ -64,13 +65,17 @@ def advance(n_steps, done, step, state, params, first, source, weight, lag, hist
                     total += weight[e] * history[c, source[e], slot]
                 coupled[c, i] = total
         for i in range(n):
-            for w in range(0, {n_normals}, 2):
+            for w in range(0, {n_noises} - 1, 2):
                 normals[w, i], normals[w + 1, i] = normal_pair(words[i])
+            if {n_noises} % 2 == 1 and now % 2 == 0:
+                normals[{n_noises} - 1, i], spare[i] = normal_pair(words[i])
+            elif {n_noises} % 2 == 1:
+                normals[{n_noises} - 1, i] = spare[i]
         head = (now + 1) % length
         for i in range(n):
 {body}
         for k in range(len(every)):
-            if (now + 1) % every[k] == 0:
+            if now >= dropped and (now + 1 - dropped) % every[k] == 0:
                 for i in range(n):
                     taps[k][written[k], i] = sums[k, i] / every[k]
                     sums[k, i] = 0.0
@@ -99,9 +104,8 @@ def parameter_names(model: Model, available: Sequence[str]) -> list[str]:
 
 def source_of(model: Model, names: Sequence[str]) -> str:
     """Return the whole kernel module of a model whose parameter rows are ``names``."""
-    n_normals = 2 * -(-model.n_noises // 2)
     body = "\n".join(f"            {line}" for line in _node_update(model, names))
-    loop = LOOP.format(decorator=kernels.DECORATOR, n_normals=n_normals, body=body)
+    loop = LOOP.format(decorator=kernels.DECORATOR, n_noises=model.n_noises, body=body)
     return "\n\n".join((kernels.HEADER, kernels.gather(model.functions), GENERATOR, loop))
 
 

@@ -60,6 +60,7 @@ class _Run:
     state: npt.NDArray[np.float64]
     history: npt.NDArray[np.float64]
     words: npt.NDArray[np.uint64]
+    spare: npt.NDArray[np.float64]
     sums: npt.NDArray[np.float64]
     edges: tuple[npt.NDArray, npt.NDArray, npt.NDArray, npt.NDArray]
     done: int = 0
@@ -102,43 +103,43 @@ def run(
     ModelError
         If a state stops being finite: with model, region and time.
     """
-    every = _intervals(kernel.model, schedule.step)
+    every, _ = intervals(kernel.model, schedule.step)
     current = _start(kernel.model, setup, delays, schedule.step, streams)
     block = _block_steps(every, schedule.step)
+    nothing = tuple(np.zeros((0, len(setup.coupling)), dtype=np.float32) for _ in every)
     for first in range(0, schedule.n_dropped, block):
-        size = min(block, schedule.n_dropped - first)
-        _advance(kernel, current, size, schedule.step, every, _scratch(every, size, len(setup.coupling)), at=None)
+        _advance(kernel, current, schedule, every, nothing, min(block, schedule.n_dropped - first))
     current.sums[:] = 0
-    current.history[:] = np.roll(current.history, -(current.done % current.history.shape[2]), axis=2)
-    current.done = 0
     for first in range(0, schedule.n_kept, block):
-        size = min(block, schedule.n_kept - first)
-        parts = tuple(
-            taps[name][first // k : (first + size) // k]
-            for name, k in zip(kernel.model.observables, every, strict=True)
-        )
-        _advance(kernel, current, size, schedule.step, every, parts, at=first * schedule.step)
+        last = min(first + block, schedule.n_kept)
+        named = zip(kernel.model.observables, every, strict=True)
+        parts = tuple(taps[name][first // k : last // k] for name, k in named)
+        _advance(kernel, current, schedule, every, parts, last - first)
 
 
-def _intervals(model: Model, step: float) -> npt.NDArray[np.int64]:
-    """Steps in each sample of each tap."""
-    counts = [1 / (observable.rate * step) for observable in model.observables.values()]
-    for name, count in zip(model.observables, counts, strict=True):
-        if count < 1 - 1e-9 or not math.isclose(count, round(count), rel_tol=1e-6):
+def intervals(model: Model, step: float) -> tuple[npt.NDArray[np.int64], float]:
+    """Return the steps in a sample of each tap, and the step made exact so that they are whole.
+
+    Raises
+    ------
+    ModelError
+        If the step does not divide the interval of a tap.
+    """
+    counts = {name: 1 / (tap.rate * step) for name, tap in model.observables.items()}
+    for name, count in counts.items():
+        if count < 1 - 1e-6 or not math.isclose(count, round(count), rel_tol=1e-6):
             raise ModelError(
                 f"model {model.name}: a step of {step:g} s does not divide the interval of tap '{name}'", value=step
             )
-    return np.array([round(count) for count in counts], dtype=np.int64)
+    name = min(counts, key=lambda name: counts[name])
+    exact = 1 / (model.observables[name].rate * round(counts[name]))
+    return np.array([round(count) for count in counts.values()], dtype=np.int64), exact
 
 
 def _block_steps(every: npt.NDArray[np.int64], step: float) -> int:
     """Steps in a block: near `BLOCK_SECONDS` and whole samples of every tap."""
     whole = math.lcm(*every.tolist())
     return whole * max(1, round(BLOCK_SECONDS / step / whole))
-
-
-def _scratch(every: npt.NDArray[np.int64], size: int, n: int) -> tuple[npt.NDArray[np.float32], ...]:
-    return tuple(np.zeros((size // k + 1, n), dtype=np.float32) for k in every)
 
 
 def _start(model: Model, setup: Setup, delays: npt.NDArray, step: float, streams: Streams) -> _Run:
@@ -151,7 +152,7 @@ def _start(model: Model, setup: Setup, delays: npt.NDArray, step: float, streams
     past = state[[model.states.index(name) for name in model.coupled]]
     history = np.repeat(past[:, :, None], length, axis=2)
     words = np.stack([streams.at(f"region-{i + 1}").key(4) for i in range(n)])
-    return _Run(state, history, words, np.zeros((len(model.observables), n)), edges)
+    return _Run(state, history, words, np.zeros(n), np.zeros((len(model.observables), n)), edges)
 
 
 def _edges(
@@ -164,20 +165,19 @@ def _edges(
 
 
 def _advance(
-    kernel: Kernel, current: _Run, size: int, step: float, every: npt.NDArray, parts: Sequence[Any], *, at: float | None
+    kernel: Kernel, current: _Run, schedule: Schedule, every: npt.NDArray[np.int64], parts: Sequence[Any], size: int
 ) -> None:
     # Memory maps are subclasses the kernel is not compiled for: hand over plain views of them.
     views = tuple(np.asarray(part).view(np.ndarray) for part in parts)
     kernel.module.advance(
-        size, current.done, step, current.state, kernel.params, *current.edges,
-        current.history, current.words, every, current.sums, views,
+        size, current.done, schedule.n_dropped, schedule.step, current.state, kernel.params, *current.edges,
+        current.history, current.words, current.spare, every, current.sums, views,
     )  # fmt: skip
     current.done += size
     broken = ~np.isfinite(current.state)
     if broken.any():
         row, region = np.argwhere(broken)[0]
-        when = "while it settled" if at is None else f"between {at:g} and {at + size * step:g} s"
-        name = kernel.model.states[row]
-        raise ModelError(
-            f"model {kernel.model.name}: `{name}` of region {region + 1} is not finite {when}; try a smaller step or coupling"
-        )
+        start, stop = ((current.done - steps - schedule.n_dropped) * schedule.step for steps in (size, 0))
+        when = f"between {start:g} and {stop:g} s" if start >= 0 else "while it settled"
+        what = f"model {kernel.model.name}: `{kernel.model.states[row]}` of region {region + 1} is not finite {when}"
+        raise ModelError(f"{what}; try a smaller step or coupling")

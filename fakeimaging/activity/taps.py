@@ -42,7 +42,7 @@ class Tap:
     samples: npt.NDArray[np.float32]
 
     @property
-    def values(self) -> npt.NDArray[np.float32]:
+    def by_region(self) -> npt.NDArray[np.float32]:
         """All samples, shape (n_regions, n_samples), warm-up included."""
         return np.asarray(self.samples).T
 

@@ -157,7 +157,7 @@ def _line(item: Any, model: type[BaseModel], where: str) -> str:
     if kind in _TYPE_WORDS:
         return f"`{key}`: {value!r} is not {_TYPE_WORDS[kind]}"
     message = str(item.get("ctx", {}).get("error", "") or item["msg"])
-    return message if message.startswith("`") else f"`{key}`: {value!r}: {message}"
+    return f"`{key}`: {message}" if kind == "value_error" else f"`{key}`: {value!r}: {message}"
 
 
 def _out_of_bounds(key: str, value: float, field: FieldInfo) -> str:

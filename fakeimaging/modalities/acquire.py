@@ -81,8 +81,14 @@ def _origin(modality: Modality, subject: Subject, activity: Activity | None, ses
         return subject.streams.at(f"ses-{legal_label(session)}") if session is not None else subject.streams
     if activity is None:
         raise InputError(f"{modality.name} images activity: acquire('{modality.name}', subject, activity)")
-    if activity.streams.path[: len(subject.streams.path)] != subject.streams.path:
-        raise InputError(f"the activity is of {activity.streams.path[0]}, the subject is {subject.streams.path[0]}")
+    whose, mine = activity.streams, subject.streams
+    if (whose.seed, whose.path[: len(mine.path)]) != (mine.seed, mine.path):
+        raise InputError(
+            f"the activity is of {whose.path[0]}, seed {whose.seed}; the subject is {mine.path[0]}, seed {mine.seed}"
+        )
+    for tap in activity.taps.values():
+        if tap.samples.shape[1] != subject.n_regions:
+            raise InputError(f"the activity has {tap.samples.shape[1]} regions, the subject {subject.n_regions}")
     if session is not None and session != activity.session:
         raise InputError(f"`session`: the activity is of session {activity.session!r}, not {session!r}", value=session)
     return activity.streams

@@ -25,16 +25,18 @@ from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Grid, centred_grid
 from fakeimaging.modalities.layers import Forward, Image, Recipe, Stage
 from fakeimaging.modalities.modality import Modality
-from fakeimaging.modalities.relaxation import TISSUES, relaxation_at_3t, spoiled_gradient_echo
+from fakeimaging.modalities.relaxation import TISSUES, Relaxation, relaxation_at_3t, spoiled_gradient_echo
 from fakeimaging.modalities.stages import MAGNITUDE, QUANTISATION, THERMAL, slope_for
 from fakeimaging.structure.subject import Subject
 
 FIELD_OF_VIEW = (224.0, 224.0, 161.0)
 """mm, centred on the isocentre."""
 GREY_SIGNAL = 1000.0
-"""Receiver gain: pure grey matter has this signal, in image units."""
+"""Receiver gain: pure grey matter has this signal with the default parameters, in image units."""
 DRIFT_PERIOD = 128.0
 """Shortest period of scanner drift in s: what the usual high-pass filter removes."""
+DRIFT_GRADIENT = 0.5
+"""Change of drift from the middle of the field of view to its edge, relative to its mean (assumed)."""
 STEPHAN = "Stephan et al. 2007, doi:10.1016/j.neuroimage.2007.07.040"
 
 
@@ -68,9 +70,11 @@ class BoldParameters(Parameters):
         0.47, unit="1", bounds=(0.01, 2), symbol="eps", source="3 T value of published DCM scripts"
     )
     hemodynamics: Hemodynamics = Hemodynamics()
-    snr: float = parameter(100.0, unit="1", bounds=(1, 1e6), description="grey matter over thermal noise")
+    snr: float = parameter(
+        100.0, unit="1", bounds=(1, 1e6), description="grey matter over thermal noise with the default sequence"
+    )
     drift_percent: float = parameter(
-        0.5, unit="%", bounds=(0, 10), description="SD of scanner drift, percent of the baseline"
+        0.5, unit="%", bounds=(0, 10), description="expected SD of scanner drift over brain and time"
     )
 
 
@@ -164,8 +168,12 @@ def forward(subject: Subject, activity: Activity | None, parameters: BoldParamet
 
 def _tissue_signals(p: BoldParameters) -> dict[str, float]:
     """Signal of each pure tissue at rest, in image units."""
-    raw = {name: spoiled_gradient_echo(t, p.tr, p.flip_angle, p.echo_time) for name, t in relaxation_at_3t().items()}
-    return {name: GREY_SIGNAL * signal / raw["grey"] for name, signal in raw.items()}
+    gain = GREY_SIGNAL / _signal(relaxation_at_3t()["grey"], BoldParameters())
+    return {name: gain * _signal(tissue, p) for name, tissue in relaxation_at_3t().items()}
+
+
+def _signal(tissue: Relaxation, p: BoldParameters) -> float:
+    return spoiled_gradient_echo(tissue, p.tr, p.flip_angle, p.echo_time)
 
 
 def _paint(subject: Subject, grid: Grid, signals: dict[str, float]) -> tuple[npt.NDArray[np.float32], Painting]:
@@ -190,12 +198,14 @@ def sample(series: npt.NDArray, clock: Clock, times: npt.NDArray[np.float64]) ->
 
 
 def _draw_drift(forward: Forward, parameters: BoldParameters, *, rng: np.random.Generator) -> Recipe:
-    """Cosines slower than `DRIFT_PERIOD`, each with its own gentle gradient over space."""
+    """Cosines slower than `DRIFT_PERIOD` (at least one), each with its own gentle gradient over space."""
     clock = forward.clean.clock
     n_cosines = max(1, int(2 * clock.n * clock.step / DRIFT_PERIOD)) if clock is not None else 1
-    scale = parameters.drift_percent / 100 / np.sqrt(n_cosines)
-    coefficients = rng.standard_normal((n_cosines, 4)) * np.array([1.0, 0.5, 0.5, 0.5])
-    return {"coefficients": coefficients * scale / np.sqrt(1 + 3 * 0.25 / 3)}
+    brain = np.nonzero(forward.baseline)
+    squares = [np.mean(np.linspace(-1, 1, n)[i] ** 2) for n, i in zip(forward.baseline.shape, brain, strict=True)]
+    variance = n_cosines * (1 + DRIFT_GRADIENT**2 * sum(squares))
+    coefficients = rng.standard_normal((n_cosines, 4)) * np.array([1.0, *[DRIFT_GRADIENT] * 3])
+    return {"coefficients": coefficients * parameters.drift_percent / 100 / np.sqrt(variance)}
 
 
 def drift_courses(recipe: Recipe, n_volumes: int) -> npt.NDArray[np.float64]:

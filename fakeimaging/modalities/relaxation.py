@@ -62,7 +62,8 @@ def mprage(tissue: Relaxation, timing: MprageTiming) -> float:
     """Return the steady-state MPRAGE signal at the centre of k-space, inversion and spoiling ideal, the echo immediate.
 
     Magnetisation from inversion to inversion is an affine map m -> a m + b, solved for its fixed point; each readout takes it
-    towards its own steady state (Look-Locker). Inversion takes m to -m, and the magnitude keeps no sign.
+    towards its own steady state (Look-Locker). Inversion takes m to -m. The sign is kept: it may be negative where the tissue has not
+    recovered, and tissues that share a voxel then cancel.
 
     References
     ----------
@@ -80,4 +81,4 @@ def mprage(tissue: Relaxation, timing: MprageTiming) -> float:
     b = ((1 - before) * through + settled * (1 - through)) * after + 1 - after
     start = 1 - before * (1 + b / (1 - a))
     centre = settled + (start - settled) * (cosine * short) ** half
-    return tissue.proton_density * math.sin(math.radians(timing.flip_angle)) * abs(centre)
+    return tissue.proton_density * math.sin(math.radians(timing.flip_angle)) * centre

@@ -72,7 +72,7 @@ def _powers() -> list[tuple[int, int, int]]:
 
 def _draw_bias(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
     coefficients = rng.standard_normal(len(_powers()))
-    brain = forward.baseline > 0
+    brain = forward.baseline != 0
     log_field = polynomial_field(forward.baseline.shape, coefficients)[brain]
     spread = log_field.std() if brain.any() else 1.0
     scale = parameters.bias_sd / spread

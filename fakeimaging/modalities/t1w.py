@@ -5,9 +5,10 @@ It images tissue: neither the connectome nor the activity changes it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
@@ -22,7 +23,8 @@ from fakeimaging.structure.subject import Subject
 FIELD_OF_VIEW = (192.0, 240.0, 192.0)
 """mm, centred on the isocentre."""
 GREY_SIGNAL = 1000.0
-"""Receiver gain: pure grey matter has this signal, in image units."""
+"""Receiver gain: pure grey matter has this signal with the default parameters, in image units."""
+N_ECHOES = 176
 
 
 class T1wParameters(Parameters):
@@ -37,11 +39,18 @@ class T1wParameters(Parameters):
         0.007, unit="s", bounds=(0.002, 0.0075), symbol="ES", description="between readouts"
     )
     flip_angle: float = parameter(9.0, unit="deg", bounds=(1, 30), symbol="alpha", description="of each readout")
-    snr: float = parameter(40.0, unit="1", bounds=(1, 1e6), description="grey matter over thermal noise")
+    snr: float = parameter(
+        40.0, unit="1", bounds=(1, 1e6), description="grey matter over thermal noise with the default sequence"
+    )
     bias_sd: float = parameter(0.1, unit="1", bounds=(0, 0.5), description="SD of the log receive field in the brain")
 
-
-N_ECHOES = 176
+    @model_validator(mode="after")
+    def _readout_fits(self) -> Self:
+        half = N_ECHOES // 2 * self.echo_spacing
+        if self.inversion_time < half or self.tr < self.inversion_time + half:
+            shortest = f"inversion_time of at least {half:g} s and a tr of at least {self.inversion_time + half:g} s"
+            raise ValueError(f"{N_ECHOES} echoes {self.echo_spacing:g} s apart need an {shortest}; tr is {self.tr:g} s")
+        return self
 
 
 def geometry(parameters: T1wParameters, duration: float) -> tuple[Grid, None]:
@@ -52,18 +61,22 @@ def geometry(parameters: T1wParameters, duration: float) -> tuple[Grid, None]:
 
 def forward(subject: Subject, activity: Activity | None, parameters: T1wParameters) -> Forward:
     """Return the noise-free image: tissue fractions times the MPRAGE signal of each tissue."""
-    p = parameters
-    timing = MprageTiming(p.tr, p.inversion_time, p.echo_spacing, p.flip_angle, N_ECHOES)
-    signals = {name: mprage(tissue, timing) for name, tissue in relaxation_at_3t().items()}
-    gain = GREY_SIGNAL / signals["grey"]
+    p, gain = parameters, GREY_SIGNAL / _signals(T1wParameters())["grey"]
+    signals = {name: gain * signal for name, signal in _signals(p).items()}
     grid, _ = geometry(p, 0.0)
     tissue = subject.anatomy.tissue(grid)
     image = np.zeros(grid.shape, dtype=np.float32)
     for name in TISSUES:
-        image += np.float32(gain * signals[name]) * getattr(tissue, name)
+        image += np.float32(signals[name]) * getattr(tissue, name)
     image.flags.writeable = False
-    clean = Image(grid, None, lambda v: image, slope_for(gain * max(signals.values())))
+    clean = Image(grid, None, lambda v: image, slope_for(max(map(abs, signals.values()))))
     return Forward(clean, GREY_SIGNAL, image, {})
+
+
+def _signals(p: T1wParameters) -> dict[str, float]:
+    """Signal of each pure tissue, in receiver units."""
+    timing = MprageTiming(p.tr, p.inversion_time, p.echo_spacing, p.flip_angle, N_ECHOES)
+    return {name: mprage(tissue, timing) for name, tissue in relaxation_at_3t().items()}
 
 
 def sidecar(parameters: T1wParameters, forward: Forward) -> dict[str, Any]:
@@ -73,7 +86,8 @@ def sidecar(parameters: T1wParameters, forward: Forward) -> dict[str, Any]:
         "MRAcquisitionType": "3D",
         "ScanningSequence": "GR_IR",
         "SequenceVariant": "SP_MP",
-        "RepetitionTime": parameters.tr,
+        "RepetitionTimePreparation": parameters.tr,
+        "RepetitionTimeExcitation": parameters.echo_spacing,
         "InversionTime": parameters.inversion_time,
         "FlipAngle": parameters.flip_angle,
     }

@@ -1,4 +1,7 @@
-"""Scores of a BOLD series: functional connectivity against that of the clean regions, and against the wiring."""
+"""Scores of a BOLD series: functional connectivity against that of the clean regions, and against the wiring.
+
+Observed and clean series go through the same detrending and high-pass filter: what is scored is noise and sampling, not the filter.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ def score_bold(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     parameters = dataset.root / str(scan.raw).replace(".nii.gz", ".json")
     tr = float(_json(parameters)["RepetitionTime"])
     labels = dataset.root / names.dseg(scan.subject, dataset.study.sessions[0].label)
-    series = fc.regional_series(dataset.root / scan.raw, labels, len(weights), tr)
+    series = fc.cleaned(fc.regional_series(dataset.root / scan.raw, labels, len(weights)), tr)
     snr = temporal_snr(dataset.root / scan.raw, labels)
-    clean = np.load(dataset.root / scan.source.with_name(f"{scan.source.name}_regional-bold.npy"))
+    clean = fc.cleaned(np.load(dataset.root / scan.source.with_name(f"{scan.source.name}_regional-bold.npy")), tr)
     estimate, truth = fc.connectivity(series), fc.connectivity(clean)
     stream = Streams(dataset.study.seed or 0).at("score", scan.stem)
 

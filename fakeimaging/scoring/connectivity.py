@@ -7,7 +7,6 @@ relation between regions.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,42 +18,48 @@ HIGH_PASS = 1 / 128
 N_PERMUTATIONS = 200
 
 
-def regional_series(image: str | Path, labels: str | Path, n_regions: int, tr: float) -> npt.NDArray[np.float64]:
-    """Return the mean series of each region as nilearn's masker gives it, detrended and high-pass filtered.
+def regional_series(image: str | Path, labels: str | Path, n_regions: int) -> npt.NDArray[np.float64]:
+    """Return the mean series of each region as nilearn's masker gives it.
 
     Parameters
     ----------
     image, labels : path
         4-D series and 3-D label image; the labels are resampled to the series' grid.
     n_regions : int
-    tr : float
-        Repetition time in s.
 
     Returns
     -------
     ndarray, shape (n_regions, n_volumes)
         NaN where the masker found no voxel of a region.
     """
-    import nibabel as nib
     from nilearn.maskers import NiftiLabelsMasker
 
-    loaded: Any = nib.load(image)
-    long_enough = 2 * HIGH_PASS * tr * loaded.shape[3] >= 1  # otherwise no cosine is slower than the filter
-    masker = NiftiLabelsMasker(
-        str(labels),
-        detrend=True,
-        high_pass=HIGH_PASS if long_enough else None,
-        t_r=tr,
-        standardize=None,
-        resampling_target="data",
-        clean_args={"filter": "cosine" if long_enough else False},
-    )
-    found = masker.fit_transform(loaded)
+    masker = NiftiLabelsMasker(str(labels), standardize=None, resampling_target="data")
+    found = masker.fit_transform(str(image))
     series = np.full((n_regions, len(found)), np.nan)
     for column, label in masker.region_ids_.items():
         if column != "background":
             series[int(label) - 1] = found[:, int(column)]
     return series
+
+
+def cleaned(series: npt.NDArray, tr: float) -> npt.NDArray[np.float64]:
+    """Return series detrended and high-pass filtered by nilearn, as an analysis would and as the truth must be to compare.
+
+    Parameters
+    ----------
+    series : ndarray, shape (n_regions, n_volumes)
+    tr : float
+        Repetition time in s.
+    """
+    from nilearn.signal import clean
+
+    slower = 2 * HIGH_PASS * tr * series.shape[1] >= 1  # a shorter run has no cosine slower than the filter
+    filtered = {"filter": "cosine", "high_pass": HIGH_PASS, "t_r": tr} if slower else {"filter": False}
+    result = np.full(series.shape, np.nan)
+    known = np.isfinite(series).all(axis=1)
+    result[known] = clean(series[known].astype(np.float64).T, detrend=True, standardize=None, **filtered).T
+    return result
 
 
 def connectivity(series: npt.NDArray) -> npt.NDArray[np.float64]:

@@ -29,7 +29,8 @@ def run_linear(weights, delays, n_steps, *, streams, step=STEP, dropped=0, initi
 
 def reference_noise(streams, n_steps, n):
     generators = [Xoshiro256pp(streams.at(f"region-{i + 1}").key(4)) for i in range(n)]
-    return np.array([[generator.normals()[0] for generator in generators] for _ in range(n_steps)])
+    pairs = np.array([[generator.normals() for generator in generators] for _ in range(n_steps // 2)])
+    return pairs.transpose(0, 2, 1).reshape(n_steps, n)
 
 
 def random_network(seed, n=5):

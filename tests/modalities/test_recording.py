@@ -64,8 +64,12 @@ def test_mistakes_are_named():
         fi.acquire("bolt", subject, activity)
     with pytest.raises(InputError, match="bold images activity"):
         fi.acquire("bold", subject)
-    with pytest.raises(InputError, match="the activity is of sub-02, the subject is sub-01"):
+    with pytest.raises(InputError, match="the activity is of sub-02, seed 1; the subject is sub-01, seed 1"):
         fi.acquire("bold", subject, short_activity("02"))
+    with pytest.raises(InputError, match="the activity is of sub-01, seed 2"):
+        fi.acquire("bold", subject, short_activity(seed=2))
+    with pytest.raises(InputError, match="the activity has 10 regions, the subject 8"):
+        fi.acquire("bold", fi.make_subject("01", seed=1, anatomy="tiny", n_regions=8), activity)
     with pytest.raises(InputError, match="session"):
         fi.acquire("bold", subject, activity, session="pre")
     with pytest.raises(UnknownNameError, match="no stage 'thermic'; did you mean 'thermal'"):

@@ -25,7 +25,7 @@ def bloch_mprage(tissue, timing, n_shots=40):
         m = relax(-m, timing.inversion_time - half * timing.echo_spacing)
         for k in range(timing.n_echoes):
             if k == half:
-                signal = tissue.proton_density * abs(m) * np.sin(angle)
+                signal = tissue.proton_density * m * np.sin(angle)
             m = relax(m * np.cos(angle), timing.echo_spacing)
         m = relax(m, timing.tr - timing.inversion_time - (timing.n_echoes - half) * timing.echo_spacing)
     return signal

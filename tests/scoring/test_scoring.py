@@ -44,7 +44,7 @@ def test_estimates_do_not_read_the_truth(tiny_dataset, tmp_path, scored):
 def _inputs(root, label):
     image = root / f"sub-{label}/func/sub-{label}_task-rest_run-1_bold.nii.gz"
     labels = root / f"derivatives/fakeimaging-truth/sub-{label}/anat/sub-{label}_seg-fakeimaging_dseg.nii.gz"
-    return image, labels, 10, 2.0
+    return image, labels, 10
 
 
 def test_the_masker_keeps_regions_apart_and_names_missing_ones(tmp_path):
@@ -56,11 +56,22 @@ def test_the_masker_keeps_regions_apart_and_names_missing_ones(tmp_path):
     data[1:4], data[8:11] = series[0], series[1]
     nib.save(nib.Nifti1Image(labels, np.eye(4)), tmp_path / "labels.nii.gz")
     nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / "data.nii.gz")
-    found = fc.regional_series(tmp_path / "data.nii.gz", tmp_path / "labels.nii.gz", 3, 1.0)
+    found = fc.regional_series(tmp_path / "data.nii.gz", tmp_path / "labels.nii.gz", 3)
     assert np.isnan(found[1]).all()
-    assert np.corrcoef(found[0], series[0])[0, 1] > 0.95
-    assert np.corrcoef(found[2], series[1])[0, 1] > 0.95
-    assert np.isnan(fc.connectivity(found)[0, 1])
+    np.testing.assert_allclose(found[[0, 2]], series, rtol=1e-5)
+    filtered = fc.cleaned(found, 1.0)
+    assert np.isnan(filtered[1]).all()
+    assert np.isnan(fc.connectivity(filtered)[0, 1])
+
+
+def test_the_filter_takes_drift_and_leaves_the_rest():
+    times = np.arange(300) * 2.0
+    fast, slow = np.sin(2 * np.pi * 0.05 * times), np.cos(np.pi * times / 600) + times / 300
+    filtered = fc.cleaned(np.stack([fast + 5 * slow, fast]), 2.0)
+    assert np.corrcoef(filtered[0], fast)[0, 1] > 0.99
+    assert np.corrcoef(filtered[1], fast)[0, 1] > 0.99
+    short = fc.cleaned(np.stack([fast[:20] + 5 * times[:20], fast[:20]]), 2.0)
+    np.testing.assert_allclose(short[0], short[1], atol=1e-10)
 
 
 def test_agreement_of_a_matrix_with_itself_is_one_and_needs_pairs():
@@ -71,15 +82,28 @@ def test_agreement_of_a_matrix_with_itself_is_one_and_needs_pairs():
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_chance_is_chance(seed):
+def test_chance_is_exceeded_one_time_in_twenty(seed, monkeypatch):
+    monkeypatch.setattr(fc, "N_PERMUTATIONS", 100)
     rng = np.random.default_rng(seed)
-    truth = np.corrcoef(rng.standard_normal((30, 40)))
-    beaten = 0
-    for _ in range(20):
-        series = rng.standard_normal((30, 80))
-        beaten += fc.agreement(fc.connectivity(series), truth)[0] > fc.chance(series, truth, rng=rng)
-    # One in twenty on average: five or more of twenty have a probability of 0.3 %.
-    assert beaten < 5
+    truth, n = np.corrcoef(rng.standard_normal((8, 40))), 400
+    trials = (rng.standard_normal((8, 40)) for _ in range(n))
+    beaten = sum(fc.agreement(fc.connectivity(s), truth)[0] > fc.chance(s, truth, rng=rng) for s in trials)
+    # A quantile of 100 draws has an SD of 2.2 %, which adds nothing to the mean and little to the binomial error.
+    assert abs(beaten / n - 0.05) < 4 * np.sqrt(0.05 * 0.95 / n) + 0.01
+
+
+def test_pairs_that_are_left_out_count_neither_for_agreement_nor_for_chance():
+    rng = np.random.default_rng(4)
+    series = rng.standard_normal((12, 60))
+    where = np.zeros((12, 12), dtype=bool)
+    where[:6, :6] = True
+    truth = fc.connectivity(series)
+    other = np.where(where, truth, rng.standard_normal((12, 12)))
+    for wrong in (truth, other):
+        assert fc.agreement(truth, wrong, where) == (pytest.approx(1.0), 15)
+    by_chance = [fc.chance(series, wrong, where, rng=np.random.default_rng(1)) for wrong in (truth, other)]
+    assert by_chance[0] == pytest.approx(by_chance[1])
+    assert by_chance[0] > 1.5 * fc.chance(series, truth, rng=np.random.default_rng(1))
 
 
 def test_score_tables_are_saved_and_floors_kept(tmp_path):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
+import sys
 from pathlib import Path
+from types import ModuleType
 
 from fakeimaging.activity.model import Model
 from fakeimaging.core.errors import InputError, ModelError
@@ -34,12 +35,14 @@ def as_model(model: str | Path | Model) -> Model:
 def _from_file(path: Path) -> Model:
     if not path.is_file():
         raise InputError(f"`model`: no file {path}", value=path)
-    spec = importlib.util.spec_from_loader(path.stem, loader=None)
-    if spec is None:
-        raise ModelError(f"{path} cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
+    module = ModuleType(f"fakeimaging_model_file_{path.stem}")
     module.__file__ = str(path)
-    exec(compile(path.read_text(), str(path.resolve()), "exec"), module.__dict__)
+    sys.modules[module.__name__] = module  # dataclasses look their module up while they are made
+    try:
+        exec(compile(path.read_text(), str(path.resolve()), "exec", dont_inherit=True), module.__dict__)
+    except (SyntaxError, ImportError, NameError, AttributeError, TypeError, ValueError) as error:
+        where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise ModelError(f"{path}{where} cannot be loaded: {error}", value=path) from error
     found = getattr(module, "MODEL", None)
     if not isinstance(found, Model):
         raise ModelError(f"{path} defines no MODEL of type fakeimaging.Model", value=path)

@@ -7,13 +7,15 @@
 Currents in nA, rates in Hz, times in s. C is the row-normalised connectome. Three choices differ from the paper, so that one
 stable working point carries realistic functional connectivity (all `assumed`, measured in docs/architecture.md): w+ = 1, a
 mean rate of 5 Hz, and 1/f current noise. The strength of the coupling is given as a dimensionless loop gain K of the whole
-network, from which G follows; local inhibition J_i is set in closed form so that every region has the same mean rate.
-The noise xi is one white noise a region through six one-pole filters, unit variance.
+network, from which G follows; local inhibition J_i is set in closed form so that every region has the same working point (its
+mean rate then differs a little with the fluctuations the network sends it).
+The noise s xi is one white noise a region through six one-pole filters f_k (nA) of different time constants, their sum of SD s.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +23,7 @@ import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.core.citations import Reference
+from fakeimaging.core.errors import ModelError
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.structure.connectome import Connectome
 
@@ -72,10 +75,10 @@ def response(current, a, b, d):  # type: ignore[no-untyped-def]
 
 def excitatory_rate(  # type: ignore[no-untyped-def]
     S_E, S_I, f1, f2, f3, f4, f5, f6, coupled_S_E,
-    a_E, b_E, d_E, J_N, w_plus, G, J, external, g1, g2, g3, g4, g5, g6,
+    a_E, b_E, d_E, J_N, w_plus, G, J, external,
 ):  # fmt: skip
     """Excitatory firing rate in Hz."""
-    noise = g1 * f1 + g2 * f2 + g3 * f3 + g4 * f4 + g5 * f5 + g6 * f6
+    noise = f1 + f2 + f3 + f4 + f5 + f6
     current = external + w_plus * J_N * S_E + G * J_N * coupled_S_E - J * S_I + noise
     return response(current, a_E, b_E, d_E)
 
@@ -87,11 +90,11 @@ def inhibitory_rate(S_E, S_I, a_I, b_I, d_I, J_N, W_I, I0):  # type: ignore[no-u
 
 def drift(  # type: ignore[no-untyped-def]
     S_E, S_I, f1, f2, f3, f4, f5, f6, coupled_S_E,
-    a_E, b_E, d_E, a_I, b_I, d_I, tau_E, tau_I, gamma, J_N, w_plus, W_I, I0, G, J, external, g1, g2, g3, g4, g5, g6,
+    a_E, b_E, d_E, a_I, b_I, d_I, tau_E, tau_I, gamma, J_N, w_plus, W_I, I0, G, J, external,
 ):  # fmt: skip
     """Time derivatives of gating variables and noise filters, per second."""
     r_E = excitatory_rate(
-        S_E, S_I, f1, f2, f3, f4, f5, f6, coupled_S_E, a_E, b_E, d_E, J_N, w_plus, G, J, external, g1, g2, g3, g4, g5, g6
+        S_E, S_I, f1, f2, f3, f4, f5, f6, coupled_S_E, a_E, b_E, d_E, J_N, w_plus, G, J, external
     )  # fmt: skip
     r_I = inhibitory_rate(S_E, S_I, a_I, b_I, d_I, J_N, W_I, I0)
     return (
@@ -106,15 +109,15 @@ def drift(  # type: ignore[no-untyped-def]
     )
 
 
-def diffusion():  # type: ignore[no-untyped-def]
-    """Amplitude of the one white noise that enters all six filters."""
+def diffusion(g1, g2, g3, g4, g5, g6):  # type: ignore[no-untyped-def]
+    """Amplitude (nA per square root of second) with which one white noise enters each filter."""
     return (
-        1.0 / FILTER_TIMES[0],
-        1.0 / FILTER_TIMES[1],
-        1.0 / FILTER_TIMES[2],
-        1.0 / FILTER_TIMES[3],
-        1.0 / FILTER_TIMES[4],
-        1.0 / FILTER_TIMES[5],
+        g1 / FILTER_TIMES[0],
+        g2 / FILTER_TIMES[1],
+        g3 / FILTER_TIMES[2],
+        g4 / FILTER_TIMES[3],
+        g5 / FILTER_TIMES[4],
+        g6 / FILTER_TIMES[5],
     )
 
 
@@ -135,8 +138,6 @@ def set_point(parameters: DmfParameters) -> SetPoint:
 
     The mean over the Gaussian current noise is a 21-node Gauss-Hermite sum.
     """
-    from scipy.optimize import brentq
-
     p = parameters
     nodes, weights = np.polynomial.hermite_e.hermegauss(21)
     weights = weights / weights.sum()
@@ -149,16 +150,27 @@ def set_point(parameters: DmfParameters) -> SetPoint:
             )
         )
 
-    I_E = brentq(lambda current: mean_rate(current) - p.target_rate, -1.0, 2.0, xtol=1e-14)
+    I_E = _root(lambda current: mean_rate(current) - p.target_rate, -1.0, 2.0, "excitatory current")
     S_E = p.gamma * p.target_rate * p.tau_E / (1 + p.gamma * p.target_rate * p.tau_E)
     drive = p.W_I * p.I0 + p.J_N * S_E
-    S_I = brentq(lambda s: p.tau_I * response(drive - s, p.a_I, p.b_I, p.d_I) - s, 0.0, 10.0, xtol=1e-14)
+    S_I = _root(lambda s: p.tau_I * response(drive - s, p.a_I, p.b_I, p.d_I) - s, 0.0, 10.0, "inhibition")
     h = 1e-5
     slope_E = (mean_rate(I_E + h) - mean_rate(I_E - h)) / (2 * h)
     slope_I = (response(drive - S_I + h, p.a_I, p.b_I, p.d_I) - response(drive - S_I - h, p.a_I, p.b_I, p.d_I)) / (
         2 * h
     )
     return SetPoint(I_E, drive - S_I, S_E, S_I, slope_E, slope_I)
+
+
+def _root(function: Callable[[float], float], low: float, high: float, what: str) -> float:
+    from scipy.optimize import brentq
+
+    try:
+        return float(brentq(function, low, high, xtol=1e-14))
+    except (ValueError, OverflowError):
+        raise ModelError(
+            f"model dmf: these parameters have no working point (no {what} from {low:g} to {high:g})"
+        ) from None
 
 
 def inhibition(
@@ -185,8 +197,6 @@ def global_coupling(parameters: DmfParameters, point: SetPoint) -> float:
 
     K = G J_N chi(G), chi the response of S_E at the working point to a slow current, inhibition included.
     """
-    from scipy.optimize import brentq
-
     p = parameters
     if p.loop_gain == 0:
         return 0.0
@@ -197,7 +207,7 @@ def global_coupling(parameters: DmfParameters, point: SetPoint) -> float:
         J = float(inhibition(p, point, G, 1.0))
         return G * p.J_N * c / (1 - c * (p.w_plus * p.J_N - J * q))
 
-    return float(brentq(lambda G: gain(G) - p.loop_gain, 0.0, 50.0, xtol=1e-12))
+    return _root(lambda G: gain(G) - p.loop_gain, 0.0, 50.0, "global coupling")
 
 
 def filter_gains(parameters: DmfParameters, step: float) -> npt.NDArray[np.float64]:
