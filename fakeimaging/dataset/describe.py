@@ -9,7 +9,6 @@ from typing import Any
 import fakeimaging
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import write_json, write_text, write_tsv
-from fakeimaging.core.provenance import fingerprint
 from fakeimaging.dataset.names import RECORD, SOURCE, TRUTH
 from fakeimaging.dataset.study import Study
 
@@ -47,14 +46,13 @@ What has no BIDS name, one folder a subject. Row i of every table and matrix is 
 - *_tap-*.npy with .json: activity, time x region, unit and clock in the .json; times below 0 are warm-up
 - *_recipe.json: parameters and random draws of each stage, and the stream of its random numbers
 - *_regional-*.npy: regional truth of a recording, region x volume
-- manifest.json: every file of the subject with size and hash of its decompressed bytes
+- manifest.json: every file of the subject with size and hash of its decompressed bytes, and the versions and class of machine that made them
 """
 
 
 def write_description(study: Study, root: Path) -> None:
     """Write every file that describes the dataset as a whole; the same study gives the same bytes."""
-    record = {"study": study.content(), "digest": study.digest(), "made_by": _GENERATED, "machine": fingerprint()}
-    write_json(root / RECORD, record)
+    write_json(root / RECORD, {"study": study.content(), "digest": study.digest(), "made_by": _GENERATED})
     description = {"Name": study.name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "License": "CC0"}
     write_json(
         root / "dataset_description.json", description | {"Authors": ["fakeimaging"], "GeneratedBy": [_GENERATED]}
@@ -77,7 +75,7 @@ def write_description(study: Study, root: Path) -> None:
 
 
 def read_record(root: Path) -> dict[str, Any]:
-    """Return the record of a dataset: ``study``, its ``digest``, ``made_by`` and ``machine``.
+    """Return the record of a dataset: ``study``, its ``digest`` and ``made_by``.
 
     Raises
     ------

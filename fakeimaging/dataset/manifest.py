@@ -6,8 +6,10 @@ import json
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from fakeimaging.core.files import Written, sha256_of, write_json
+from fakeimaging.core.provenance import fingerprint
 from fakeimaging.dataset.names import SOURCE, subject_folders
 
 
@@ -20,12 +22,15 @@ class Manifest:
     subject : str
     study : str
         Digest of the study that made them.
+    machine : mapping
+        Fingerprint of the machine and versions that made them.
     files : mapping of path below the root to Written
         Size on disk, and hash of the decompressed bytes.
     """
 
     subject: str
     study: str
+    machine: dict[str, Any] = field(default_factory=fingerprint)
     files: dict[str, Written] = field(default_factory=dict)
 
     def add(self, path: PurePosixPath, written: Written) -> None:
@@ -35,7 +40,8 @@ class Manifest:
     def save(self, root: Path) -> None:
         """Write the manifest, sorted by path."""
         listed = {path: asdict(self.files[path]) for path in sorted(self.files)}
-        write_json(root / manifest_path(self.subject), {"study": self.study, "files": listed})
+        content = {"study": self.study, "machine": self.machine, "files": listed}
+        write_json(root / manifest_path(self.subject), content)
 
 
 def manifest_path(subject: str) -> PurePosixPath:
@@ -47,7 +53,8 @@ def read_manifest(root: Path, subject: str) -> Manifest | None:
     """Return a subject's manifest, or None where there is none that can be read."""
     try:
         content = json.loads((root / manifest_path(subject)).read_text())
-        return Manifest(subject, content["study"], {path: Written(**entry) for path, entry in content["files"].items()})
+        files = {path: Written(**entry) for path, entry in content["files"].items()}
+        return Manifest(subject, content["study"], content["machine"], files)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -28,7 +28,7 @@ class Verdict:
     ----------
     subject : str
     how : str
-        ``"same machine class"`` or ``"replayed"``.
+        ``"same machine class"``, ``"replayed"``, or ``"not compared"``.
     n_files : int
         Files the manifest lists.
     problems : tuple of str
@@ -53,10 +53,10 @@ def verify(root: str | Path, subject: str) -> Verdict:
     Verdict
     """
     dataset = Dataset(Path(root))
-    how = "same machine class" if dataset.record["machine"] == fingerprint() else "replayed"
     manifest = read_manifest(dataset.root, dataset.known(subject))
     if manifest is None:
-        return Verdict(subject, how, 0, ("it has no manifest: it was not finished",))
+        return Verdict(subject, "not compared", 0, ("it has no manifest: it was not finished",))
+    how = "same machine class" if manifest.machine == fingerprint() else "replayed"
     problems = [f"{path}: missing or changed since it was written" for path in damaged(dataset.root, manifest)]
     problems += [
         f"{path.relative_to(dataset.root)}: the manifest does not list it" for path in strangers(dataset.root, manifest)

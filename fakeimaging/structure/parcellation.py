@@ -152,7 +152,16 @@ def grow_template_parcellation(n_regions: int) -> Parcellation:
     grey = resample(maps.grey, maps.grid, coarse, np.eye(4), order=1) / 255
     left = apply_affine(coarse.affine, np.moveaxis(np.indices(coarse.shape), 0, -1))[..., 0] < 0
     labels = grow_regions(grey, coarse, np.array([seed.position for seed in seeds]), sides=left)
-    return _assemble(_carry(labels, coarse, maps), maps, seeds)
+    return _assemble(_mirrored(_carry(labels, coarse, maps)), maps, seeds)
+
+
+def _mirrored(labels: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+    """Give the right half the mirror image of the left (the template is symmetric); the midline plane stays as it is."""
+    half = len(labels) // 2
+    left = labels[:half]
+    # Seeds alternate left, right: the mirror region of label 1 is 2, of 3 is 4 ...
+    labels[len(labels) - half :] = np.where(left > 0, (left - 1 ^ 1) + 1, 0)[::-1]
+    return labels
 
 
 def mirrored_seeds(n_regions: int) -> tuple[Seed, ...]:

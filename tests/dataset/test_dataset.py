@@ -273,10 +273,11 @@ def test_verify_sees_a_record_that_makes_something_else(tiny_dataset, tmp_path):
 def test_verify_replays_instruments_on_another_machine(tiny_dataset, tmp_path):
     out = tmp_path / "out"
     shutil.copytree(tiny_dataset, out)
-    record = out / "sourcedata/fakeimaging/record.json"
-    content = json.loads(record.read_text())
+    manifest = out / "sourcedata/fakeimaging/sub-01/manifest.json"
+    content = json.loads(manifest.read_text())
     content["machine"]["processor"] = "another"
-    record.write_text(json.dumps(content))
+    manifest.write_text(json.dumps(content))
+    assert verify(out, "02").how == "same machine class"
     verdict = verify(out, "01")
     assert (verdict.how, verdict.problems) == ("replayed", ())
     tap = out / "sourcedata/fakeimaging/sub-01/sub-01_task-rest_run-1_tap-rate.npy"
