@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -15,11 +17,11 @@ from fakeimaging.core.text import aligned
 
 if TYPE_CHECKING:
     from fakeimaging.core.parameters import Parameters
-    from fakeimaging.core.registry import Registry
     from fakeimaging.dataset.study import Study
+    from fakeimaging.modalities.modality import Modality
     from fakeimaging.scoring import Score
 
-USER_ERROR, OUR_FAILURE = 2, 1
+USER_ERROR, OUR_FAILURE, INTERRUPTED = 2, 1, 130
 app = typer.Typer(
     help="Synthetic neuroimaging with exact truth: one simulated brain network, seen by every scanner.",
     no_args_is_help=True,
@@ -27,6 +29,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        from fakeimaging import __version__
+
+        print(__version__)
+        raise typer.Exit
+
+
 Settings = Annotated[
     list[str] | None,
     typer.Argument(
@@ -62,15 +75,16 @@ def simulate(
 ) -> None:
     """Simulate a study, write it as a BIDS dataset with its truth, and score what standard analyses recover.
 
-    Settings are key=value: subjects=4, subject.n_regions=50, runs.duration=600.0 (s), bold.tr=1.0 (s), seed=7.
+    Settings are key=value: subjects=4, subject.n_regions=50, runs.duration=600.0 (s), runs.parameters.loop_gain=0.8, bold.tr=1.0 (s).
+    `fakeimaging list` shows them all.
     """
-    from fakeimaging.dataset.cohort import simulate_study
+    from fakeimaging.dataset.cohort import seeded, simulate_study
     from fakeimaging.dataset.plan import total_bytes, total_seconds
 
-    study = _study(settings, seed, subjects, only, small)
+    study = seeded(_study(settings, seed, subjects, only, small), out)
     size, seconds = total_bytes(study) / 1e6, total_seconds(study, jobs)
     print(f"{study.name}: {_count(len(study.labels), 'subject')}, seed {study.seed}")
-    print(f"up to {size:.0f} MB in {out}, about {seconds:.0f} s with {_count(jobs, 'worker')}")
+    print(f"up to {size:.0f} MB in {out}, about {seconds:.0f} s with {_count(jobs, 'worker')}", flush=True)
     with _progress(len(study.labels)) as step:
         simulate_study(study, out, jobs=jobs, progress=lambda label, state: step(f"sub-{label} {state}"))
     _print_score(out)
@@ -97,7 +111,8 @@ def plan(
         [i.name, " x ".join(map(str, i.shape)), f"{i.bytes / 1e6:.1f}", f"{i.seconds:.1f}", i.stream] for i in items
     ]
     print(aligned([header, *rows]))
-    print(f"\n{study.name}: {_count(len(study.labels), 'subject')}, seed {study.seed}")
+    seed_text = "drawn when it runs" if study.seed is None else study.seed
+    print(f"\n{study.name}: {_count(len(study.labels), 'subject')}, seed {seed_text}")
     print(
         f"up to {total_bytes(study) / 1e6:.0f} MB, about {total_seconds(study, jobs):.0f} s with {_count(jobs, 'worker')}"
     )
@@ -107,29 +122,37 @@ def plan(
 def list_(
     what: Annotated[
         str | None,
-        typer.Argument(metavar="[models|modalities|NAME]", help="Everything when left out.", show_default=False),
+        typer.Argument(metavar="[models|modalities|study|NAME]", help="Everything when left out.", show_default=False),
     ] = None,
 ) -> None:
-    """List models and modalities with every parameter: default, unit, bounds, source."""
+    """List study keys, models and modalities with every parameter: default, unit, what is allowed, source."""
     from fakeimaging.activity.models import MODELS
     from fakeimaging.core.errors import UnknownNameError, did_you_mean
+    from fakeimaging.dataset.study import Run
     from fakeimaging.modalities import MODALITIES
+    from fakeimaging.structure.subject import SubjectParameters
 
-    registries: dict[str, Registry[Any]] = {"models": MODELS, "modalities": MODALITIES}
-    entries = [(kind, registry, name) for kind, registry in registries.items() for name in registry]
-    chosen = [(registry, name) for kind, registry, name in entries if what in {None, kind, name}]
+    entries: dict[str, dict[str, tuple[type[Parameters], str]]] = {
+        "study": {"subject": (SubjectParameters, ""), "runs": (Run, "")},
+        "models": {name: (MODELS.get(name).parameters, "") for name in MODELS},
+        "modalities": {name: (MODALITIES.get(name).parameters, _stages(MODALITIES.get(name))) for name in MODALITIES},
+    }
+    chosen = [
+        (kind, name, *row) for kind, rows in entries.items() for name, row in rows.items() if what in {None, kind, name}
+    ]
     if not chosen:
         raise UnknownNameError(
-            f"cannot list '{what}'{did_you_mean(what or '', [*registries, *(e[2] for e in entries)])}"
+            f"cannot list '{what}'{did_you_mean(what or '', {*entries, *(n for r in entries.values() for n in r)})}"
         )
-    for registry, name in chosen:
-        print(f"\n{name}  ({registry.kind})")
-        print(_parameter_table(registry.get(name).parameters))
+    for kind, name, parameters, note in chosen:
+        print(f"\n{name}  ({kind}{note})")
+        columns = ("name", "default", "unit", "bounds", "description", "source")
+        rows = [[row[column] for column in columns] for row in parameters.table()]
+        print(aligned([columns, *rows], indent="  "))
 
 
-def _parameter_table(parameters: type[Parameters]) -> str:
-    columns = ("name", "default", "unit", "bounds", "description", "source")
-    return aligned([columns, *([row[column] for column in columns] for row in parameters.table())], indent="  ")
+def _stages(modality: Modality) -> str:
+    return f"; stages: {', '.join(stage.name for stage in modality.observe)}"
 
 
 @app.command()
@@ -184,18 +207,13 @@ def cite(
 def _study(settings: list[str] | None, seed: int | None, subjects: int | None, only: str | None, small: bool) -> Study:
     from fakeimaging.dataset.study import read_study
 
-    given = list(settings or ())
-    path = given.pop(0) if given and "=" not in given[0] else None
-    overrides = [
-        *given,
-        *([f"seed={seed}"] if seed is not None else []),
-        *([f"subjects={subjects}"] if subjects is not None else []),
-    ]
-    for text in overrides:
-        if "=" not in text:
-            raise InputError(f"'{text}' is not of the form key=value (one study file at most)", value=text)
-    study = read_study(path, overrides)
-    study = study.small() if small else study
+    files = [text for text in settings or () if "=" not in text]
+    if len(files) > 1:
+        raise InputError(f"one study file at most, settings are key=value: {', '.join(files)}", value=files)
+    overrides = [text for text in settings or () if "=" in text]
+    overrides += [f"seed={seed}"] if seed is not None else []
+    overrides += [f"subjects={subjects}"] if subjects is not None else []
+    study = read_study(files[0] if files else None, overrides, small=small)
     return study.only(name.strip() for name in only.split(",")) if only is not None else study
 
 
@@ -206,9 +224,12 @@ def _count(n: int, what: str) -> str:
 def _floor(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
     try:
-        return name, float(value)
+        floor = float(value)
     except ValueError:
-        raise InputError(f"--fail-under takes NAME=VALUE with a number, not '{text}'", value=text) from None
+        floor = math.nan
+    if not math.isfinite(floor):
+        raise InputError(f"--fail-under takes NAME=VALUE with a number, not '{text}'", value=text)
+    return name, floor
 
 
 def _print_score(folder: Path, save: Path | None = None) -> Score:
@@ -218,7 +239,12 @@ def _print_score(folder: Path, save: Path | None = None) -> Score:
     result = score_dataset(load(folder))
     if save is not None:
         result.save(save)
-    print(f"\nWhat standard analyses recovered:\n{result}" if result.rows else "\nNothing here has a score yet.")
+        print(f"saved to {save}")
+    print(
+        f"\nWhat standard analyses recovered:\n{result}"
+        if result.rows
+        else "\nNo score exists for what is in this dataset."
+    )
     return result
 
 
@@ -246,18 +272,29 @@ def _progress(total: int) -> Iterator[Callable[[str], None]]:
 
 
 def main() -> None:
-    """Run the command line: 0 done, 1 our failure or a missed floor, 2 a mistake in what was asked for."""
+    """Run the command line: 0 done, 1 our failure or a missed floor, 2 a mistake in what was asked for, 130 interrupted."""
     try:
         app()
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            print("fakeimaging: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        raise
     except FakeImagingError as error:
         print(f"fakeimaging: {error}", file=sys.stderr)
         raise SystemExit(USER_ERROR) from None
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}:
+            _report(error)
+        print(f"fakeimaging: {error}; mend that and run the same command again", file=sys.stderr)
+        raise SystemExit(USER_ERROR) from None
     except Exception as error:  # noqa: BLE001  the one guard: our own failures become a line
-        print(
-            f"fakeimaging failed ({type(error).__name__}: {error}); please report it with the command you ran",
-            file=sys.stderr,
-        )
-        raise SystemExit(OUR_FAILURE) from error
+        _report(error)
+
+
+def _report(error: Exception) -> NoReturn:
+    text = f"fakeimaging failed ({type(error).__name__}: {error}); please report it with the command you ran"
+    print(text, file=sys.stderr)
+    raise SystemExit(OUR_FAILURE) from error
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
+import fakeimaging
 from tests.conftest import environment, tree
 
 STUDY = """
@@ -66,6 +69,11 @@ def test_list_shows_every_parameter():
     for name in ("dmf", "linear", "bold", "t1w", "loop_gain", "echo_time", "[0.05, 20]"):
         assert name in result.stdout
     assert "bold" not in run("list", "models").stdout
+    one = run("list", "bold").stdout
+    assert "stages: drift, thermal, magnitude, quantisation" in one
+    assert "hemodynamics.kappa" in one
+    assert "interleaved | ascending" in one
+    assert "distance_rule.density" in run("list", "study").stdout
 
 
 def test_score_verify_and_cite_read_a_dataset(tiny_dataset, tmp_path):
@@ -83,7 +91,7 @@ def test_verify_exits_one_when_something_differs(tiny_dataset, tmp_path):
     (tmp_path / "out/sub-02/anat/sub-02_T1w.json").write_text("{}")
     result = run("verify", tmp_path / "out")
     assert result.returncode == 1
-    assert "sub-02_T1w.json: missing or changed" in result.stderr
+    assert "sub-02_T1w.json: changed since it was written" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -94,6 +102,12 @@ def test_verify_exits_one_when_something_differs(tiny_dataset, tmp_path):
         (["simulate", "--out", "o", "sed=3"], "`sed`: no such key; did you mean 'seed'?"),
         (["simulate", "--out", "o", "--only", "pte"], "no modality called 'pte'"),
         (["simulate", "a.toml", "b.toml", "--out", "o"], "one study file at most"),
+        (
+            ["simulate", "subject.n_regions=51", "--out", "o"],
+            "`subject.n_regions`: 51 is not an even number from 20 to 300",
+        ),
+        (["plan", "bold.off=true"], "is not a list"),
+        (["score", "full", "--fail-under", "fc=nan"], "NAME=VALUE"),
         (["simulate", "--small", "subject.anatomy=tiny", "--out", "full"], "holds something else"),
         (["score", "nowhere"], "not a dataset"),
         (["score", "full", "--fail-under", "fc"], "NAME=VALUE"),
@@ -126,3 +140,24 @@ def test_our_own_failures_get_a_line_and_exit_code_one(tmp_path):
     assert result.returncode == 1
     assert "fakeimaging failed (ZeroDivisionError" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_study_file_may_stand_anywhere_among_the_settings(study):
+    result = run("plan", "bold.tr=4.0", study)
+    assert result.returncode == 0, result.stderr
+    assert "32 x 32 x 23 x 10" in result.stdout
+
+
+def test_the_version_is_printed():
+    assert run("--version").stdout.strip() == fakeimaging.__version__
+
+
+def test_an_interrupt_says_how_to_go_on(tmp_path):
+    command = [sys.executable, "-m", "fakeimaging", "simulate", "--out", str(tmp_path / "out")]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    child.stdout.readline()
+    time.sleep(1.0)
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "the same command goes on" in errors

@@ -174,14 +174,31 @@ def run_path(task: str, run: int, session: str | None) -> tuple[str, ...]:
     return (*where, f"task-{legal_label(task)}", f"run-{run}")
 
 
-def compile_model(model: str | Path | Model, subject: Subject) -> None:
-    """Compile a model's kernel now (no step is run), so that workers find it on disk."""
+def compile_model(
+    model: str | Path | Model, subject: Subject, parameters: Mapping[str, Any] | None = None, step: float | None = None
+) -> None:
+    """Compile a model's kernel and try one step of it, so that workers find it on disk and a mistake shows at once.
+
+    Parameters
+    ----------
+    model, parameters, step
+        As for `simulate_activity`.
+    subject : Subject
+
+    Raises
+    ------
+    ParameterError, ModelError
+        If the model or its parameters cannot be used.
+    """
     chosen = as_model(model)
-    setup = chosen.prepare(chosen.parameters(), subject.connectome, chosen.step)
-    kernel = engine.build(chosen, chosen.parameters(), setup)
-    schedule = engine.Schedule(chosen.step, 1, 0)
-    delays = np.zeros_like(setup.coupling)
-    engine.run(kernel, setup, delays, schedule, _room(chosen, schedule, subject.n_regions, None), streams=Streams(0))
+    _, exact = engine.intervals(chosen, step or chosen.step)
+    checked = chosen.parameters.parse(parameters or {}, where=chosen.name)
+    setup = chosen.prepare(checked, subject.connectome, exact)
+    schedule = engine.Schedule(exact, 1, 0)
+    taps = _room(chosen, schedule, subject.n_regions, None)
+    engine.run(
+        engine.build(chosen, checked, setup), setup, np.zeros_like(setup.coupling), schedule, taps, streams=Streams(0)
+    )
 
 
 def _schedule(model: Model, times: RunParameters) -> engine.Schedule:

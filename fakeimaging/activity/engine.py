@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,33 @@ def build(model: Model, parameters: Parameters, setup: Setup) -> Kernel:
     names = emit.parameter_names(model, list(available))
     rows = [np.broadcast_to(np.asarray(available[name], dtype=float), (n,)) for name in names]
     params = np.ascontiguousarray(np.stack(rows)) if rows else np.zeros((0, n))
-    return Kernel(model, kernels.load(model.name, emit.source_of(model, names)), params)
+    source = emit.source_of(model, names)
+    _check_returns(model, setup, dict(zip(names, params[:, 0].tolist(), strict=True)))
+    return Kernel(model, kernels.load(model.name, source), params)
+
+
+def _check_returns(model: Model, setup: Setup, constants: dict[str, float]) -> None:
+    """Call every function once as plain Python, for the first region at the start: each must return as many numbers as it should."""
+    given = {state: float(np.ravel(setup.initial.get(state, 0.0))[0]) for state in model.states}
+    given |= {f"coupled_{state}": given[state] for state in model.coupled} | constants
+    wanted = {model.drift: len(model.states)} | ({model.diffusion: len(model.driven)} if model.diffusion else {})
+    for function in model.functions:
+        name = function.__name__
+        try:
+            result = function(*(given[argument] for argument in inspect.signature(function).parameters))
+        except ArithmeticError:
+            continue
+        except (NameError, TypeError, ValueError, LookupError, AttributeError) as error:
+            raise ModelError(f"model {model.name}: `{name}` fails: {type(error).__name__}: {error}") from error
+        numbers = result if function in wanted else (result,)
+        if not isinstance(numbers, tuple) or not all(isinstance(value, int | float) for value in numbers):
+            raise ModelError(
+                f"model {model.name}: `{name}` returns {result!r}, not {'a tuple of numbers' if function in wanted else 'a number'}"
+            )
+        if len(numbers) != wanted.get(function, 1):
+            raise ModelError(
+                f"model {model.name}: `{name}` returns {len(numbers)} numbers, and {wanted[function]} are needed"
+            )
 
 
 def run(

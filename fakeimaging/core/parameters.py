@@ -6,8 +6,9 @@ From this metadata come the range checks, the error messages, the tables of the 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -25,6 +26,10 @@ _TYPE_WORDS = {
     "dict_type": "a table of keys",
     "finite_number": "a finite number",
 }
+
+
+SCALED_UNITS = {"s", "mm", "m/s"}
+"""Units that people mix up with a thousandth or a thousandfold of them."""
 
 
 def parameter(
@@ -94,8 +99,16 @@ class Parameters(BaseModel):
 
     @classmethod
     def table(cls) -> list[dict[str, str]]:
-        """Return one row a parameter: name, symbol, default, unit, bounds, source, description."""
-        return [_row(name, field) for name, field in cls.model_fields.items()]
+        """Return one row a parameter, nested ones with a dotted name: name, symbol, default, unit, bounds, source, description."""
+        return list(cls._rows(""))
+
+    @classmethod
+    def _rows(cls, prefix: str) -> Iterator[dict[str, str]]:
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, Parameters):
+                yield from type(field.default)._rows(f"{prefix}{name}.")
+            else:
+                yield _row(prefix + name, field)
 
 
 def _plain(value: Any) -> Any:
@@ -123,6 +136,12 @@ def _interval(field: FieldInfo) -> str:
     return f"{left}, {right}"
 
 
+def _allowed(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is Literal:
+        return " | ".join(map(str, get_args(field.annotation)))
+    return _interval(field) if bounds_of(field) != (None, None) else ""
+
+
 def _row(name: str, field: FieldInfo) -> dict[str, str]:
     extra = _metadata(field)
     default = "required" if field.is_required() else f"{field.default}"
@@ -131,7 +150,7 @@ def _row(name: str, field: FieldInfo) -> dict[str, str]:
         "symbol": extra.get("symbol", ""),
         "default": default,
         "unit": extra.get("unit", "-"),
-        "bounds": _interval(field) if bounds_of(field) != (None, None) else "",
+        "bounds": _allowed(field),
         "source": extra.get("source", ""),
         "description": field.description or "",
     }
@@ -143,7 +162,8 @@ def explain(error: ValidationError, model: type[BaseModel], *, where: str = "") 
 
 
 def _line(item: Any, model: type[BaseModel], where: str) -> str:
-    location = tuple(item["loc"])
+    # Where a key takes several types, pydantic adds the name of each to the path: people did not write those.
+    location = tuple(part for part in item["loc"] if part not in {"int", "str", "float"} and "[" not in str(part))
     key = dotted(location, where)
     owner, field = _owner(model, location)
     kind, value = item["type"], item["input"]
@@ -157,6 +177,8 @@ def _line(item: Any, model: type[BaseModel], where: str) -> str:
     if kind in _TYPE_WORDS:
         return f"`{key}`: {value!r} is not {_TYPE_WORDS[kind]}"
     message = str(item.get("ctx", {}).get("error", "") or item["msg"])
+    if inner := re.match(r"`(\w+)`: (.*)", message, re.S):
+        return f"`{dotted((*location, inner[1]), where)}`: {inner[2]}"
     return f"`{key}`: {message}" if kind == "value_error" else f"`{key}`: {value!r}: {message}"
 
 
@@ -165,7 +187,8 @@ def _out_of_bounds(key: str, value: float, field: FieldInfo) -> str:
     if extra.get("unit", "-") not in {"1", "-"}:
         unit = f" {extra['unit']}"
     words = f" ({field.description})" if field.description else ""
-    return f"`{key}`: {value:g}{unit} is outside {_interval(field)}{words}{_rescaled(value, field)}"
+    hint = _rescaled(value, field) if extra.get("unit") in SCALED_UNITS else ""
+    return f"`{key}`: {value:g}{unit} is outside {_interval(field)}{words}{hint}"
 
 
 def _rescaled(value: float, field: FieldInfo) -> str:

@@ -7,18 +7,18 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from fakeimaging.activity.activity import compile_model
 from fakeimaging.core.errors import InputError, OutputError
 from fakeimaging.core.files import HIDDEN, remove_leftovers
-from fakeimaging.dataset.describe import read_record, write_description
+from fakeimaging.dataset.describe import read_record, recorded_study, write_description
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.manifest import clear_subject, is_complete
 from fakeimaging.dataset.names import RECORD
-from fakeimaging.dataset.plan import total_bytes
+from fakeimaging.dataset.plan import plan, total_bytes
 from fakeimaging.dataset.study import Study, read_study
 from fakeimaging.dataset.write import subject_of, write_subject
 
@@ -59,16 +59,28 @@ def simulate_study(
     OutputError
         If the folder cannot be used; nothing in it is touched then.
     """
-    checked = _as_study(study)
+    wanted = _as_study(study)
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise InputError(f"`jobs`: {jobs!r} is not a whole number of at least 1", value=jobs)
     root = Path(out)
+    wanted = seeded(wanted, root)
+    plan(wanted)
     with _claimed(root):
-        checked = _agreed(root, checked)
+        _agree(root, wanted)
+        _compile(wanted)
         remove_leftovers(root)
-        write_description(checked, root)
-        _run(checked, root, jobs, progress or (lambda label, state: None))
+        write_description(wanted, root)
+        _run(recorded_study(root), root, jobs, progress or (lambda label, state: None))
     return Dataset(root)
+
+
+def seeded(study: Study, root: Path) -> Study:
+    """Return the study with its seed: its own, else that of the dataset in ``root``, else one drawn now."""
+    try:
+        recorded = read_record(root)["study"]["seed"]
+    except InputError:
+        recorded = None
+    return study.seeded(recorded)
 
 
 def _as_study(study: Study | Mapping[str, Any] | str | Path | None) -> Study:
@@ -94,9 +106,15 @@ def _claimed(root: Path) -> Iterator[None]:
         raise OutputError(f"another run is writing to {root}") from None
     finally:
         os.close(handle)
+        _remove_if_empty(root)
 
 
-def _agreed(root: Path, study: Study) -> Study:
+def _remove_if_empty(root: Path) -> None:
+    with suppress(OSError):
+        root.rmdir()
+
+
+def _agree(root: Path, study: Study) -> None:
     """Check that the folder is ours to write: empty, or holding the same study with no subject that would be dropped."""
     if not os.access(root, os.W_OK):
         raise OutputError(f"cannot write to {root}")
@@ -104,9 +122,8 @@ def _agreed(root: Path, study: Study) -> Study:
     if found and not (root / RECORD).exists() and not _only_ours(root):
         raise OutputError(f"{root} holds something else ({', '.join(sorted(found)[:3])}); choose a new or empty folder")
     if (root / RECORD).exists():
-        record = read_record(root)
-        earlier = Study.check(record["study"])
-        if record["digest"] != study.digest():
+        earlier = recorded_study(root)
+        if earlier.digest() != study.digest():
             raise OutputError(
                 f"{root} holds another study ({_difference(earlier, study)} differs); choose a new folder"
             )
@@ -118,7 +135,6 @@ def _agreed(root: Path, study: Study) -> Study:
         raise OutputError(
             f"{root} has room for {free / 1e6:.0f} MB; about {(needed - present) / 1e6:.0f} MB are needed"
         )
-    return study
 
 
 def _only_ours(root: Path) -> bool:
@@ -127,7 +143,7 @@ def _only_ours(root: Path) -> bool:
 
 
 def _difference(earlier: Study, study: Study) -> str:
-    before, after = earlier.content(), study.content()
+    before, after = earlier.portable(), study.portable()
     changed = (f"`{key}`" for key in before if key not in {"name", "subjects"} and before[key] != after[key])
     return next(changed, "a model file")
 
@@ -141,16 +157,16 @@ def _run(study: Study, root: Path, jobs: int, progress: Progress) -> None:
             waiting.append(label)
     if not waiting:
         return
-    _compile(study, waiting[0])
     for label in _results(study, root, waiting, min(jobs, len(waiting))):
         progress(label, "done")
 
 
-def _compile(study: Study, label: str) -> None:
-    """Compile every model once, here, so that workers find it on disk."""
-    subject = subject_of(study, label)
-    for model in {run.model for session in study.sessions for run in session.runs}:
-        compile_model(model, subject)
+def _compile(study: Study) -> None:
+    """Compile every model once with its parameters, here, so that workers find it on disk and mistakes show before writing."""
+    subject = subject_of(study, study.labels[0])
+    for session in study.sessions:
+        for run in session.runs:
+            compile_model(run.model, subject, run.parameters, run.step)
 
 
 def _results(study: Study, root: Path, labels: list[str], jobs: int) -> Iterator[str]:

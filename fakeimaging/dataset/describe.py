@@ -9,8 +9,8 @@ from typing import Any
 import fakeimaging
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import write_json, write_text, write_tsv
-from fakeimaging.dataset.names import RECORD, SOURCE, TRUTH
-from fakeimaging.dataset.study import Study
+from fakeimaging.dataset.names import MODELS, RECORD, SOURCE, TRUTH
+from fakeimaging.dataset.study import Study, model_files
 
 BIDS_VERSION = "1.10.0"
 _GENERATED = {
@@ -40,19 +40,22 @@ Neurological Institute, McGill University.
 _SOURCE_README = """\
 What has no BIDS name, one folder a subject. Row i of every table and matrix is label i + 1 of the region image.
 
+- models/: model files of the study's own, as they were
 - *_regions.tsv: names, hemisphere, network, centroid in template and native mm, volume in mm3
 - *_weights.tsv, *_lengths.tsv: connectome, weights[target, source], lengths in mm
 - *_transform.json: native mm to template mm
 - *_tap-*.npy with .json: activity, time x region, unit and clock in the .json; times below 0 are warm-up
 - *_recipe.json: parameters and random draws of each stage, and the stream of its random numbers
 - *_regional-*.npy: regional truth of a recording, region x volume
-- manifest.json: every file of the subject with size and hash of its decompressed bytes, and the versions and class of machine that made them
+- manifest.json: every file of the subject with size and hash of its decompressed bytes, and versions and machine that made it
 """
 
 
 def write_description(study: Study, root: Path) -> None:
     """Write every file that describes the dataset as a whole; the same study gives the same bytes."""
-    write_json(root / RECORD, {"study": study.content(), "digest": study.digest(), "made_by": _GENERATED})
+    for run in model_files(study):
+        write_text(root / MODELS / Path(run.model).name, Path(run.model).read_text())
+    write_json(root / RECORD, {"study": study.portable(), "digest": study.digest(), "made_by": _GENERATED})
     description = {"Name": study.name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "License": "CC0"}
     write_json(
         root / "dataset_description.json", description | {"Authors": ["fakeimaging"], "GeneratedBy": [_GENERATED]}
@@ -89,3 +92,13 @@ def read_record(root: Path) -> dict[str, Any]:
             f"{root} is not a dataset written by fakeimaging: it has no readable {RECORD}", value=root
         ) from None
     return content
+
+
+def recorded_study(root: Path) -> Study:
+    """Return the study a dataset was made from, its model files being the copies in the dataset."""
+    content = read_record(root)["study"]
+    for session in content["sessions"]:
+        for run in session["runs"]:
+            if run["model"].endswith(".py"):
+                run["model"] = str(root / MODELS / run["model"])
+    return Study.check(content)

@@ -21,7 +21,7 @@ from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError
 from fakeimaging.dataset import names
-from fakeimaging.dataset.describe import read_record
+from fakeimaging.dataset.describe import read_record, recorded_study
 from fakeimaging.dataset.names import Scan
 from fakeimaging.dataset.study import Run, Session, Study
 from fakeimaging.dataset.write import recording_of, subject_of
@@ -49,7 +49,7 @@ class Dataset:
     @cached_property
     def study(self) -> Study:
         """The study."""
-        return Study.check(self.record["study"])
+        return recorded_study(self.root)
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -73,6 +73,7 @@ class Dataset:
         InputError
             If the study has no such run, or its files are missing.
         """
+        self.known(subject)
         where, wanted = self._run(task, run, session)
         made_by = as_model(wanted.model)
         taps = {name: self._tap(subject, where, wanted, name) for name in made_by.observables}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -64,7 +65,7 @@ def is_complete(root: Path, subject: str, study: str) -> bool:
     manifest = read_manifest(root, subject)
     if manifest is None or manifest.study != study:
         return False
-    return all(_size(root / path) == entry.bytes for path, entry in manifest.files.items())
+    return not missing(root, manifest)
 
 
 def _size(path: Path) -> int:
@@ -72,15 +73,23 @@ def _size(path: Path) -> int:
 
 
 def damaged(root: Path, manifest: Manifest) -> list[str]:
-    """Return the listed files that are missing or whose content is not what was written."""
-    return [path for path, entry in manifest.files.items() if not _intact(root / path, entry)]
+    """Return one line for each listed file that is missing or whose decompressed content is not what was written."""
+    states = {path: _state(root / path, entry) for path, entry in manifest.files.items()}
+    return [f"{path}: {state}" for path, state in states.items() if state]
 
 
-def _intact(path: Path, entry: Written) -> bool:
+def _state(path: Path, entry: Written) -> str:
+    if not path.is_file():
+        return "missing"
     try:
-        return _size(path) == entry.bytes and sha256_of(path) == entry.sha256
-    except (OSError, EOFError):
-        return False
+        return "" if sha256_of(path) == entry.sha256 else "changed since it was written"
+    except (OSError, EOFError, zlib.error):
+        return "cannot be read"
+
+
+def missing(root: Path, manifest: Manifest) -> list[str]:
+    """Return the listed files that are not there in their size; quicker than `damaged`."""
+    return [path for path, entry in manifest.files.items() if _size(root / path) != entry.bytes]
 
 
 def strangers(root: Path, manifest: Manifest) -> list[Path]:

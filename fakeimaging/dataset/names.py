@@ -12,6 +12,7 @@ from fakeimaging.modalities import MODALITIES
 TRUTH = PurePosixPath("derivatives/fakeimaging-truth")
 SOURCE = PurePosixPath("sourcedata/fakeimaging")
 RECORD = SOURCE / "record.json"
+MODELS = SOURCE / "models"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from fakeimaging.activity.activity import RunParameters
 from fakeimaging.activity.models import as_model
-from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError
+from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError, did_you_mean
 from fakeimaging.core.files import sha256_of
 from fakeimaging.core.parameters import Parameters, dotted, parameter
 from fakeimaging.core.provenance import digest
@@ -74,7 +74,7 @@ class Study(Parameters):
 
     @classmethod
     def check(cls, content: Mapping[str, Any]) -> Self:
-        """Build a study from plain values (as TOML gives them); draws the seed when there is none.
+        """Build a study from plain values (as TOML gives them).
 
         Raises
         ------
@@ -90,7 +90,13 @@ class Study(Parameters):
         problems += _cross_problems(study)
         if problems:
             raise ParameterError(problems)
-        return study if study.seed is not None else study.model_copy(update={"seed": fresh_seed()})
+        return study
+
+    def seeded(self, seed: int | None = None) -> Study:
+        """Return the study with a seed: its own, else ``seed``, else one drawn now."""
+        if self.seed is not None:
+            return self
+        return self.model_copy(update={"seed": fresh_seed() if seed is None else seed})
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -107,19 +113,20 @@ class Study(Parameters):
 
     def digest(self) -> str:
         """Return a hash of everything that decides one subject's files: all but name and number of subjects."""
-        content = {key: value for key, value in self.content().items() if key not in {"name", "subjects"}}
-        files = sorted({run.model for session in self.sessions for run in session.runs if run.model.endswith(".py")})
-        return digest(content | {"model_files": [sha256_of(Path(file)) for file in files]})
+        content = {key: value for key, value in self.portable().items() if key not in {"name", "subjects"}}
+        return digest(content | {"model_files": [sha256_of(Path(run.model)) for run in model_files(self)]})
 
-    def small(self) -> Study:
-        """Return the same study on coarse grids and short runs, for a look within seconds."""
+    def portable(self) -> dict[str, Any]:
+        """Return `content` with the bare names of model files, whatever folder they lie in."""
         content = self.content()
         for session in content["sessions"]:
             for run in session["runs"]:
-                run["duration"] = min(run["duration"], SMALL_DURATION)
-            for scan in session["acquisitions"]:
-                scan["parameters"] |= MODALITIES.get(scan["modality"]).small
-        return Study.check(content)
+                run["model"] = Path(run["model"]).name
+        return content
+
+    def small(self) -> Study:
+        """Return the same study on coarse grids and short runs, for a look within seconds."""
+        return Study.check(_shrunk(self.content()))
 
     def only(self, modalities: Iterable[str]) -> Study:
         """Return the study with the scans of some modalities alone, and the runs they need."""
@@ -135,7 +142,24 @@ class Study(Parameters):
         return self.model_copy(update={"sessions": tuple(sessions)})
 
 
-def read_study(path: str | Path | None = None, overrides: Iterable[str] = ()) -> Study:
+def model_files(study: Study) -> list[Run]:
+    """Return one run for each model file of the study, sorted by the file's path."""
+    runs = {run.model: run for session in study.sessions for run in session.runs if run.model.endswith(".py")}
+    return [runs[path] for path in sorted(runs)]
+
+
+def _shrunk(content: dict[str, Any]) -> dict[str, Any]:
+    for session in _tables(content.get("sessions")):
+        for run in _tables(session.get("runs")):
+            if isinstance(duration := run.get("duration", 600.0), int | float):
+                run["duration"] = min(duration, SMALL_DURATION)
+        for scan in _tables(session.get("acquisitions")):
+            small = MODALITIES.get(scan["modality"]).small if scan.get("modality") in MODALITIES else {}
+            scan |= {"parameters": {**scan.get("parameters", {}), **small}} if "parameters" in scan else small
+    return content
+
+
+def read_study(path: str | Path | None = None, overrides: Iterable[str] = (), *, small: bool = False) -> Study:
     """Read a study file.
 
     Parameters
@@ -144,7 +168,9 @@ def read_study(path: str | Path | None = None, overrides: Iterable[str] = ()) ->
         TOML file; the built-in study when left out.
     overrides : iterable of str
         ``key=value`` each: ``seed=3``, ``subject.n_regions=50``, ``runs.duration=600.0`` (all runs), ``bold.tr=1.0`` (all scans
-        of that modality).
+        of that modality), ``runs.parameters.loop_gain=0.8`` (the model's).
+    small : bool
+        Coarse grids and short runs; what ``overrides`` say holds all the same.
 
     Raises
     ------
@@ -162,6 +188,7 @@ def read_study(path: str | Path | None = None, overrides: Iterable[str] = ()) ->
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path or 'built-in study'}: {error}", value=path) from None
+    content = _shrunk(_gathered(content)) if small else content
     for override in overrides:
         _override(content, override)
     _anchor_models(content, Path.cwd() if path is None else Path(path).parent)
@@ -216,8 +243,11 @@ def _override(content: dict[str, Any], override: str) -> None:
             raise InputError(f"'{override}': the study has no scan of {first}", value=override)
     elif first == "runs" and rest:
         places = [run for session in sessions for run in _tables(session.get("runs"))]
-    else:
+    elif first in Study.model_fields:
         places, rest = [content], [first, *rest]
+    else:
+        known = {*Study.model_fields, "runs", *MODALITIES}
+        raise InputError(f"`{key.strip()}`: no such key{did_you_mean(first, known)}", value=override)
     for place in places:
         *path, last = rest
         for step in path:
@@ -265,7 +295,8 @@ def _check_scan(scan: Mapping[str, Any], where: str) -> None:
     if isinstance(values, dict):
         modality.parameters.parse(values, where=where)
     stages = {stage.name for stage in modality.observe}
-    for name in scan.get("off", ()):
+    off = scan.get("off", ())
+    for name in off if isinstance(off, list) else ():
         if name not in stages:
             raise ParameterError(
                 [f"`{where}.off`: {modality.name} has no stage '{name}'; allowed: {', '.join(sorted(stages))}"]
@@ -281,6 +312,8 @@ def _cross_problems(study: Study) -> Iterator[str]:
     yield from _label_problems("sessions", [s.label for s in study.sessions if s.label is not None])
     if len(study.sessions) > 1 and any(session.label is None for session in study.sessions):
         yield "`sessions`: with more than one session, each needs a label"
+    if len({Path(run.model).name for run in model_files(study)}) < len(model_files(study)):
+        yield "`sessions`: two model files share a name; rename one"
     if not any(session.acquisitions for session in study.sessions):
         yield "`sessions`: nothing to acquire; add [[sessions.acquisitions]]"
     for s, session in enumerate(study.sessions):

@@ -57,7 +57,7 @@ def verify(root: str | Path, subject: str) -> Verdict:
     if manifest is None:
         return Verdict(subject, "not compared", 0, ("it has no manifest: it was not finished",))
     how = "same machine class" if manifest.machine == fingerprint() else "replayed"
-    problems = [f"{path}: missing or changed since it was written" for path in damaged(dataset.root, manifest)]
+    problems = damaged(dataset.root, manifest)
     problems += [
         f"{path.relative_to(dataset.root)}: the manifest does not list it" for path in strangers(dataset.root, manifest)
     ]

@@ -21,7 +21,7 @@ def acquire(
     *,
     session: str | None = None,
     repeat: int = 1,
-    off: Iterable[str] = (),
+    off: str | Iterable[str] = (),
     **parameters: Any,
 ) -> Recording:
     """Image a subject.
@@ -37,7 +37,7 @@ def acquire(
         Session of a structural image; a functional one takes its activity's.
     repeat : int
         A second scan of the same thing has fresh noise: repeat 2.
-    off : iterable of str
+    off : str or iterable of str
         Stages to leave out; the others keep their bits.
     **parameters
         Of the modality, such as ``tr=1.0``.
@@ -65,7 +65,7 @@ def acquire(
     chosen = MODALITIES.get(modality) if isinstance(modality, str) else modality
     checked = chosen.parameters.parse(parameters, where=chosen.name)
     names = [stage.name for stage in chosen.observe]
-    switched_off = frozenset(off)
+    switched_off = frozenset([off] if isinstance(off, str) else off)
     for name in switched_off - set(names):
         raise UnknownNameError(f"{chosen.name} has no stage '{name}'{did_you_mean(name, names)}", value=name)
     if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:

@@ -53,6 +53,12 @@ class Image:
         """Shape of the array: 3-D for a static image, else 4-D with time last."""
         return self.grid.shape if self.clock is None else (*self.grid.shape, self.clock.n)
 
+    def volume(self, v: int) -> npt.NDArray:
+        """Return volume ``v``, shape grid.shape; raises IndexError beyond the last one."""
+        if not 0 <= v < self.n_volumes:
+            raise IndexError(f"volume {v} of an image of {self.n_volumes}")
+        return self.make(v)
+
     def volumes(self) -> Iterator[npt.NDArray]:
         """Yield the volumes in order."""
         return (self.make(v) for v in range(self.n_volumes))

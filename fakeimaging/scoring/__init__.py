@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from fakeimaging.core.errors import InputError
 from fakeimaging.core.registry import Registry
 from fakeimaging.dataset.load import Dataset, load
+from fakeimaging.dataset.manifest import missing, read_manifest
 from fakeimaging.dataset.names import Scan
 from fakeimaging.scoring.table import Row, Score
 
@@ -33,12 +35,29 @@ def score_dataset(dataset: Dataset | str | Path, *, progress: Callable[[str], No
     Returns
     -------
     Score
+
+    Raises
+    ------
+    InputError
+        If a subject is not finished or a file of it is missing or cut short.
     """
     opened = dataset if isinstance(dataset, Dataset) else load(dataset)
     rows: list[Row] = []
+    for subject in opened.subjects:
+        _check_whole(opened, subject)
     for scan in opened.scans():
         if scan.modality in SCORES:
             if progress is not None:
                 progress(scan.stem)
             rows += SCORES.get(scan.modality)(opened, scan)
     return Score(tuple(rows))
+
+
+def _check_whole(dataset: Dataset, subject: str) -> None:
+    manifest = read_manifest(dataset.root, subject)
+    if manifest is None:
+        raise InputError(f"{dataset.root}: sub-{subject} is not finished; run the same `simulate` again", value=subject)
+    if absent := missing(dataset.root, manifest):
+        raise InputError(
+            f"{dataset.root / absent[0]} is missing or cut short; run the same `simulate` again", value=absent[0]
+        )

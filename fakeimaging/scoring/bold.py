@@ -19,6 +19,9 @@ from fakeimaging.dataset.names import Scan
 from fakeimaging.scoring import connectivity as fc
 from fakeimaging.scoring.table import Row
 
+SHORTEST = 10
+"""Volumes below which correlations say nothing: no row then."""
+
 
 def score_bold(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     """Yield how well functional connectivity of the observed series agrees with that of the clean regions, and with the wiring."""
@@ -28,6 +31,8 @@ def score_bold(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     labels = dataset.root / names.dseg(scan.subject, dataset.study.sessions[0].label)
     series = fc.cleaned(fc.regional_series(dataset.root / scan.raw, labels, len(weights)), tr)
     snr = temporal_snr(dataset.root / scan.raw, labels)
+    if series.shape[1] < SHORTEST:
+        return
     clean = fc.cleaned(np.load(dataset.root / scan.source.with_name(f"{scan.source.name}_regional-bold.npy")), tr)
     estimate, truth = fc.connectivity(series), fc.connectivity(clean)
     stream = Streams(dataset.study.seed or 0).at("score", scan.stem)

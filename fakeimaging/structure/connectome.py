@@ -69,7 +69,7 @@ class Connectome:
 
     def __post_init__(self) -> None:
         for name in ("weights", "tract_lengths"):
-            matrix = np.array(getattr(self, name), dtype=float)
+            matrix = _numbers(name, getattr(self, name))
             _check(name, matrix)
             matrix.flags.writeable = False
             object.__setattr__(self, name, matrix)
@@ -98,6 +98,15 @@ class Connectome:
     def delays(self, speed: float) -> npt.NDArray[np.float64]:
         """Return conduction delays in s, shape (n_regions, n_regions), at ``speed`` in m/s."""
         return np.asarray(self.tract_lengths / (1e3 * speed))
+
+
+def _numbers(name: str, matrix: object) -> npt.NDArray[np.float64]:
+    array = np.array(matrix)
+    if array.dtype.kind not in "biuf":
+        raise InputError(
+            f"`{name}`: real numbers are needed, not {type(matrix).__name__} of {array.dtype}", value=matrix
+        )
+    return array.astype(np.float64)
 
 
 def _check(name: str, matrix: npt.NDArray) -> None:

@@ -139,13 +139,11 @@ def _region(row: dict[str, str]) -> Region:
 def grow_template_parcellation(n_regions: int) -> Parcellation:
     """Grow regions on the template from published coordinates: on a 2 mm grid, then carried to 1 mm.
 
-    Raises
-    ------
-    InputError
-        If ``n_regions`` is odd or outside 20 to 300.
+    Parameters
+    ----------
+    n_regions : int
+        Even, from 20 to 300.
     """
-    if n_regions % 2 or not 20 <= n_regions <= 300:
-        raise InputError(f"`n_regions`: {n_regions} is not an even number from 20 to 300", value=n_regions)
     maps = template_maps()
     seeds = mirrored_seeds(n_regions)
     coarse = centred_grid((84, 104, 90), 2.0, (0.0, -17.0, 8.0))
@@ -156,7 +154,7 @@ def grow_template_parcellation(n_regions: int) -> Parcellation:
 
 
 def _mirrored(labels: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
-    """Give the right half the mirror image of the left (the template is symmetric); the midline plane stays as it is."""
+    """Give the right half the mirror image of the left (the template is symmetric); the midline plane is the right half's."""
     half = len(labels) // 2
     left = labels[:half]
     # Seeds alternate left, right: the mirror region of label 1 is 2, of 3 is 4 ...
@@ -324,13 +322,12 @@ def _names(seeds: tuple[Seed, ...]) -> list[str]:
 def shell_parcellation(maps: TissueMaps, n_regions: int) -> Parcellation:
     """Partition the shell of the tiny anatomy among mirrored points spread evenly over it.
 
-    Raises
-    ------
-    InputError
-        If ``n_regions`` is odd or outside 2 to 60.
+    Parameters
+    ----------
+    maps : TissueMaps
+    n_regions : int
+        Even, from 2 to 60.
     """
-    if n_regions % 2 or not 2 <= n_regions <= 60:
-        raise InputError(f"`n_regions`: {n_regions} is not an even number from 2 to 60 (tiny anatomy)", value=n_regions)
     half = n_regions // 2
     height = 1 - (2 * np.arange(half) + 1) / half
     around = np.pi / 2 + np.pi * ((np.arange(half) * 0.618034 % 1) * 0.8 + 0.1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import model_validator
 
 from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.errors import InputError
@@ -27,6 +28,8 @@ from fakeimaging.structure.parcellation import (
 )
 
 TINY_REGIONS = 10
+REGION_COUNTS = {"template": (20, 300), "tiny": (2, 60)}
+"""Fewest and most regions of each anatomy."""
 
 
 class SubjectParameters(Parameters):
@@ -38,6 +41,15 @@ class SubjectParameters(Parameters):
     n_regions: int | None = parameter(None, unit="1", bounds=(2, 300), description="number of regions (100; tiny 10)")
     pose: Pose = Pose()
     distance_rule: DistanceRule = DistanceRule()
+
+    @model_validator(mode="after")
+    def _regions_come_in_pairs(self) -> Self:
+        low, high = REGION_COUNTS[self.anatomy]
+        if self.n_regions is not None and (self.n_regions % 2 or not low <= self.n_regions <= high):
+            raise ValueError(
+                f"`n_regions`: {self.n_regions} is not an even number from {low} to {high} ({self.anatomy} anatomy)"
+            )
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +140,10 @@ def make_subject(
         group = root.at("cohort", "connectome")
         rule = checked.distance_rule
         connectome = generate_connectome(parcellation.regions, rule, group=group, own=own.at("structure", "connectome"))
+    if not isinstance(connectome, Connectome):
+        raise InputError(
+            f"`connectome`: a fakeimaging.Connectome(weights, tract_lengths) is needed, not {type(connectome).__name__}"
+        )
     if connectome.n_regions != len(parcellation.regions):
         raise InputError(
             f"the connectome has {connectome.n_regions} regions, the parcellation {len(parcellation.regions)}"
@@ -138,7 +154,8 @@ def make_subject(
 def legal_label(label: str) -> str:
     """Return the label if BIDS allows it (letters and digits), else raise InputError."""
     if not isinstance(label, str) or not (label.isascii() and label.isalnum()) or len(label) > 64:
-        raise InputError(f"label {label!r}: BIDS labels are 1 to 64 letters and digits", value=label)
+        hint = f"; did you mean {label[4:]!r}?" if str(label).startswith("sub-") else ""
+        raise InputError(f"label {label!r}: BIDS labels are 1 to 64 letters and digits{hint}", value=label)
     return label
 
 

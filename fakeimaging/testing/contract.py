@@ -186,8 +186,7 @@ def _check_parameters(parameters: type[Parameters], owner: str) -> None:
         f"{owner}: parameters change on the way through JSON",
     )
     for row in parameters.table():
-        nested = isinstance(getattr(default, row["name"]), Parameters)
-        _demand(nested or (row["unit"] and row["source"]), f"{owner}.{row['name']}: no unit or no source")
+        _demand(row["unit"] and row["source"], f"{owner}.{row['name']}: no unit or no source")
     for name, field in parameters.model_fields.items():
         for bound, step in zip(bounds_of(field), (-1.0, 1.0), strict=True):
             if bound is not None:

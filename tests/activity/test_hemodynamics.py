@@ -105,3 +105,9 @@ def test_blocks_leave_no_trace(monkeypatch):
     parts = react(noisy)
     for name in ("flow", "volume", "deoxyhemoglobin"):
         assert (getattr(parts, name) == getattr(whole, name)).all()
+
+
+def test_blood_forgets_within_the_warm_up():
+    signal = percent(react(PULSE))
+    late = react(PULSE).clock.times > 20
+    assert np.abs(signal[late]).max() < 0.05 * signal.max()

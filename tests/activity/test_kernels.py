@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 
 import pytest
 
@@ -140,3 +141,36 @@ def test_a_compiled_function_is_the_plain_one():
     for current in (0.0, 0.3, 125 / 310, 125 / 310 + 1e-9, 0.5):
         assert fast(current, 310.0, 125.0, 0.16) == pytest.approx(dmf.response(current, 310.0, 125.0, 0.16), rel=1e-12)
     assert math.isclose(fast(125 / 310, 310.0, 125.0, 0.16), 1 / 0.16)
+
+
+def test_the_slow_generator_gives_the_published_numbers():
+    slow = Xoshiro256pp([1, 2, 3, 4])
+    assert [slow.next() for _ in range(4)] == [41943041, 58720359, 3588806011781223, 3591011842654386]
+
+
+@pytest.mark.parametrize("name", ["dmf", "linear"])
+def test_our_own_models_are_files_like_any_other(name, tmp_path):
+    source = Path(fi.__file__).parent / "activity/models" / f"{name}.py"
+    (tmp_path / "copy.py").write_text(source.read_text())
+    own = fi.simulate_activity(tiny_subject(), model=tmp_path / "copy.py", duration=1.0)
+    ours = fi.simulate_activity(tiny_subject(), model=name, duration=1.0)
+    assert (own.tap("rate").samples == ours.tap("rate").samples).all()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("def rate(x):", "def rate(x:", r"leaky.py, line \d+ cannot be loaded"),
+        ("import math", "import no_such_package", "cannot be loaded: No module named"),
+        ("transient=1.0", "transiant=1.0", "cannot be loaded: .*unexpected keyword argument 'transiant'"),
+        ("coupled_x) / tau,)", "coupled_x) / tau, 0.0)", "`drift` returns 2 numbers, and 1 are needed"),
+        ("return (sigma,)", "return sigma", "`diffusion` returns 0.0, not a tuple of numbers"),
+        ("return max(x, 0.0)", "return (x,)", r"`rate` returns \(0.0,\), not a number"),
+        ("return max(x, 0.0)", "return max(x)", "`rate` fails: TypeError"),
+    ],
+)
+def test_mistakes_in_a_model_file_are_named(leaky, old, new, message):
+    assert old in MODEL
+    leaky.write_text(MODEL.replace(old, new))
+    with pytest.raises(ModelError, match=message):
+        mean_rate(leaky)

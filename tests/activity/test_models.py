@@ -4,10 +4,11 @@ from scipy.optimize import root
 
 import fakeimaging as fi
 from fakeimaging.activity.models import dmf, linear
+from fakeimaging.core.errors import ModelError
 from fakeimaging.core.streams import Streams
 from fakeimaging.testing.fixtures import tiny_subject
-from tests.activity.test_engine import random_network, run_linear
-from tests.reference.networks import deco_node
+from tests.activity.test_engine import random_network, reference_noise, run_linear
+from tests.reference.networks import deco_node, dmf_network, linear_network, pink_gains
 
 PUBLISHED = {"w_plus": 1.4, "noise_sd": 0.0, "target_rate": 3.0631}
 
@@ -131,3 +132,58 @@ def test_structure_shapes_activity():
     before = fi.simulate_activity(one, model="linear", duration=60.0).tap("rate").samples
     after = fi.simulate_activity(cut, model="linear", duration=60.0).tap("rate").samples
     assert after[:, 0].std() < before[:, 0].std()
+
+
+@pytest.fixture(scope="module")
+def lopsided():
+    """A subject whose weights and lengths differ between the two directions of a tract."""
+    rng = np.random.default_rng(8)
+    weights = np.exp(rng.standard_normal((10, 10))) * (rng.uniform(size=(10, 10)) < 0.5)
+    np.fill_diagonal(weights, 0)
+    lengths = np.where(weights > 0, rng.uniform(0, 150, (10, 10)), 0)
+    return fi.make_subject("01", seed=1, anatomy="tiny", connectome=fi.Connectome(weights, lengths))
+
+
+def per_sample(rates, n):
+    return rates.reshape(-1, n, rates.shape[1]).mean(axis=1)
+
+
+def network_of(activity, subject, speed):
+    """Weights, lags in steps and noise of a run, from the connectome and the run's stream alone."""
+    weights = subject.connectome.weights / subject.connectome.weights.sum(axis=1, keepdims=True)
+    lags = np.rint(subject.connectome.tract_lengths / (1e3 * speed) / 1e-3).astype(int)
+    np.testing.assert_allclose(activity.truth["delays"], subject.connectome.tract_lengths / (1e3 * speed))
+    np.testing.assert_allclose(activity.truth["effective_weights"], weights)
+    return weights, lags, reference_noise(activity.streams.at("activity"), 21_000, 10)
+
+
+def test_a_whole_run_of_the_linear_network_is_its_slow_twin(lopsided):
+    activity = fi.simulate_activity(lopsided, model="linear", duration=1.0, transient=0.0, speed=3.5)
+    weights, lags, noise = network_of(activity, lopsided, 3.5)
+    slow = linear_network(weights, lags, tau=0.1, gain=0.9, sigma=0.5, step=1e-3, n_steps=2000, noise=noise)
+    np.testing.assert_allclose(activity.tap("rate").samples[:200], 5 + per_sample(slow, 10), rtol=1e-5)
+
+
+def test_a_whole_run_of_the_mean_field_is_its_slow_twin(lopsided):
+    activity = fi.simulate_activity(lopsided, model="dmf", duration=1.0, transient=0.0, speed=3.5)
+    weights, lags, noise = network_of(activity, lopsided, 3.5)
+    point = dmf.set_point(dmf.DmfParameters())
+    G = dmf.global_coupling(dmf.DmfParameters(), point)
+    J = dmf.inhibition(dmf.DmfParameters(), point, G, 1.0)
+    times = (0.003, 0.015, 0.075, 0.375, 1.9, 9.4)
+    gains = pink_gains(times, 1.1, 0.01, 1e-3)
+    start = (point.S_E, point.S_I)
+    slow = dmf_network(weights, lags, noise, G=G, J=J, gains=gains, filter_times=times, step=1e-3, start=start)
+    np.testing.assert_allclose(activity.tap("rate").samples, per_sample(slow, 10), rtol=2e-4)
+
+
+def test_the_transient_is_dropped_and_twenty_seconds_are_kept_as_warm_up(lopsided):
+    default = fi.simulate_activity(lopsided, model="dmf", duration=1.0).tap("rate")
+    whole = fi.simulate_activity(lopsided, model="dmf", duration=21.0, transient=0.0).tap("rate")
+    assert default.clock.start == pytest.approx(-20 + 0.0045)
+    assert (default.samples == whole.samples[2000:4100]).all()
+
+
+def test_parameters_without_a_working_point_are_named():
+    with pytest.raises(ModelError, match="no working point"):
+        fi.simulate_activity(tiny_subject(), duration=1.0, parameters={"a_E": 1.0, "I0": 0.0})

@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 import random
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 import fakeimaging as fi
-from fakeimaging.core.errors import InputError, OutputError
+from fakeimaging.core.errors import FakeImagingError, InputError, OutputError
 from fakeimaging.core.files import HIDDEN
 from fakeimaging.dataset import cohort
 from fakeimaging.dataset.plan import total_bytes
@@ -251,8 +252,8 @@ def test_verify_agrees_and_sees_a_changed_byte_a_missing_file_and_a_stranger(tin
     (out / "sub-01/func/sub-01_task-rest_run-1_bold.json").unlink()
     (out / "sub-01/func/notes.txt").write_text("x")
     problems = "\n".join(verify(out, "01").problems)
-    assert "tap-rate.npy: missing or changed" in problems
-    assert "bold.json: missing or changed" in problems
+    assert "tap-rate.npy: changed since it was written" in problems
+    assert "bold.json: missing" in problems
     assert "notes.txt: the manifest does not list it" in problems
     assert verify(out, "02").problems == ()
 
@@ -325,7 +326,30 @@ def test_a_model_file_lies_beside_its_study_and_an_edit_makes_another_study(tmp_
     monkeypatch.chdir(tmp_path)
     fi.simulate_study("study/study.toml", "out")
     monkeypatch.chdir("/")
+    (tmp_path / "study" / "mine.py").rename(tmp_path / "study" / "moved.py")
     assert verify(tmp_path / "out", "01").problems == ()
+    assert fi.load(tmp_path / "out").recording("01", "bold").clean.volume(0).any()
     (tmp_path / "study" / "mine.py").write_text(model.replace("gain * coupled_x", "0.5 * gain * coupled_x"))
     with pytest.raises(OutputError, match="holds another study .a model file differs"):
         fi.simulate_study(tmp_path / "study/study.toml", tmp_path / "out")
+
+
+def test_a_mistake_that_shows_late_leaves_the_folder_as_it_was(tmp_path, tiny_study):
+    bad = json.loads(json.dumps(tiny_study))
+    bad["sessions"][0]["runs"][0] |= {"model": "dmf", "parameters": {"a_E": 1.0, "I0": 0.0}}
+    with pytest.raises(FakeImagingError, match="no working point"):
+        fi.simulate_study(bad, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    tiny_study["sessions"][0]["acquisitions"][1]["tr"] = 19.0
+    tiny_study["sessions"][0]["runs"][0]["duration"] = 10.0
+    with pytest.raises(InputError, match="longer than the run"):
+        fi.simulate_study(tiny_study, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_recompressing_a_file_changes_nothing(tiny_dataset, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(tiny_dataset, out)
+    path = out / "sub-01/anat/sub-01_T1w.nii.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 9))
+    assert verify(out, "01").problems == ()

@@ -87,11 +87,13 @@ def test_problems_name_their_key(old, new, message):
     assert message in problems(text.replace(old, new))
 
 
-def test_a_missing_seed_is_drawn_and_kept():
-    text = (HEAD + BODY).replace("seed = 1\n", "")
-    one, two = (fi.Study.check(tomllib.loads(text)) for _ in range(2))
-    assert one.seed != two.seed
-    assert fi.Study.check(one.content()) == one
+def test_a_missing_seed_is_drawn_once_for_a_dataset(tmp_path):
+    content = tomllib.loads((HEAD + BODY).replace("seed = 1\n", "").replace("tr = 2.0", "voxel_size = 14.0"))
+    content["sessions"][0]["runs"][0]["model"] = "linear"
+    assert fi.Study.check(content).seeded().seed != fi.Study.check(content).seeded().seed
+    first = fi.simulate_study(content, tmp_path / "out").study.seed
+    assert fi.simulate_study({**content, "subjects": 2}, tmp_path / "out").study.seed == first
+    assert fi.simulate_study(content, tmp_path / "other").study.seed != first
 
 
 def test_overrides_reach_study_runs_and_modalities():
@@ -137,6 +139,12 @@ def test_unreadable_files_are_named(tmp_path):
 def test_small_and_only_keep_a_sound_study():
     study = fi.read_study()
     small, bold = study.small(), study.only(["bold"])
+    wished = fi.read_study(overrides=["bold.voxel_size=20.0", "runs.duration=90.0"], small=True)
+    assert (wished.sessions[0].acquisitions[1].parameters["voxel_size"], wished.sessions[0].runs[0].duration) == (
+        20.0,
+        90.0,
+    )
+    assert fi.read_study(small=True) == small
     assert small.sessions[0].runs[0].duration == 60.0
     assert [scan.modality for scan in bold.sessions[0].acquisitions] == ["bold"]
     assert study.only(["t1w"]).sessions[0].runs == ()

@@ -21,16 +21,53 @@ def bold(long_run):
     return fi.acquire("bold", tiny_subject(), long_run, **GRID)
 
 
-def test_a_voxel_of_grey_matter_carries_its_region_at_its_slices_own_time(bold, long_run):
-    p = bold.parameters
-    grid, labels = bold.clean.grid, tiny_subject().labels(bold.clean.grid)
-    tissue = tiny_subject().anatomy.tissue(grid)
-    x, y, z = np.argwhere((labels > 0) & (tissue.grey > 0.99))[7]
+@pytest.mark.parametrize("order", ["interleaved", "ascending"])
+def test_a_voxel_of_grey_matter_carries_its_region_at_the_time_the_sidecar_says(long_run, order):
+    bold = fi.acquire("bold", tiny_subject(), long_run, slice_order=order, **GRID)
+    p, grid = bold.parameters, bold.clean.grid
+    times_in_volume = bold.modality.sidecar(p, bold.forward)["SliceTiming"]
+    labels, tissue = tiny_subject().labels(grid), tiny_subject().anatomy.tissue(grid)
     flow = blood_flow(long_run, p.hemodynamics)
-    times = bold.clean.clock.times + slice_times(grid.shape[2], p.tr, p.slice_order)[z]
-    expected = sample(bold_change(flow, p), flow.clock, times)[:, labels[x, y, z] - 1]
-    series = np.array([volume[x, y, z] for volume in bold.clean.volumes()])
-    np.testing.assert_allclose(series / bold.forward.baseline[x, y, z] - 1, expected * tissue.grey[x, y, z], atol=2e-6)
+    series = np.array(list(bold.clean.volumes()))
+    for x, y, z in np.argwhere((labels > 0) & (tissue.grey > 0.99))[::97]:
+        times = bold.clean.clock.times + times_in_volume[z]
+        expected = sample(bold_change(flow, p), flow.clock, times)[:, labels[x, y, z] - 1]
+        found = series[:, x, y, z] / bold.forward.baseline[x, y, z] - 1
+        share = 1000 * tissue.grey[x, y, z] / bold.forward.baseline[x, y, z]
+        np.testing.assert_allclose(found, expected * share, atol=2e-6)
+
+
+def test_the_baseline_is_the_steady_state_of_each_tissue(bold):
+    tissue, baseline = tiny_subject().anatomy.tissue(bold.clean.grid), bold.forward.baseline
+    # PD sin a (1 - E1) / (1 - cos a E1) exp(-TE / T2*), TR 2 s, 73 degrees, TE 30 ms, by hand for each tissue's constants.
+    by_hand = {}
+    for name, (t1, t2_star, density) in {
+        "grey": (1.331, 0.066, 0.8),
+        "white": (0.832, 0.0532, 0.7),
+        "csf": (4.16, 1.65, 1.0),
+    }.items():
+        e1, angle = np.exp(-2 / t1), np.deg2rad(73)
+        by_hand[name] = density * np.sin(angle) * (1 - e1) / (1 - np.cos(angle) * e1) * np.exp(-0.03 / t2_star)
+    mixed = sum(1000 * by_hand[name] / by_hand["grey"] * getattr(tissue, name) for name in by_hand)
+    np.testing.assert_allclose(baseline, mixed, rtol=1e-4, atol=0.01)
+
+
+def test_a_longer_echo_loses_signal_at_the_same_noise(long_run):
+    short, long = (fi.acquire("bold", tiny_subject(), long_run, echo_time=te, **GRID) for te in (0.03, 0.06))
+    assert short.recipe("thermal")["sigma"] == long.recipe("thermal")["sigma"] == pytest.approx(10)
+    grey = tiny_subject().anatomy.tissue(short.clean.grid).grey > 0.999
+    ratio = long.forward.baseline[grey].mean() / short.forward.baseline[grey].mean()
+    assert ratio == pytest.approx(np.exp(-0.03 / 0.066), rel=2e-3)
+
+
+def test_the_truth_holds_flow_and_bold_at_the_middle_of_each_volume(bold, long_run):
+    flow = blood_flow(long_run, bold.parameters.hemodynamics)
+    middle = 2.0 * np.arange(200) + 1.0
+    np.testing.assert_array_equal(bold.truth["regional_flow"], sample(flow.flow, flow.clock, middle).T)
+    np.testing.assert_allclose(
+        bold.truth["regional_bold"], sample(bold_change(flow, bold.parameters), flow.clock, middle).T
+    )
+    assert flow.clock.times[0] == pytest.approx(-20 - 0.0005 + 0.005 + 0.02)
 
 
 def test_white_matter_and_fluid_carry_nothing(bold):
@@ -79,22 +116,37 @@ def test_noise_in_air_is_rayleigh_and_in_tissue_rician(seed):
     assert excess == pytest.approx(2 * sigma**2, abs=3 * 2 * sigma * 1100 / np.sqrt(tissue.size))
 
 
-def test_drift_is_slow_smooth_and_as_large_as_asked(bold):
+def test_drift_is_slow_and_as_large_as_asked():
     activity = constant_activity(short_activity(duration=300.0))
-    found = []
+    found, squares = [], None
     for repeat in range(1, 41):
         scan = fi.acquire("bold", tiny_subject(), activity, repeat=repeat, drift_percent=1.0, **GRID)
         found.append(drift_courses(scan.recipe("drift"), scan.clean.n_volumes))
+        brain = np.nonzero(scan.forward.baseline)
+        squares = [np.mean(np.linspace(-1, 1, n)[i] ** 2) for n, i in zip(scan.clean.grid.shape, brain, strict=True)]
     courses = np.array(found)
     spectrum = np.abs(np.fft.rfft(courses[..., 0], axis=1)) ** 2
     slow = np.fft.rfftfreq(courses.shape[1], 2.0) < 1.5 / DRIFT_PERIOD
     assert spectrum[:, slow].sum() > 0.95 * spectrum.sum()
-    # Variance at a voxel, over places spread evenly between -1 and 1: constant + (x + y + z gradients) / 3 each.
-    variance = courses[..., 0].var() + courses[..., 1:].var(axis=(0, 1)).sum() / 3
+    variance = courses[..., 0].var() + courses[..., 1:].var(axis=(0, 1)) @ squares
     n_draws = 40 * 4
     assert np.sqrt(variance) == pytest.approx(0.01, rel=4 / np.sqrt(2 * n_draws))
-    layer = bold.layer("drift").make(4)
-    assert (layer[bold.forward.baseline == 0] == 0).all()
+
+
+def test_the_drift_layer_is_its_maps_times_its_courses(bold):
+    courses = drift_courses(bold.recipe("drift"), bold.clean.n_volumes)
+    nx, ny, nz = bold.clean.grid.shape
+    volumes = {v: bold.layer("drift").volume(v) for v in (0, 7, 199)}
+    for x, y, z in (
+        (nx // 2 - 5, ny // 2, nz // 2),
+        (nx // 2, ny // 2 + 6, nz // 2 - 3),
+        (nx // 2 + 3, ny // 2 - 7, nz // 2 + 4),
+    ):
+        place = [1.0, *(2 * i / (n - 1) - 1 for i, n in ((x, nx), (y, ny), (z, nz)))]
+        for v, volume in volumes.items():
+            expected = bold.forward.baseline[x, y, z] * (courses[v] @ place)
+            assert volume[x, y, z] == pytest.approx(expected, rel=1e-4, abs=1e-4)
+    assert (volumes[7][bold.forward.baseline == 0] == 0).all()
 
 
 def test_a_shorter_tr_sees_the_same_activity(long_run):

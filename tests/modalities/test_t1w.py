@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import fakeimaging as fi
+from fakeimaging.core.errors import ParameterError
 from fakeimaging.modalities.relaxation import (
     MprageTiming,
     Relaxation,
@@ -92,3 +93,27 @@ def test_tissues_are_ordered_and_the_brain_is_upright():
     inside = np.argwhere(scan.clean.make(0) > 100)
     assert 120 < np.ptp(inside[:, 0]) * 2 < 170
     assert 155 < np.ptp(inside[:, 1]) * 2 < 210
+
+
+@pytest.mark.parametrize(
+    "timing",
+    [{"tr": 1.0}, {"inversion_time": 0.7, "echo_spacing": 0.0075, "tr": 1.3}, {"tr": 0.5, "inversion_time": 3.0}],
+)
+def test_a_shot_that_does_not_fit_is_refused(timing):
+    with pytest.raises(ParameterError, match="need an inversion_time of at least"):
+        fi.acquire("t1w", tiny_subject(), voxel_size=8.0, **timing)
+
+
+def test_tissues_of_opposite_sign_cancel_in_a_voxel():
+    timing = MprageTiming(tr=5.0, inversion_time=0.9, echo_spacing=0.007, flip_angle=5.0, n_echoes=176)
+    assert mprage(relaxation_at_3t()["csf"], timing) < 0 < mprage(relaxation_at_3t()["grey"], timing)
+    scan = fi.acquire(
+        "t1w", tiny_subject(), voxel_size=8.0, tr=5.0, flip_angle=5.0, off=["bias", "thermal", "quantisation"]
+    )
+    assert scan.clean.volume(0).min() < 0
+    assert scan.observed.volume(0).min() == 0
+
+
+def test_a_volume_beyond_the_last_is_an_index_error():
+    with pytest.raises(IndexError, match="volume 1 of an image of 1"):
+        fi.acquire("t1w", tiny_subject(), voxel_size=8.0).observed.volume(1)

@@ -123,3 +123,26 @@ def test_score_tables_are_saved_and_floors_kept(tmp_path):
 
 def test_a_score_that_is_not_a_number_misses_every_floor():
     assert Score((Row("01", "scan", "fc", float("nan"), 1.0, 0.0, 0.0, 1, 1.0, "r"),)).failures({"fc": -1.0})
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        ("manifest.json", "sub-02 is not finished; run the same `simulate` again"),
+        ("sub-02_task-rest_run-1_bold.nii.gz", "bold.nii.gz is missing or cut short"),
+    ],
+)
+def test_what_is_missing_or_cut_short_is_named(tiny_dataset, tmp_path, harm, message):
+    out = tmp_path / "out"
+    shutil.copytree(tiny_dataset, out)
+    path = next(out.glob(f"**/sub-02/**/{harm}"))
+    path.write_bytes(path.read_bytes()[:100]) if harm.endswith("gz") else path.unlink()
+    with pytest.raises(InputError, match=message):
+        fi.score.score_dataset(out)
+
+
+def test_a_run_too_short_to_correlate_has_no_row(tmp_path, tiny_study):
+    tiny_study["subjects"] = 1
+    tiny_study["sessions"][0]["runs"][0]["duration"] = 4.0
+    fi.simulate_study(tiny_study, tmp_path / "out")
+    assert fi.score.score_dataset(tmp_path / "out").rows == ()

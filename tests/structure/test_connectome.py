@@ -105,3 +105,29 @@ def test_matrices_are_copied_and_read_only():
     assert connectome.weights[0, 1] == 1
     with pytest.raises(ValueError, match="read-only"):
         connectome.weights[0, 1] = 2
+
+
+def test_the_generators_other_factors_do_what_they_say():
+    def weights(**rule):
+        return fi.make_subject("01", seed=3, distance_rule={"density": 1.0, "log_sd": 0.0, **rule}).connectome.weights
+
+    subject = fi.make_subject("01", seed=3)
+    side = np.array([region.hemisphere for region in subject.regions])
+    crossing = side[:, None] != side
+    homotopic = np.zeros((100, 100), dtype=bool)
+    homotopic[np.arange(0, 100, 2), np.arange(1, 100, 2)] = homotopic[np.arange(1, 100, 2), np.arange(0, 100, 2)] = True
+    ratio = weights(crossing_factor=0.25) / np.where(np.eye(100), 1, weights(crossing_factor=0.5))
+    assert ratio[crossing & ~homotopic] == pytest.approx(0.5)
+    assert ratio[~crossing & ~np.eye(100, dtype=bool)] == pytest.approx(1)
+    centroids = subject.parcellation.centroids
+    distance = np.linalg.norm(centroids[:, None] - centroids[None], axis=-1)
+    lengths = fi.make_subject("01", seed=3, distance_rule={"density": 1.0, "tortuosity": 1.5}).connectome.tract_lengths
+    np.testing.assert_allclose(lengths, 1.5 * distance)
+    sparse = fi.make_subject("01", seed=3, distance_rule={"density": 0.01, "strongest_kept": 5}).connectome.weights
+    assert (sparse > 0).sum(axis=1).min() == 5
+
+
+@pytest.mark.parametrize("matrix", ["weights.csv", full() * 1j, np.full((3, 3), "a")])
+def test_what_is_no_matrix_of_numbers_is_named(matrix):
+    with pytest.raises(InputError, match="real numbers are needed"):
+        fi.Connectome(matrix, full())

@@ -5,7 +5,13 @@ from scipy import ndimage
 import fakeimaging as fi
 from fakeimaging.core.errors import InputError, ParameterError
 from fakeimaging.core.spaces import apply_affine, centred_grid
-from fakeimaging.structure.parcellation import centroids_of, grow_template_parcellation, template_parcellation
+from fakeimaging.structure.anatomy import blocks_of
+from fakeimaging.structure.parcellation import (
+    _most_frequent,
+    centroids_of,
+    grow_template_parcellation,
+    template_parcellation,
+)
 
 COARSE = centred_grid((64, 80, 64), 3.0)
 
@@ -67,7 +73,17 @@ def test_left_is_left_and_every_region_has_a_mirror_image(subject):
     for name, region in by_name.items():
         assert region.hemisphere == name[0] == ("L" if region.centroid[0] < 0 else "R")
         mirror = by_name[{"L": "R", "R": "L"}[name[0]] + name[1:]]
-        assert np.linalg.norm(np.array(region.centroid) * [-1, 1, 1] - mirror.centroid) < 5
+        assert (
+            np.linalg.norm(np.array(region.centroid) * [-1, 1, 1] - mirror.centroid) < 1
+        )  # the midline is the right half's
+
+
+def test_the_right_half_is_the_mirror_image_of_the_left(subject):
+    labels = subject.parcellation.labels
+    left, right = labels[:98], labels[:98:-1]
+    assert ((left == 0) == (right == 0)).all()
+    assert (left[left > 0] % 2 == 1).all()
+    assert (right[left > 0] == left[left > 0] + 1).all()
 
 
 def test_front_is_front_and_up_is_up(subject):
@@ -89,10 +105,23 @@ def test_native_labels_lie_where_the_true_transform_says(subject):
 
 def test_poses_have_the_spread_asked_for():
     n = 400
-    affines = [fi.make_subject(f"{i}", seed=5, anatomy="tiny").anatomy.to_template for i in range(n)]
-    sizes = np.array([1 / np.linalg.norm(np.linalg.inv(a)[:3, :3], axis=0) for a in affines])
-    spread = np.log(sizes).std()
-    assert abs(spread - 0.03) < 3 * 0.03 / np.sqrt(2 * 3 * n)
+    poses = [np.linalg.inv(fi.make_subject(f"{i}", seed=5, anatomy="tiny").anatomy.to_template) for i in range(n)]
+    sizes = np.array([np.linalg.norm(p[:3, :3], axis=0) for p in poses])
+    turns = np.array([p[:3, :3] / np.linalg.norm(p[:3, :3], axis=0) for p in poses])
+    # Small rotations: the entries below and above the diagonal are the angles, to second order.
+    angles = np.rad2deg((turns[:, [2, 0, 1], [1, 2, 0]] - turns[:, [1, 2, 0], [2, 0, 1]]) / 2)
+    shifts = np.array([p[:3, 3] for p in poses])
+    allowed = 3 / np.sqrt(2 * 3 * n)
+    assert np.log(sizes).std() == pytest.approx(0.03, rel=allowed)
+    assert angles.std() == pytest.approx(3.0, rel=allowed + 0.01)
+    assert shifts.std() == pytest.approx(3.0, rel=allowed + 0.02)
+
+
+def test_a_coarse_voxel_takes_the_most_frequent_label():
+    labels = np.zeros((4, 2, 2), dtype=np.uint16)
+    labels[0:2] = [[[3, 3], [1, 0]], [[3, 0], [1, 2]]]
+    labels[2:4, 0, 0] = 2
+    assert _most_frequent(blocks_of(labels, 2), 3).ravel().tolist() == [3, 2]
 
 
 def test_the_shipped_parcellation_is_what_its_script_makes():
@@ -125,10 +154,14 @@ def test_labels_are_bids_labels(label):
 def test_bad_parameters_name_their_key():
     with pytest.raises(ParameterError, match=r"`subject.anatomie`: no such key; did you mean 'anatomy'"):
         fi.make_subject("01", seed=1, anatomie="tiny")
-    with pytest.raises(InputError, match="n_regions"):
+    with pytest.raises(ParameterError, match=r"`subject.n_regions`: 99 is not an even number from 20 to 300"):
         fi.make_subject("01", seed=1, n_regions=99)
-    with pytest.raises(InputError, match="n_regions"):
+    with pytest.raises(ParameterError, match=r"`subject.n_regions`: 62 is not an even number from 2 to 60"):
         fi.make_subject("01", seed=1, anatomy="tiny", n_regions=62)
+    with pytest.raises(InputError, match="did you mean '01'"):
+        fi.make_subject("sub-01", seed=1, anatomy="tiny")
+    with pytest.raises(InputError, match="Connectome.weights, tract_lengths. is needed, not ndarray"):
+        fi.make_subject("01", seed=1, anatomy="tiny", connectome=np.ones((10, 10)))
 
 
 def test_an_own_connectome_must_fit():
