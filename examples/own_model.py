@@ -61,6 +61,8 @@ def main() -> None:
     arguments.add_argument("--small", action="store_true", help="a shorter run")
     arguments.add_argument("--figure", default="own_model.png", help="where to save the figure")
     options = arguments.parse_args()
+    if options.a >= 0:
+        arguments.error("--a is below 0: above the bifurcation the region oscillates, and the formula does not hold")
 
     subject = fi.make_subject("01", seed=1, anatomy="tiny")
     duration = 20.0 if options.small else 120.0

@@ -79,12 +79,10 @@ def simulate(
     `fakeimaging list` shows them all.
     """
     from fakeimaging.dataset.cohort import seeded, simulate_study
-    from fakeimaging.dataset.plan import total_bytes, total_seconds
 
     study = seeded(_study(settings, seed, subjects, only, small), out)
-    size, seconds = total_bytes(study) / 1e6, total_seconds(study, jobs)
     print(f"{study.name}: {_count(len(study.labels), 'subject')}, seed {study.seed}")
-    print(f"up to {size:.0f} MB in {out}, about {seconds:.0f} s with {_count(jobs, 'worker')}", flush=True)
+    print(f"{_amounts(study, jobs)}, in {out}", flush=True)
     with _progress(len(study.labels)) as step:
         simulate_study(study, out, jobs=jobs, progress=lambda label, state: step(f"sub-{label} {state}"))
     _print_score(out)
@@ -102,7 +100,6 @@ def plan(
 ) -> None:
     """Show what a study will write, before anything runs: shapes, sizes, time, random streams."""
     from fakeimaging.dataset.plan import plan as planned
-    from fakeimaging.dataset.plan import total_bytes, total_seconds
 
     study = _study(settings, seed, subjects, only, small)
     items = planned(study)
@@ -113,9 +110,7 @@ def plan(
     print(aligned([header, *rows]))
     seed_text = "drawn when it runs" if study.seed is None else study.seed
     print(f"\n{study.name}: {_count(len(study.labels), 'subject')}, seed {seed_text}")
-    print(
-        f"up to {total_bytes(study) / 1e6:.0f} MB, about {total_seconds(study, jobs):.0f} s with {_count(jobs, 'worker')}"
-    )
+    print(_amounts(study, jobs))
 
 
 @app.command("list")
@@ -219,6 +214,22 @@ def _study(settings: list[str] | None, seed: int | None, subjects: int | None, o
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}{'s' * (n != 1)}"
+
+
+def _amounts(study: Study, jobs: int) -> str:
+    """What the study takes: room and time."""
+    from fakeimaging.dataset.plan import total_bytes, total_seconds
+
+    size, seconds = total_bytes(study) / 1e6, total_seconds(study, jobs)
+    room = f"{size:.0f} MB" if size < 1e4 else f"{size / 1e3:.0f} GB"
+    time = (
+        f"{seconds:.0f} s"
+        if seconds < 300
+        else f"{seconds / 60:.0f} min"
+        if seconds < 2e4
+        else f"{seconds / 3600:.0f} h"
+    )
+    return f"up to {room}, about {time} with {_count(jobs, 'worker')}"
 
 
 def _floor(text: str) -> tuple[str, float]:

@@ -45,7 +45,7 @@ class RunParameters(Parameters):
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Activity:
     """What happened in one run.
 
@@ -78,6 +78,11 @@ class Activity:
     taps: Mapping[str, Tap]
     truth: Mapping[str, npt.NDArray] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"Activity({'/'.join(self.streams.path)}: {self.model}, {self.duration:g} s, taps {', '.join(self.taps)})"
+        )
 
     def tap(self, name: str) -> Tap:
         """Return the tap called ``name``.

@@ -27,8 +27,8 @@ Progress = Callable[[str, str], None]
 
 
 def simulate_study(
-    study: Study | Mapping[str, Any] | str | Path | None = None,
-    out: str | Path = "my-dataset",
+    study: Study | Mapping[str, Any] | str | Path | None,
+    out: str | Path,
     *,
     jobs: int = 1,
     progress: Progress | None = None,

@@ -109,7 +109,13 @@ def anatomy_grid(study: Study) -> Grid:
 def _write_dseg(subject: Subject, session: str | None, grid: Grid, root: Path, manifest: Manifest) -> None:
     path = names.dseg(subject.label, session)
     manifest.add(path, write_labels(root / path, subject.labels(grid), grid))
-    description = {"SkullStripped": True, "Description": "true regions; label i + 1 is row i of every matrix"}
+    description = {
+        "SkullStripped": True,
+        "Description": "true regions; label i + 1 is row i of every matrix",
+        "hemisphere": {"Description": "L or R"},
+        "network": {"Description": "functional network, or the structure of a subcortical region"},
+        "kind": {"Description": "cortex, thalamus, hippocampus, amygdala, basal ganglia or cerebellum"},
+    }
     _sidecar(path, description, root, manifest)
     rows = [
         [i + 1, region.name, region.hemisphere, region.network, region.kind] for i, region in enumerate(subject.regions)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Recipe = Mapping[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Image:
     """An image made volume by volume when asked.
 
@@ -42,6 +42,9 @@ class Image:
     clock: Clock | None
     make: Callable[[int], npt.NDArray]
     slope: float
+
+    def __repr__(self) -> str:
+        return f"Image(shape {self.shape}, voxels {self.grid.voxel_size.round(3).tolist()} mm)"
 
     @property
     def n_volumes(self) -> int:

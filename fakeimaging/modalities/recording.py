@@ -16,7 +16,7 @@ from fakeimaging.modalities.layers import Forward, Image, Recipe, Stage
 from fakeimaging.modalities.modality import Modality
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Recording:
     """What one instrument saw.
 
@@ -37,6 +37,9 @@ class Recording:
     forward: Forward
     off: frozenset[str] = frozenset()
     _recipes: dict[str, Recipe] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        return f"Recording({'/'.join(self.streams.path)}: {self.clean.shape}, stages {', '.join(self.stages) or 'off'})"
 
     @property
     def clean(self) -> Image:

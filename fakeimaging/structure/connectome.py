@@ -47,7 +47,7 @@ class DistanceRule(Parameters):
     tortuosity: float = parameter(1.3, unit="1", bounds=(1, 3), description="tract length over straight distance")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Connectome:
     """Weights and lengths of tracts.
 
@@ -66,6 +66,9 @@ class Connectome:
 
     weights: npt.NDArray[np.float64]
     tract_lengths: npt.NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        return f"Connectome({self.n_regions} regions, {np.count_nonzero(self.weights)} weights)"
 
     def __post_init__(self) -> None:
         for name in ("weights", "tract_lengths"):

@@ -1,7 +1,7 @@
 """Regions of grey matter: a label image in template space and a table of regions; label i + 1 is row i of every matrix.
 
-Regions grow from seeds through grey matter along the shortest path (a geodesic Voronoi partition), so that each is one
-connected piece and none jumps across a sulcus. Seeds are published coordinates, mirrored, so that each region has a homotopic one.
+Regions grow from seeds through grey matter along the shortest path (a geodesic Voronoi partition on a 2 mm grid), so that none
+jumps across a sulcus. Seeds are published coordinates, mirrored, and so are the regions: each has a homotopic one.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class SubjectParameters(Parameters):
         return self
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Subject:
     """Everything static: anatomy in native space, parcellation, connectome.
 
@@ -73,6 +73,9 @@ class Subject:
     anatomy: Anatomy
     parcellation: Parcellation
     connectome: Connectome
+
+    def __repr__(self) -> str:
+        return f"Subject({self.label!r}, seed {self.streams.seed}: {self.n_regions} regions, {self.anatomy.maps.space})"
 
     @property
     def n_regions(self) -> int:
