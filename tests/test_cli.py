@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
@@ -154,7 +155,10 @@ def test_the_version_is_printed():
 
 def test_an_interrupt_says_how_to_go_on(tmp_path):
     command = [sys.executable, "-m", "fakeimaging", "simulate", "--out", str(tmp_path / "out")]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    # A background shell starts its children with SIGINT ignored, and Python then keeps ignoring it.
+    listening = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    child = subprocess.Popen(command, **pipes, env=environment(), preexec_fn=listening)
     child.stdout.readline()
     time.sleep(1.0)
     child.send_signal(signal.SIGINT)
