@@ -1,7 +1,7 @@
-"""Where time, memory and bytes of a simulated subject go: rows `name value unit floor`, exit 1 when a floor is missed.
+"""Where time, memory and bytes of a simulated subject go: rows `name value unit ceiling`, exit 1 above a ceiling.
 
 Stages run one after the other in this process, kernels warm, one thread. The machine's own speed stands in the first row:
-drawing ten million float32 normals.
+drawing ten million float32 normals; it stretches the ceilings in seconds when it is slower than where they were set (0.1 s).
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ def timed(name: str, work: Callable[[], Any], ceiling: float | None = None) -> A
     """Run, print a row, and remember a missed ceiling."""
     start = time.perf_counter()
     result = work()
-    row(name, time.perf_counter() - start, "s", ceiling)
+    row(name, time.perf_counter() - start, "s", None if ceiling is None else ceiling * SLOWNESS[-1])
     return result
 
 
 MISSED: list[str] = []
+SLOWNESS = [1.0]
 
 
 def row(name: str, value: float, unit: str, ceiling: float | None = None) -> None:
@@ -63,7 +64,9 @@ def main() -> int:
     options = parser.parse_args()
     study = fi.read_study().small() if options.small else fi.read_study()
 
+    start = time.perf_counter()
     timed("10 M normals (machine)", lambda: Streams(1).rng().standard_normal(10_000_000, dtype=np.float32))
+    SLOWNESS.append(max(1.0, (time.perf_counter() - start) / 0.1))
     help_code = "import sys; sys.argv = ['x', '--help']; from fakeimaging.cli import app; app(standalone_mode=False)"
     timed("fakeimaging --help", outside(help_code), 0.5)
     timed(
@@ -92,7 +95,7 @@ def main() -> int:
         timed("one subject, all of it", lambda: fi.simulate_study(whole, Path(folder) / "out"), 60.0)
         size = sum(path.stat().st_size for path in (Path(folder) / "out").rglob("*") if path.is_file())
         row("one subject on disk", size / 1e6, "MB", 500)
-    print("missed: " + ", ".join(MISSED) if MISSED else "all floors held")
+    print("above the ceiling: " + ", ".join(MISSED) if MISSED else "all below their ceilings")
     return bool(MISSED)
 
 

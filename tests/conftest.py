@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import fakeimaging as fi
 from fakeimaging.core.files import sha256_of
+
+# No timed assertion: a loaded machine is slow, and so is the first draw of text.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 TINY = {
     "name": "tiny study",

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fakeimaging import MODALITIES, MODELS, Stage
+from fakeimaging import MODALITIES, MODELS, Stage, make_subject
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.testing import check_modality, check_model
 from fakeimaging.testing.contract import ContractError
@@ -84,3 +84,8 @@ def test_the_contract_catches_a_model_without_a_rate():
     linear = MODELS.get("linear")
     with pytest.raises(ContractError, match="no observable `rate`"):
         check_model(replace(linear, observables={"other": linear.observables["rate"]}))
+
+
+def test_the_contract_can_be_checked_on_another_subject():
+    subject = make_subject("other", seed=5, anatomy="tiny", n_regions=6)
+    check_modality("bold", subject=subject, voxel_size=8.0)

@@ -15,6 +15,7 @@ from fakeimaging.activity import engine
 from fakeimaging.activity.model import Model, Setup
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.taps import Tap, storage
+from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError, did_you_mean
@@ -162,7 +163,7 @@ def simulate_activity(
 
 def network_truth(setup: Setup, delays: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
     """Return the truth of an activity about its network: effective weights (row receives) and delays in s."""
-    return {"effective_weights": setup.coupling, "delays": delays}
+    return {"effective_weights": frozen(setup.coupling), "delays": frozen(delays)}
 
 
 def run_path(task: str, run: int, session: str | None) -> tuple[str, ...]:
@@ -229,5 +230,4 @@ def _room(model: Model, schedule: engine.Schedule, n: int, folder: Path | None) 
 def _tap(model: Model, name: str, array: npt.NDArray[np.float32], step: float) -> Tap:
     observable = model.observables[name]
     interval = 1 / observable.rate
-    array.flags.writeable = False
-    return Tap(name, observable.unit, Clock(-LEAD + (interval - step) / 2, interval, len(array)), array)
+    return Tap(name, observable.unit, Clock(-LEAD + (interval - step) / 2, interval, len(array)), frozen(array))

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from isal import igzip
+from isal import igzip, igzip_lib, isal_zlib
 
 HIDDEN = ".fakeimaging-tmp-"
 """Prefix of files that are being written; what a crash leaves behind carries it."""
+
+UNREADABLE = (OSError, EOFError, isal_zlib.error, igzip_lib.IsalError)
+"""What reading a damaged file raises."""
 
 
 @dataclass(frozen=True)

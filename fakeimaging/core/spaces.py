@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.arrays import frozen
 from fakeimaging.core.errors import InputError
 
 Affine = npt.NDArray[np.float64]
@@ -39,9 +40,8 @@ class Grid:
         affine = np.array(self.affine, dtype=float)
         if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
             raise InputError("the affine of a grid is a finite, invertible 4 x 4 matrix", value=self.affine)
-        affine.flags.writeable = False
         object.__setattr__(self, "shape", tuple(int(size) for size in self.shape))
-        object.__setattr__(self, "affine", affine)
+        object.__setattr__(self, "affine", frozen(affine))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Grid) and (self.shape, self.affine.tobytes()) == (other.shape, other.affine.tobytes())

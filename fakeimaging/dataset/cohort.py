@@ -14,10 +14,11 @@ from typing import Any
 from fakeimaging.activity.activity import compile_model
 from fakeimaging.core.errors import InputError, OutputError
 from fakeimaging.core.files import HIDDEN, remove_leftovers
+from fakeimaging.core.provenance import versions
 from fakeimaging.dataset.describe import read_record, recorded_study, write_description
 from fakeimaging.dataset.load import Dataset
-from fakeimaging.dataset.manifest import clear_subject, is_complete
-from fakeimaging.dataset.names import RECORD
+from fakeimaging.dataset.manifest import clear_subject, is_complete, read_manifest
+from fakeimaging.dataset.names import MODELS, RECORD
 from fakeimaging.dataset.plan import plan, total_bytes
 from fakeimaging.dataset.study import Study, read_study
 from fakeimaging.dataset.write import subject_of, write_subject
@@ -118,28 +119,39 @@ def _agree(root: Path, study: Study) -> None:
     """Check that the folder is ours to write: empty, or holding the same study with no subject that would be dropped."""
     if not os.access(root, os.W_OK):
         raise OutputError(f"cannot write to {root}")
-    found = [path.name for path in root.iterdir() if not path.name.startswith(HIDDEN)]
-    if found and not (root / RECORD).exists() and not _only_ours(root):
-        raise OutputError(f"{root} holds something else ({', '.join(sorted(found)[:3])}); choose a new or empty folder")
     if (root / RECORD).exists():
-        earlier = recorded_study(root)
-        if earlier.digest() != study.digest():
+        _same_study(root, study)
+    elif strange := _not_ours(root):
+        raise OutputError(f"{root} holds something else ({', '.join(strange[:3])}); choose a new or empty folder")
+    _has_room(root, study)
+
+
+def _same_study(root: Path, study: Study) -> None:
+    earlier = recorded_study(root)
+    if earlier.digest() != study.digest():
+        raise OutputError(f"{root} holds another study ({_difference(earlier, study)} differs); choose a new folder")
+    if dropped := set(earlier.labels) - set(study.labels):
+        raise OutputError(f"{root} holds subjects that this study has not: {', '.join(sorted(dropped))}")
+    for label in earlier.labels:
+        manifest = read_manifest(root, label)
+        if manifest is not None and manifest.machine["versions"] != versions():
+            changed = [f"{k} {v}" for k, v in manifest.machine["versions"].items() if versions().get(k) != v]
             raise OutputError(
-                f"{root} holds another study ({_difference(earlier, study)} differs); choose a new folder"
+                f"sub-{label} in {root} was made with {', '.join(changed)}; go on with that, or choose a new folder"
             )
-        if dropped := set(earlier.labels) - set(study.labels):
-            raise OutputError(f"{root} holds subjects that this study has not: {', '.join(sorted(dropped))}")
-    needed, free = total_bytes(study), shutil.disk_usage(root).free
+
+
+def _has_room(root: Path, study: Study) -> None:
     present = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
-    if needed - present > free:
-        raise OutputError(
-            f"{root} has room for {free / 1e6:.0f} MB; about {(needed - present) / 1e6:.0f} MB are needed"
-        )
+    needed, free = total_bytes(study) - present, shutil.disk_usage(root).free
+    if needed > free:
+        raise OutputError(f"{root} has room for {free / 1e6:.0f} MB; about {needed / 1e6:.0f} MB are needed")
 
 
-def _only_ours(root: Path) -> bool:
-    """Tell whether an interrupted first write left nothing but our own unfinished files."""
-    return all(path.is_dir() or path.name.startswith(HIDDEN) for path in root.rglob("*"))
+def _not_ours(root: Path) -> list[str]:
+    """Names of what lies in a folder without a record, but for what a first write that was interrupted leaves."""
+    files = (path for path in root.rglob("*") if path.is_file() and not path.name.startswith(HIDDEN))
+    return sorted(str(path.relative_to(root)) for path in files if path.parent != root / MODELS)
 
 
 def _difference(earlier: Study, study: Study) -> str:

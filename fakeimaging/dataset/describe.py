@@ -87,7 +87,8 @@ def read_record(root: Path) -> dict[str, Any]:
     """
     try:
         content: dict[str, Any] = json.loads((root / RECORD).read_text())
-    except (OSError, ValueError):
+        _ = [run["model"] for session in content["study"]["sessions"] for run in session["runs"]]
+    except (OSError, ValueError, KeyError, TypeError):
         raise InputError(
             f"{root} is not a dataset written by fakeimaging: it has no readable {RECORD}", value=root
         ) from None

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fakeimaging.activity import engine
 from fakeimaging.activity.activity import Activity, network_truth, run_path
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.taps import Tap
@@ -78,7 +79,8 @@ class Dataset:
         made_by = as_model(wanted.model)
         taps = {name: self._tap(subject, where, wanted, name) for name in made_by.observables}
         person, parameters = self.subject(subject), made_by.parameters.parse(wanted.parameters)
-        setup = made_by.prepare(parameters, person.connectome, wanted.step or made_by.step)
+        _, step = engine.intervals(made_by, wanted.step or made_by.step)
+        setup = made_by.prepare(parameters, person.connectome, step)
         return Activity(
             person.streams.at(*run_path(task, run, session)), task, run, session, made_by.name, parameters,
             wanted.duration, taps, network_truth(setup, person.connectome.delays(wanted.speed)), made_by.references,

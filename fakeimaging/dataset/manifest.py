@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fakeimaging.core.files import Written, sha256_of, write_json
+from fakeimaging.core.files import UNREADABLE, Written, sha256_of, write_json
 from fakeimaging.core.provenance import fingerprint
 from fakeimaging.dataset.names import SOURCE, subject_folders
 
@@ -83,7 +82,7 @@ def _state(path: Path, entry: Written) -> str:
         return "missing"
     try:
         return "" if sha256_of(path) == entry.sha256 else "changed since it was written"
-    except (OSError, EOFError, zlib.error):
+    except UNREADABLE:
         return "cannot be read"
 
 

@@ -65,6 +65,15 @@ class Scan:
         return TRUTH / self.folder / f"{self.stem}_desc-clean_{self.suffix}.nii.gz"
 
     @property
+    def sidecar(self) -> PurePosixPath:
+        """What BIDS says of the observed image."""
+        return self.folder / f"{self.stem}_{self.suffix}.json"
+
+    def regional(self, name: str) -> PurePosixPath:
+        """Regional truth, such as ``regional_bold``."""
+        return self.source.with_name(f"{self.source.name}_{name.replace('_', '-')}.npy")
+
+    @property
     def source(self) -> PurePosixPath:
         """Start of the names of what BIDS has no name for: recipe and regional truth."""
         return SOURCE / f"sub-{self.subject}" / f"{self.stem}_{self.suffix}"
@@ -101,6 +110,11 @@ def truth_anat(subject: str, session: str | None, ending: str) -> PurePosixPath:
     """Return a file of anatomical truth; ``ending`` is the rest of its name."""
     folder = subject_folder(subject, session)
     return TRUTH / folder / "anat" / f"{'_'.join(folder.parts)}_{ending}"
+
+
+def table(subject: str, name: str) -> PurePosixPath:
+    """Return a table of a subject's structure: ``weights``, ``lengths`` or ``regions``."""
+    return SOURCE / f"sub-{subject}" / f"sub-{subject}_{name}.tsv"
 
 
 def subject_folders(root: Path, subject: str) -> list[Path]:

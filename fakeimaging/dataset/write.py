@@ -127,7 +127,7 @@ def _write_dseg(subject: Subject, session: str | None, grid: Grid, root: Path, m
 def _write_source(subject: Subject, root: Path, manifest: Manifest) -> None:
     folder, stem = SOURCE / f"sub-{subject.label}", f"sub-{subject.label}"
     for name, matrix in (("weights", subject.connectome.weights), ("lengths", subject.connectome.tract_lengths)):
-        path = folder / f"{stem}_{name}.tsv"
+        path = names.table(subject.label, name)
         columns = [region.name for region in subject.regions]
         manifest.add(path, write_tsv(root / path, columns, matrix.tolist()))
     columns = [
@@ -150,7 +150,7 @@ def _write_source(subject: Subject, root: Path, manifest: Manifest) -> None:
             zip(subject.regions, subject.native_centroids().round(3).tolist(), strict=True)
         )
     ]
-    path = folder / f"{stem}_regions.tsv"
+    path = names.table(subject.label, "regions")
     manifest.add(path, write_tsv(root / path, columns, rows))
     path = folder / f"{stem}_transform.json"
     transform = {"from": "native", "to": subject.anatomy.maps.space, "mm": subject.anatomy.to_template.tolist()}
@@ -186,7 +186,7 @@ def write_recording(recording: Recording, scan: Scan, root: Path, manifest: Mani
     path = scan.source.with_name(scan.source.name + "_recipe.json")
     manifest.add(path, write_json(root / path, recipe_of(recording)))
     for name, array in recording.truth.items():
-        path = scan.source.with_name(f"{scan.source.name}_{name.replace('_', '-')}.npy")
+        path = scan.regional(name)
         manifest.add(path, write_array(root / path, np.asarray(array, dtype=np.float32)))
 
 

@@ -25,14 +25,19 @@ from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Grid, centred_grid
 from fakeimaging.modalities.layers import Forward, Image, Recipe, Stage
 from fakeimaging.modalities.modality import Modality
-from fakeimaging.modalities.relaxation import TISSUES, Relaxation, relaxation_at_3t, spoiled_gradient_echo
+from fakeimaging.modalities.relaxation import (
+    GREY_SIGNAL,
+    REFERENCE,
+    Relaxation,
+    mixed,
+    relaxation_at_3t,
+    spoiled_gradient_echo,
+)
 from fakeimaging.modalities.stages import MAGNITUDE, QUANTISATION, THERMAL, slope_for
 from fakeimaging.structure.subject import Subject
 
 FIELD_OF_VIEW = (224.0, 224.0, 161.0)
 """mm, centred on the isocentre."""
-GREY_SIGNAL = 1000.0
-"""Receiver gain: pure grey matter has this signal with the default parameters, in image units."""
 DRIFT_PERIOD = 128.0
 """Shortest period of scanner drift in s: what the usual high-pass filter removes."""
 DRIFT_GRADIENT = 0.5
@@ -178,14 +183,11 @@ def _signal(tissue: Relaxation, p: BoldParameters) -> float:
 
 def _paint(subject: Subject, grid: Grid, signals: dict[str, float]) -> tuple[npt.NDArray[np.float32], Painting]:
     tissue = subject.anatomy.tissue(grid)
-    baseline = np.zeros(grid.shape, dtype=np.float32)
-    for name in TISSUES:
-        baseline += np.float32(signals[name]) * getattr(tissue, name)
+    baseline = mixed(tissue, signals)
     labels = subject.labels(grid)
     x, y, z = np.nonzero((labels > 0) & (tissue.grey > 0))
     grey = np.float32(signals["grey"]) * tissue.grey[x, y, z]
     voxel = np.ravel_multi_index((x, y, z), grid.shape)
-    baseline.flags.writeable = False
     return baseline, Painting(voxel, labels[x, y, z].astype(np.intp) - 1, z, grey)
 
 
@@ -258,11 +260,6 @@ MODALITY = Modality(
     references=(
         *hemodynamics.REFERENCES,
         Reference("Stephan et al.", 2007, "10.1016/j.neuroimage.2007.07.040", "BOLD output equation"),
-        Reference(
-            "Wansapura et al.",
-            1999,
-            "10.1002/(SICI)1522-2586(199904)9:4<531::AID-JMRI4>3.0.CO;2-L",
-            "relaxation at 3 T",
-        ),
+        REFERENCE,
     ),
 )

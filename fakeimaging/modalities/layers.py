@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.arrays import frozen
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.spaces import Grid
 
@@ -109,6 +110,10 @@ class Forward:
     reference: float
     baseline: npt.NDArray[np.float32]
     truth: Mapping[str, npt.NDArray]
+
+    def __post_init__(self) -> None:
+        for array in (self.baseline, *self.truth.values()):
+            frozen(array)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters
@@ -71,7 +72,8 @@ class Recording:
         if name not in self._recipes:
             stage = self._stage(name)
             rng = self.streams.at(name, "recipe").rng()
-            self._recipes[name] = stage.draw(self.forward, self.parameters, rng=rng)
+            drawn = stage.draw(self.forward, self.parameters, rng=rng)
+            self._recipes[name] = {k: frozen(v) if isinstance(v, np.ndarray) else v for k, v in drawn.items()}
         return self._recipes[name]
 
     def layer(self, name: str) -> Image:

@@ -7,11 +7,23 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.core.citations import Reference
+from fakeimaging.structure.anatomy import Tissue
+
 TISSUES = ("grey", "white", "csf")
+GREY_SIGNAL = 1000.0
+"""Receiver gain of every sequence: pure grey matter has this signal with its default parameters, in image units."""
+REFERENCE = Reference(
+    "Wansapura et al.", 1999, "10.1002/(SICI)1522-2586(199904)9:4<531::AID-JMRI4>3.0.CO;2-L", "relaxation at 3 T"
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,25 @@ def relaxation_at_3t() -> dict[str, Relaxation]:
         name: Relaxation(*(table[name][key]["value"] for key in ("t1", "t2_star", "proton_density")))
         for name in TISSUES
     }
+
+
+def mixed(tissue: Tissue, signals: Mapping[str, float]) -> npt.NDArray[np.float32]:
+    """Return the image of a sequence: the sum over tissues of fraction times signal.
+
+    Parameters
+    ----------
+    tissue : Tissue
+    signals : mapping of tissue to float
+        In image units.
+
+    Returns
+    -------
+    ndarray, shape tissue.grid.shape, float32
+    """
+    image = np.zeros(tissue.grid.shape, dtype=np.float32)
+    for name in TISSUES:
+        image += np.float32(signals[name]) * getattr(tissue, name)
+    return image
 
 
 def spoiled_gradient_echo(tissue: Relaxation, tr: float, flip_angle: float, echo_time: float) -> float:

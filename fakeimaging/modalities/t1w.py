@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-import numpy as np
 from pydantic import model_validator
 
 from fakeimaging.activity.activity import Activity
@@ -16,14 +15,12 @@ from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Grid, centred_grid
 from fakeimaging.modalities.layers import Forward, Image
 from fakeimaging.modalities.modality import Modality
-from fakeimaging.modalities.relaxation import TISSUES, MprageTiming, mprage, relaxation_at_3t
+from fakeimaging.modalities.relaxation import GREY_SIGNAL, REFERENCE, MprageTiming, mixed, mprage, relaxation_at_3t
 from fakeimaging.modalities.stages import BIAS, MAGNITUDE, QUANTISATION, THERMAL, slope_for
 from fakeimaging.structure.subject import Subject
 
 FIELD_OF_VIEW = (192.0, 240.0, 192.0)
 """mm, centred on the isocentre."""
-GREY_SIGNAL = 1000.0
-"""Receiver gain: pure grey matter has this signal with the default parameters, in image units."""
 N_ECHOES = 176
 
 
@@ -64,11 +61,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: T1wParamete
     p, gain = parameters, GREY_SIGNAL / _signals(T1wParameters())["grey"]
     signals = {name: gain * signal for name, signal in _signals(p).items()}
     grid, _ = geometry(p, 0.0)
-    tissue = subject.anatomy.tissue(grid)
-    image = np.zeros(grid.shape, dtype=np.float32)
-    for name in TISSUES:
-        image += np.float32(signals[name]) * getattr(tissue, name)
-    image.flags.writeable = False
+    image = mixed(subject.anatomy.tissue(grid), signals)
     clean = Image(grid, None, lambda v: image, slope_for(max(map(abs, signals.values()))))
     return Forward(clean, GREY_SIGNAL, image, {})
 
@@ -106,11 +99,6 @@ MODALITY = Modality(
     small={"voxel_size": 4.0},
     references=(
         Reference("Mugler and Brookeman", 1990, "10.1002/mrm.1910150117", "MPRAGE"),
-        Reference(
-            "Wansapura et al.",
-            1999,
-            "10.1002/(SICI)1522-2586(199904)9:4<531::AID-JMRI4>3.0.CO;2-L",
-            "relaxation at 3 T",
-        ),
+        REFERENCE,
     ),
 )

@@ -28,7 +28,7 @@ def _figure(n_columns: int, width: float = 3.2, height: float = 3.2) -> tuple[Fi
 
 
 def plot_connectome(subject: Subject) -> Figure:
-    """Draw regions and strongest tracts from above and from the left.
+    """Draw regions and strongest tracts from above and from the right.
 
     Parameters
     ----------

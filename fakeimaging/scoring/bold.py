@@ -25,15 +25,14 @@ SHORTEST = 10
 
 def score_bold(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     """Yield how well functional connectivity of the observed series agrees with that of the clean regions, and with the wiring."""
-    weights = np.loadtxt(_source(dataset, scan, "weights.tsv"), skiprows=1, delimiter="\t")
-    parameters = dataset.root / str(scan.raw).replace(".nii.gz", ".json")
-    tr = float(_json(parameters)["RepetitionTime"])
+    weights = np.loadtxt(dataset.root / names.table(scan.subject, "weights"), skiprows=1, delimiter="\t")
+    tr = float(json.loads((dataset.root / scan.sidecar).read_text())["RepetitionTime"])
     labels = dataset.root / names.dseg(scan.subject, dataset.study.sessions[0].label)
     series = fc.cleaned(fc.regional_series(dataset.root / scan.raw, labels, len(weights)), tr)
     snr = temporal_snr(dataset.root / scan.raw, labels)
     if series.shape[1] < SHORTEST:
         return
-    clean = fc.cleaned(np.load(dataset.root / scan.source.with_name(f"{scan.source.name}_regional-bold.npy")), tr)
+    clean = fc.cleaned(np.load(dataset.root / scan.regional("regional_bold")), tr)
     estimate, truth = fc.connectivity(series), fc.connectivity(clean)
     stream = Streams(dataset.study.seed or 0).at("score", scan.stem)
 
@@ -58,12 +57,3 @@ def temporal_snr(image: Path, labels: Path) -> float:
     inside = np.asarray(resample_to_img(str(labels), series, interpolation="nearest").dataobj) > 0
     data = np.asarray(series.dataobj)[inside]
     return float(np.median(data.mean(axis=1) / np.maximum(data.std(axis=1), 1e-9)))
-
-
-def _source(dataset: Dataset, scan: Scan, ending: str) -> Path:
-    return dataset.root / names.SOURCE / f"sub-{scan.subject}" / f"sub-{scan.subject}_{ending}"
-
-
-def _json(path: Path) -> dict[str, float]:
-    content: dict[str, float] = json.loads(path.read_text())
-    return content

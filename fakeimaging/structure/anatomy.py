@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.arrays import frozen
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Affine, Grid, centred_grid, pose
 from fakeimaging.structure.template import TissueMaps
@@ -70,8 +71,7 @@ def _fractions(array: npt.NDArray[np.uint8], anatomy: Anatomy, grid: Grid) -> np
     samples = resample(array, anatomy.maps.grid, grid.finer(factor), anatomy.to_template, order=1)
     samples /= 255
     fractions = samples if factor == 1 else blocks_of(samples, factor).mean(axis=-1, dtype=np.float32)
-    fractions.flags.writeable = False
-    return fractions
+    return frozen(fractions)
 
 
 def resample(
@@ -130,7 +130,7 @@ def random_pose(parameters: Pose, centre: npt.ArrayLike, *, rng: np.random.Gener
     shift = parameters.shift_sd * rng.standard_normal(3)
     size = np.exp(parameters.size_sd * rng.standard_normal(3))
     to_native = pose(angles, size, shift) @ pose(np.zeros(3), np.ones(3), -np.asarray(centre))
-    return np.asarray(np.linalg.inv(to_native))
+    return frozen(np.asarray(np.linalg.inv(to_native)))
 
 
 def ellipsoid_maps() -> TissueMaps:
@@ -144,5 +144,5 @@ def ellipsoid_maps() -> TissueMaps:
     radius = np.linalg.norm(points / np.array([68.0, 86.0, 64.0]), axis=-1)
     white, cortex, brain = (np.clip((edge - radius) / 0.05 + 0.5, 0, 1) for edge in (0.70, 0.95, 1.0))
     grey, fluid = cortex - white, brain - cortex
-    as_map = [np.rint(255 * fraction).astype(np.uint8) for fraction in (grey, white, fluid)]
+    as_map = [frozen(np.rint(255 * fraction).astype(np.uint8)) for fraction in (grey, white, fluid)]
     return TissueMaps("tiny", grid, *as_map)

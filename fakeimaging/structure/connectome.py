@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.parameters import Parameters, parameter
@@ -74,8 +75,7 @@ class Connectome:
         for name in ("weights", "tract_lengths"):
             matrix = _numbers(name, getattr(self, name))
             _check(name, matrix)
-            matrix.flags.writeable = False
-            object.__setattr__(self, name, matrix)
+            object.__setattr__(self, name, frozen(matrix))
         if self.weights.shape != self.tract_lengths.shape:
             raise InputError(f"`weights` is {self.weights.shape} and `tract_lengths` is {self.tract_lengths.shape}")
         if not self.weights.any():

@@ -15,6 +15,7 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.arrays import frozen
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import Affine, Grid, apply_affine, centred_grid
 from fakeimaging.structure.anatomy import blocks_of, resample
@@ -92,7 +93,8 @@ class Parcellation:
         """
         factor = int(np.ceil(grid.voxel_size.max() / (2.0 * self.grid.voxel_size.max())))
         samples = resample(self.labels, self.grid, grid.finer(factor), to_template, order=0).astype(np.uint16)
-        return samples if factor == 1 else _most_frequent(blocks_of(samples, factor), len(self.regions))
+        labels = samples if factor == 1 else _most_frequent(blocks_of(samples, factor), len(self.regions))
+        return frozen(labels)
 
 
 def _most_frequent(samples: npt.NDArray[np.uint16], n_regions: int) -> npt.NDArray[np.uint16]:
@@ -121,8 +123,7 @@ def _shipped() -> Parcellation:
     image = nib.Nifti1Image.from_bytes(_gunzip((folder / "parcellation_dseg.nii.gz").read_bytes()))
     rows = csv.DictReader(io.StringIO((folder / "parcellation_dseg.tsv").read_text()), delimiter="\t")
     labels = np.asarray(image.dataobj).astype(np.uint16)
-    labels.flags.writeable = False
-    return Parcellation(SPACE, Grid(labels.shape, image.affine), labels, tuple(_region(row) for row in rows))
+    return Parcellation(SPACE, Grid(labels.shape, image.affine), frozen(labels), tuple(_region(row) for row in rows))
 
 
 def _gunzip(data: bytes) -> bytes:
@@ -155,7 +156,7 @@ def grow_template_parcellation(n_regions: int) -> Parcellation:
 
 def _mirrored(labels: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
     """Give the right half the mirror image of the left (the template is symmetric); the midline plane is the right half's."""
-    half = len(labels) // 2
+    half, labels = len(labels) // 2, labels.copy()
     left = labels[:half]
     # Seeds alternate left, right: the mirror region of label 1 is 2, of 3 is 4 ...
     labels[len(labels) - half :] = np.where(left > 0, (left - 1 ^ 1) + 1, 0)[::-1]
@@ -294,8 +295,7 @@ def _assemble(labels: npt.NDArray[np.uint16], maps: TissueMaps, seeds: tuple[See
         )
         for name, seed, centroid, volume in zip(names, seeds, centroids.tolist(), volumes, strict=True)
     )
-    labels.flags.writeable = False
-    return Parcellation(maps.space, maps.grid, labels, regions)
+    return Parcellation(maps.space, maps.grid, frozen(labels), regions)
 
 
 def centroids_of(labels: npt.NDArray[np.uint16], grid: Grid, n_regions: int) -> npt.NDArray[np.float64]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import Grid
@@ -66,9 +67,7 @@ def template_maps() -> TissueMaps:
     head, _ = _read_map("t1")
     tissue = grey.astype(np.int16) + white
     csf = np.where((head > 0) | (tissue > 0), np.maximum(255 - tissue, 0), 0).astype(np.uint8)
-    for array in (grey, white, csf):
-        array.flags.writeable = False
-    return TissueMaps(SPACE, Grid(grey.shape, affine), grey, white, csf)
+    return TissueMaps(SPACE, Grid(grey.shape, affine), frozen(grey), frozen(white), frozen(csf))
 
 
 @lru_cache(maxsize=1)

@@ -100,9 +100,10 @@ def check_modality(modality: str | Modality, *, subject: Subject | None = None, 
     )
     _check_parameters(chosen.parameters, chosen.name)
     person = subject or tiny_subject()
-    activity = short_activity() if chosen.images == "function" else None
+    run = short_activity() if subject is None else simulate_activity(subject, model="linear", duration=20.0)
+    activity = run if chosen.images == "function" else None
     first = acquire(chosen, person, activity, **parameters)
-    _check_images(first)
+    _check_images(first, person, run.duration)
     _check_streams(
         first,
         acquire(chosen, person, activity, **parameters),
@@ -114,9 +115,8 @@ def check_modality(modality: str | Modality, *, subject: Subject | None = None, 
         _check_baseline(acquire(chosen, person, constant_activity(activity), **parameters))
 
 
-def _check_images(recording: Recording) -> None:
+def _check_images(recording: Recording, subject: Subject, duration: float) -> None:
     name = recording.modality.name
-    duration = short_activity().duration
     grid, clock = recording.modality.geometry(recording.parameters, duration)
     for what, image in (("clean", recording.clean), ("observed", recording.observed)):
         volume = image.make(0)
@@ -132,7 +132,7 @@ def _check_images(recording: Recording) -> None:
         _demand(np.abs(volume).max() / image.slope < 32767.5, f"{name}: {what} does not fit int16 at its slope")
     for key, array in recording.truth.items():
         _demand(
-            np.isfinite(array).all() and len(array) == tiny_subject().n_regions,
+            np.isfinite(array).all() and len(array) == subject.n_regions,
             f"{name}: truth '{key}' is not one finite row a region",
         )
     _demand(recording.modality.images != "function" or recording.truth, f"{name}: no truth beside the clean image")

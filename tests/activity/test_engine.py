@@ -157,3 +157,46 @@ def test_a_step_that_nearly_divides_is_made_exact():
     exact = fi.simulate_activity(tiny_subject(), model="linear", duration=2.0, step=0.01 / 3)
     assert (activity.tap("rate").samples == exact.tap("rate").samples).all()
     assert activity.tap("rate").clock.n == 2200
+
+
+TWO_NOISES = """
+from fakeimaging import Model, Observable, Parameters, parameter
+class P(Parameters):
+    tau: float = parameter(0.01, unit="s")
+def drift(x, y, z, tau):
+    return (-x / tau, -y / tau, -z / tau)
+def diffusion():
+    return (1.0, 1.0, 1.0)
+def rate(x):
+    return x
+def second(y):
+    return y
+def third(z):
+    return z
+MODEL = Model(name="three", parameters=P, states=("x", "y", "z"), coupled=(), drift=drift, driven=(("x", 0), ("y", 1), ("z", 2)),
+    diffusion=diffusion, transient=0.0,
+    observables={"rate": Observable(rate, "Hz", 1000.0), "y": Observable(second, "1", 1000.0), "z": Observable(third, "1", 1000.0)})
+"""
+
+
+def test_several_noises_of_a_region_are_independent_and_as_strong_as_asked(tmp_path):
+    (tmp_path / "three.py").write_text(TWO_NOISES)
+    activity = fi.simulate_activity(tiny_subject(), model=tmp_path / "three.py", duration=100.0)
+    series = np.array([activity.tap(name).samples[:, i] for name in ("rate", "y", "z") for i in range(10)]).astype(
+        float
+    )
+    n = series.shape[1] * 1e-3 / (2 * 0.01)
+    assert np.abs(np.corrcoef(series)[np.triu_indices(30, 1)]).max() < 4.5 / np.sqrt(n)
+    # Euler with step h: variance tau / 2 / (1 - h / (2 tau)).
+    assert series.var(axis=1) == pytest.approx(0.005 / 0.95, rel=5 * np.sqrt(2 / n))
+
+
+def test_taps_start_when_the_dropped_steps_are_over():
+    weights, lags = random_network(6)
+    model = MODELS.get("linear")
+    setup = fi.Setup(weights, {"x": 0.0})
+    kernel = engine.build(model, model.parameters(baseline=0.0), setup)
+    taps = {"rate": np.zeros((50, 5), dtype=np.float32)}
+    engine.run(kernel, setup, lags * STEP, engine.Schedule(STEP, 513, 500), taps, streams=Streams(4))
+    every_step = run_linear(weights, lags * STEP, 1013, streams=Streams(4))
+    np.testing.assert_allclose(taps["rate"], every_step[513:].reshape(50, 10, 5).mean(axis=1), rtol=1e-4, atol=1e-6)

@@ -16,7 +16,7 @@ import pytest
 import fakeimaging as fi
 from fakeimaging.core.errors import FakeImagingError, InputError, OutputError
 from fakeimaging.core.files import HIDDEN
-from fakeimaging.dataset import cohort
+from fakeimaging.dataset import cohort, describe
 from fakeimaging.dataset.plan import total_bytes
 from fakeimaging.dataset.verify import verify
 from tests.conftest import environment, tree
@@ -353,3 +353,81 @@ def test_recompressing_a_file_changes_nothing(tiny_dataset, tmp_path):
     path = out / "sub-01/anat/sub-01_T1w.nii.gz"
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 9))
     assert verify(out, "01").problems == ()
+
+
+def test_a_crash_between_the_model_files_and_the_record_is_mended(tiny_study, tmp_path, monkeypatch):
+    source = (Path(fi.__file__).parent / "activity/models/linear.py").read_text()
+    (tmp_path / "mine.py").write_text(source)
+    tiny_study["sessions"][0]["runs"][0]["model"] = str(tmp_path / "mine.py")
+    out, real = tmp_path / "out", describe.write_json
+    monkeypatch.setattr(describe, "write_json", lambda path, content: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fi.simulate_study(tiny_study, out)
+    assert [path.name for path in out.rglob("*") if path.is_file()] == ["mine.py"]
+    monkeypatch.setattr(describe, "write_json", real)
+    (out / f"{HIDDEN}README").write_text("half")
+    assert fi.simulate_study(tiny_study, out).subjects == ("01", "02")
+    assert not list(out.glob(f"{HIDDEN}*"))
+
+
+def test_other_versions_do_not_go_on_with_a_dataset(tiny_dataset, tiny_study, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(tiny_dataset, out)
+    manifest = out / "sourcedata/fakeimaging/sub-01/manifest.json"
+    content = json.loads(manifest.read_text())
+    content["machine"]["versions"]["numpy"] = "1.0"
+    manifest.write_text(json.dumps(content))
+    before = tree(out)
+    with pytest.raises(OutputError, match="sub-01 in .* was made with numpy 1.0"):
+        fi.simulate_study({**tiny_study, "subjects": 3}, out)
+    assert tree(out) == before
+
+
+def test_what_is_written_already_needs_no_room(tiny_dataset, tiny_study, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    shutil.copytree(tiny_dataset, out)
+    present = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    left = total_bytes(fi.load(out).study) - present
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, left))
+    fi.simulate_study(tiny_study, out)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, left - 1))
+    with pytest.raises(OutputError, match="has room"):
+        fi.simulate_study(tiny_study, out)
+
+
+@pytest.mark.parametrize("content", ["[]", '{"study": {}}', "{", '{"study": {"sessions": [{"runs": [1]}]}}'])
+def test_a_damaged_record_is_no_dataset(tmp_path, content):
+    (tmp_path / "sourcedata/fakeimaging").mkdir(parents=True)
+    (tmp_path / "sourcedata/fakeimaging/record.json").write_text(content)
+    with pytest.raises(InputError, match="not a dataset written by fakeimaging"):
+        fi.load(tmp_path)
+
+
+def test_a_file_that_cannot_be_decompressed_is_named(tiny_dataset, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(tiny_dataset, out)
+    path = out / "sub-01/anat/sub-01_T1w.nii.gz"
+    data = bytearray(path.read_bytes())
+    data[200:260] = bytes(60)
+    path.write_bytes(data)
+    assert any("sub-01_T1w.nii.gz: c" in line for line in verify(out, "01").problems)
+
+
+def test_speed_and_step_of_a_run_come_back(tiny_study, tmp_path):
+    tiny_study["sessions"][0]["runs"][0] |= {"speed": 3.0, "step": 0.002, "duration": 5.0}
+    tiny_study["sessions"][0]["acquisitions"] = tiny_study["sessions"][0]["acquisitions"][1:]
+    dataset = fi.simulate_study({**tiny_study, "subjects": 1}, tmp_path / "out")
+    expected = dataset.subject("01").connectome.tract_lengths / 3000
+    np.testing.assert_allclose(dataset.activity("01").truth["delays"], expected)
+
+
+def test_shared_arrays_are_read_only(tiny_dataset):
+    dataset = fi.load(tiny_dataset)
+    subject, bold = dataset.subject("01"), dataset.recording("01", "bold")
+    arrays = [
+        subject.anatomy.maps.grey, subject.anatomy.to_template, subject.labels(bold.clean.grid), subject.parcellation.labels,
+        subject.anatomy.tissue(bold.clean.grid).grey, subject.connectome.weights, dataset.activity("01").truth["delays"],
+        dataset.activity("01").tap("rate").samples, bold.truth["regional_bold"], bold.forward.baseline,
+        bold.recipe("drift")["coefficients"], bold.clean.grid.affine,
+    ]  # fmt: skip
+    assert [array.flags.writeable for array in arrays] == [False] * len(arrays)

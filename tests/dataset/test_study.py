@@ -1,4 +1,5 @@
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -139,6 +140,8 @@ def test_unreadable_files_are_named(tmp_path):
 def test_small_and_only_keep_a_sound_study():
     study = fi.read_study()
     small, bold = study.small(), study.only(["bold"])
+    assert [scan.parameters["voxel_size"] for scan in small.sessions[0].acquisitions] == [4.0, 7.0]
+    assert fi.read_study(overrides=["runs.duration=5.0"]).small().sessions[0].runs[0].duration == 5.0
     wished = fi.read_study(overrides=["bold.voxel_size=20.0", "runs.duration=90.0"], small=True)
     assert (wished.sessions[0].acquisitions[1].parameters["voxel_size"], wished.sessions[0].runs[0].duration) == (
         20.0,
@@ -171,3 +174,16 @@ def test_no_content_whatever_gives_anything_but_our_errors(content):
     except FakeImagingError:
         return
     assert fi.Study.check(study.content()) == study
+
+
+def test_two_model_files_of_one_name_are_refused(tmp_path):
+    source = (Path(fi.__file__).parent / "activity/models/linear.py").read_text()
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(source)
+    content = tomllib.loads(HEAD + BODY)
+    runs = content["sessions"][0]["runs"]
+    runs[0]["model"] = str(tmp_path / "a/mine.py")
+    runs.append({"task": "other", "model": str(tmp_path / "b/mine.py")})
+    with pytest.raises(ParameterError, match="two model files share a name"):
+        fi.Study.check(content)

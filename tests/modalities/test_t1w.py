@@ -117,3 +117,21 @@ def test_tissues_of_opposite_sign_cancel_in_a_voxel():
 def test_a_volume_beyond_the_last_is_an_index_error():
     with pytest.raises(IndexError, match="volume 1 of an image of 1"):
         fi.acquire("t1w", tiny_subject(), voxel_size=8.0).observed.volume(1)
+
+
+def test_the_gain_is_that_of_the_default_sequence():
+    default, fast = (fi.acquire("t1w", tiny_subject(), voxel_size=4.0, tr=tr) for tr in (2.3, 1.6))
+    grey = tiny_subject().anatomy.tissue(default.clean.grid).grey > 0.999
+    assert default.clean.volume(0)[grey].mean() == pytest.approx(1000, rel=2e-3)
+    shot = [mprage(relaxation_at_3t()["grey"], MprageTiming(tr, 0.9, 0.007, 9.0, 176)) for tr in (2.3, 1.6)]
+    assert fast.clean.volume(0)[grey].mean() == pytest.approx(1000 * shot[1] / shot[0], rel=2e-3)
+    assert default.recipe("thermal") == fast.recipe("thermal")
+
+
+def test_quantisation_clips_at_the_largest_step():
+    scan = fi.acquire("t1w", tiny_subject(), voxel_size=8.0, snr=1.0, off=["bias"])
+    loud = scan.modality.observe[-1].act(
+        np.array([1e9, -1e9, 10.0]), scan.forward, scan.recipe("quantisation"), 0, rng=None
+    )
+    slope = scan.recipe("quantisation")["slope"]
+    assert loud == pytest.approx([8191 * slope, -8191 * slope, np.rint(10 / slope) * slope])

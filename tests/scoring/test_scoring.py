@@ -4,6 +4,7 @@ import shutil
 import nibabel as nib
 import numpy as np
 import pytest
+from nilearn.image import resample_to_img
 
 import fakeimaging as fi
 from fakeimaging.core.errors import InputError, UnknownNameError
@@ -23,6 +24,51 @@ def test_connectivity_is_recovered_and_beats_chance(scored):
         assert row.estimate > max(0.6, row.chance)
         assert row.error == pytest.approx(row.estimate - row.truth)
         assert row.n == 45
+
+
+@pytest.fixture(scope="module")
+def long_dataset(tmp_path_factory):
+    """A run of 160 s, in which the high-pass filter acts, of a network with tracts to leave out."""
+    out = tmp_path_factory.mktemp("long") / "dataset"
+    study = {
+        "seed": 11,
+        "subject": {"anatomy": "tiny"},
+        "sessions": [
+            {
+                "runs": [{"duration": 160.0, "model": "linear"}],
+                "acquisitions": [{"modality": "bold", "task": "rest", "voxel_size": 7.0, "tr": 1.6}],
+            }
+        ],
+    }
+    return fi.simulate_study(study, out)
+
+
+def test_the_rows_of_a_bold_series_are_what_their_names_say(long_dataset):
+    root, subject, bold = long_dataset.root, long_dataset.subject("01"), long_dataset.recording("01", "bold")
+    basis = [np.ones(100), np.arange(100) - 49.5, *(np.cos(np.pi * k * (np.arange(100) + 0.5) / 100) for k in (1, 2))]
+    q, _ = np.linalg.qr(np.stack(basis, axis=1))
+
+    def fc_of(series):
+        return np.corrcoef(series - series @ q @ q.T)
+
+    voxels = bold.observed.to_array().astype(float)
+    dseg = nib.load(root / "derivatives/fakeimaging-truth/sub-01/anat/sub-01_seg-fakeimaging_dseg.nii.gz")
+    on_grid = np.asarray(resample_to_img(dseg, bold.observed.to_nifti(), interpolation="nearest").dataobj)
+    seen = np.stack([voxels[on_grid == i + 1].mean(axis=0) for i in range(10)])
+    estimate, truth = fc_of(seen), fc_of(bold.truth["regional_bold"])
+    pairs = np.triu_indices(10, 1)
+    weights = subject.connectome.weights[pairs]
+    tracts, log_weights = weights > 0, np.log(np.where(weights > 0, weights, 1))
+
+    recovered, wired = fi.score.score_dataset(long_dataset)
+    assert 0 < tracts.sum() < 45
+    assert (recovered.n, wired.n) == (45, tracts.sum())
+    assert recovered.truth == 1
+    assert recovered.estimate == pytest.approx(np.corrcoef(estimate[pairs], truth[pairs])[0, 1], abs=2e-3)
+    expected = [np.corrcoef(matrix[pairs][tracts], log_weights[tracts])[0, 1] for matrix in (estimate, truth)]
+    assert (wired.estimate, wired.truth) == pytest.approx(expected, abs=5e-3)
+    tsnr = np.median((voxels.mean(axis=-1) / voxels.std(axis=-1))[on_grid > 0])
+    assert recovered.snr == wired.snr == pytest.approx(tsnr, rel=1e-3)
 
 
 def test_estimates_do_not_read_the_truth(tiny_dataset, tmp_path, scored):

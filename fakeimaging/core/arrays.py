@@ -1,0 +1,21 @@
+"""Arrays that are shared are read-only."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy.typing as npt
+
+A = TypeVar("A", bound=npt.NDArray)
+
+
+def frozen(array: A) -> A:
+    """Make an array of ours read-only and return it.
+
+    Examples
+    --------
+    >>> frozen(np.zeros(3)).flags.writeable
+    False
+    """
+    array.flags.writeable = False
+    return array
