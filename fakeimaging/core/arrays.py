@@ -14,6 +14,7 @@ def frozen(array: A) -> A:
 
     Examples
     --------
+    >>> import numpy as np
     >>> frozen(np.zeros(3)).flags.writeable
     False
     """
