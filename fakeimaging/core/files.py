@@ -17,7 +17,7 @@ from isal import igzip, igzip_lib, isal_zlib
 HIDDEN = ".fakeimaging-tmp-"
 """Prefix of files that are being written; what a crash leaves behind carries it."""
 
-UNREADABLE: tuple[type[Exception], ...] = (OSError, EOFError, isal_zlib.error, igzip_lib.IsalError)
+UNREADABLE: tuple[type[Exception], ...] = (OSError, EOFError, isal_zlib.error, igzip_lib.IsalError)  # type: ignore[assignment]
 """What reading a damaged file raises."""
 
 
