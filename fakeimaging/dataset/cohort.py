@@ -102,12 +102,14 @@ def _claimed(root: Path) -> Iterator[None]:
         raise OutputError(f"cannot use {root} as a folder: {error.strerror}") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
     except BlockingIOError:
-        raise OutputError(f"another run is writing to {root}") from None
-    finally:
         os.close(handle)
+        raise OutputError(f"another run is writing to {root}") from None
+    try:
+        yield
+    finally:
         _remove_if_empty(root)
+        os.close(handle)
 
 
 def _remove_if_empty(root: Path) -> None:

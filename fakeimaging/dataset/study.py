@@ -252,6 +252,8 @@ def _override(content: dict[str, Any], override: str) -> None:
         *path, last = rest
         for step in path:
             place = place.setdefault(step, {})
+            if not isinstance(place, dict):
+                raise InputError(f"`{key.strip()}`: `{step}` is {place!r} and has no keys below it", value=override)
         place[last] = _value(text.strip())
 
 
