@@ -215,6 +215,10 @@ def test_a_file_in_place_of_the_folder_and_a_second_run_are_refused(tmp_path, ti
         fi.simulate_study(tiny_study, tmp_path / "file")
     with cohort._claimed(tmp_path / "busy"), pytest.raises(OutputError, match="another run is writing"):
         fi.simulate_study(tiny_study, tmp_path / "busy")
+    with cohort._claimed(tmp_path / "empty"):
+        with pytest.raises(OutputError, match="another run is writing"):
+            fi.simulate_study(tiny_study, tmp_path / "empty")
+        assert (tmp_path / "empty").is_dir()
 
 
 def test_too_little_room_is_told_before_anything_runs(tmp_path, tiny_study, monkeypatch):

@@ -119,7 +119,10 @@ def test_overrides_reach_study_runs_and_modalities():
     [
         ("tr", "key=value"),
         ("=3", "key=value"),
-        ("pet.tr=1", "pet"),
+        ("pet.tr=1", "`pet.tr`: no such key"),
+        ("bld.tr=1", "did you mean 'bold'"),
+        ("dmf.loop_gain=1", "no such key"),
+        ("seed.x=3", "`seed.x`: `seed` is 20261122 and has no keys below it"),
         ("bold.rt=1", "did you mean 'tr'"),
         ("sed=3", "did you mean 'seed'"),
     ],
