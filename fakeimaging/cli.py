@@ -220,16 +220,15 @@ def _amounts(study: Study, jobs: int) -> str:
     """What the study takes: room and time."""
     from fakeimaging.dataset.plan import total_bytes, total_seconds
 
-    size, seconds = total_bytes(study) / 1e6, total_seconds(study, jobs)
+    size = total_bytes(study) / 1e6
     room = f"{size:.0f} MB" if size < 1e4 else f"{size / 1e3:.0f} GB"
-    time = (
-        f"{seconds:.0f} s"
-        if seconds < 300
-        else f"{seconds / 60:.0f} min"
-        if seconds < 2e4
-        else f"{seconds / 3600:.0f} h"
-    )
-    return f"up to {room}, about {time} with {_count(jobs, 'worker')}"
+    return f"up to {room}, about {_duration(total_seconds(study, jobs))} with {_count(jobs, 'worker')}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 300:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 20_000 else f"{seconds / 3600:.0f} h"
 
 
 def _floor(text: str) -> tuple[str, float]:

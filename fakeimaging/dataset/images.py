@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import Receipt, Written, writing
 from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.layers import Image
@@ -46,14 +47,29 @@ def header(grid: Grid, n_volumes: int | None, step: float, dtype: str, slope: fl
 
 
 def write_image(path: Path, image: Image) -> Written:
-    """Write an image to ``.nii.gz`` as int16 steps of its slope, one volume in memory at a time."""
+    """Write an image to ``.nii.gz`` as int16 steps of its slope, one volume in memory at a time.
+
+    Raises
+    ------
+    InputError
+        If a volume is complex or does not fit int16 at this slope.
+    """
     receipt = Receipt()
     n_volumes, step = (image.clock.n, image.clock.step) if image.clock is not None else (None, 0.0)
     with writing(path, receipt) as file:
         file.write(header(image.grid, n_volumes, step, "int16", image.slope))
         for volume in image.volumes():
-            file.write(np.rint(volume / np.float32(image.slope)).astype("<i2").tobytes(order="F"))
+            file.write(_steps(volume, image.slope, path).tobytes(order="F"))
     return receipt.result
+
+
+def _steps(volume: npt.NDArray, slope: float, path: Path) -> npt.NDArray[np.int16]:
+    if np.iscomplexobj(volume):
+        raise InputError(f"{path.name}: a complex image cannot be written; take its magnitude first", value=path)
+    steps = np.rint(volume / np.float32(slope))
+    if not np.abs(steps).max() <= np.iinfo(np.int16).max:
+        raise InputError(f"{path.name}: values do not fit int16 in steps of {slope:g}", value=path)
+    return steps.astype("<i2")
 
 
 def write_labels(path: Path, labels: npt.NDArray[np.uint16], grid: Grid) -> Written:

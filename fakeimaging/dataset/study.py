@@ -20,6 +20,8 @@ from fakeimaging.core.parameters import Parameters, dotted, parameter
 from fakeimaging.core.provenance import digest
 from fakeimaging.core.streams import fresh_seed
 from fakeimaging.modalities import MODALITIES
+from fakeimaging.modalities.modality import Modality
+from fakeimaging.modalities.stages import MAGNITUDE, THERMAL
 from fakeimaging.structure.subject import SubjectParameters, legal_label
 
 SMALL_DURATION = 60.0
@@ -294,15 +296,22 @@ def _check_model(run: Mapping[str, Any], where: str) -> None:
 
 def _check_scan(scan: Mapping[str, Any], where: str) -> None:
     modality, values = MODALITIES.get(str(scan["modality"])), scan.get("parameters", {})
+    problems: list[str] = []
     if isinstance(values, dict):
-        modality.parameters.parse(values, where=where)
-    stages = {stage.name for stage in modality.observe}
+        problems += _attempt(where, lambda: modality.parameters.parse(values, where=where))
     off = scan.get("off", ())
-    for name in off if isinstance(off, list) else ():
+    problems += _off_problems(modality, off, f"{where}.off") if isinstance(off, list) else []
+    if problems:
+        raise ParameterError(problems)
+
+
+def _off_problems(modality: Modality, off: list[Any], key: str) -> Iterator[str]:
+    stages = {stage.name for stage in modality.observe}
+    for name in off:
         if name not in stages:
-            raise ParameterError(
-                [f"`{where}.off`: {modality.name} has no stage '{name}'; allowed: {', '.join(sorted(stages))}"]
-            )
+            yield f"`{key}`: {modality.name} has no stage '{name}'; allowed: {', '.join(sorted(stages))}"
+    if MAGNITUDE.name in off and THERMAL.name in stages.difference(off):
+        yield f"`{key}`: without '{MAGNITUDE.name}' the image is complex, and files hold real numbers; add '{THERMAL.name}'"
 
 
 def _cross_problems(study: Study) -> Iterator[str]:

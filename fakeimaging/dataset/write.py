@@ -178,7 +178,7 @@ def write_recording(recording: Recording, scan: Scan, root: Path, manifest: Mani
     keys = raw_sidecar(recording, scan)
     _sidecar(scan.raw, keys, root, manifest)
     about_truth = {
-        "SkullStripped": False,
+        "SkullStripped": True,  # there is no head around the brain yet
         "Description": "the image without any noise or artefact",
         "Sources": [f"bids:raw:{scan.raw}"],
     }

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -17,6 +18,7 @@ import fakeimaging as fi
 from fakeimaging.core.errors import FakeImagingError, InputError, OutputError
 from fakeimaging.core.files import HIDDEN
 from fakeimaging.dataset import cohort, describe
+from fakeimaging.dataset.images import write_image
 from fakeimaging.dataset.plan import total_bytes
 from fakeimaging.dataset.verify import verify
 from tests.conftest import environment, tree
@@ -435,3 +437,22 @@ def test_shared_arrays_are_read_only(tiny_dataset):
         bold.recipe("drift")["coefficients"], bold.clean.grid.affine,
     ]  # fmt: skip
     assert [array.flags.writeable for array in arrays] == [False] * len(arrays)
+
+
+@pytest.mark.parametrize(
+    ("factor", "message"), [(1j, "complex image"), (1e6, "do not fit int16"), (np.nan, "do not fit int16")]
+)
+def test_what_an_int16_file_cannot_hold_is_refused_and_leaves_no_file(tmp_path, factor, message):
+    scan = fi.acquire("t1w", fi.make_subject("01", seed=1, anatomy="tiny"), voxel_size=8.0)
+    image = replace(scan.clean, make=lambda v: scan.clean.volume(v) * factor)
+    with pytest.raises(InputError, match=message):
+        write_image(tmp_path / "x.nii.gz", image)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_scan_without_magnitude_and_noise_is_written_with_its_sign(tiny_study, tmp_path):
+    tiny_study["sessions"][0]["acquisitions"] = [
+        {"modality": "t1w", "voxel_size": 8.0, "tr": 5.0, "flip_angle": 5.0, "off": ["thermal", "magnitude", "bias"]}
+    ]
+    fi.simulate_study({**tiny_study, "subjects": 1}, tmp_path / "out")
+    assert nib.load(tmp_path / "out/sub-01/anat/sub-01_T1w.nii.gz").get_fdata().min() < 0

@@ -43,6 +43,7 @@ def test_all_problems_of_a_file_come_at_once():
     assert "`sessions[0].acquisitions[0].voxelsize`: no such key; did you mean 'voxel_size'?" in found
     assert "`sessions[0].runs[0].duration`: -1 s is outside [1, 36000]" in found
     assert "`sessions[0].runs[0].model`: no model called 'dmff'; did you mean 'dmf'?" in found
+    assert "`sessions[0].acquisitions[0].off`: bold has no stage 'thermic'" in found
     assert "`seed`: 'one' is not a whole number" in found
 
 
@@ -67,6 +68,11 @@ def test_all_problems_of_a_file_come_at_once():
         ("seed = 1", "seed = -1", "`seed`: -1 is outside [0,"),
         ('task = "rest"\nduration', 'task = "re-st"\nduration', "BIDS labels"),
         ("tr = 2.0", "off = ['thermic']", "bold has no stage 'thermic'"),
+        (
+            "tr = 2.0",
+            "off = ['magnitude']",
+            "`sessions[0].acquisitions[0].off`: without 'magnitude' the image is complex",
+        ),
         ("duration = 40.0", "duration = 40.0\n[[sessions.runs]]\ntask = 'rest'", "task 'rest', run 1 is there twice"),
         (
             "[[sessions]]",

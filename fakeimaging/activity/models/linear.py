@@ -77,6 +77,6 @@ MODEL = Model(
     observables={"rate": Observable(rate, "Hz", 100.0)},
     prepare=prepare,
     references=(
-        Reference("Galan", 2008, "10.1371/journal.pone.0002148", "linear network whose connectome sets its covariance"),
+        Reference("Galán", 2008, "10.1371/journal.pone.0002148", "linear network whose connectome sets its covariance"),
     ),
 )
