@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.arrays import frozen
 from fakeimaging.core.errors import InputError
 
 
@@ -60,3 +61,56 @@ class Clock:
     def index(self, time: float) -> int:
         """Return the number of samples before ``time`` (seconds)."""
         return min(max(0, math.ceil((time - self.start) / self.step - 1e-9)), self.n)
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Consecutive time frames of unequal length, as a PET scan has them.
+
+    Parameters
+    ----------
+    durations : array_like, shape (n,)
+        Seconds, each above 0; a frame starts where the last one ends.
+    start : float
+        Start of the first frame in s.
+
+    Examples
+    --------
+    >>> frames = Frames([10.0, 10.0, 30.0])
+    >>> frames.starts, frames.times
+    (array([ 0., 10., 20.]), array([ 5., 15., 35.]))
+    """
+
+    durations: npt.NDArray[np.float64]
+    start: float = 0.0
+
+    def __post_init__(self) -> None:
+        durations = np.array(self.durations, dtype=float)
+        if durations.ndim != 1 or not len(durations) or not (np.isfinite(durations) & (durations > 0)).all():
+            raise InputError("the durations of frames are one or more numbers above 0 s", value=self.durations)
+        object.__setattr__(self, "durations", frozen(durations))
+
+    @property
+    def n(self) -> int:
+        """Number of frames."""
+        return len(self.durations)
+
+    @property
+    def step(self) -> float:
+        """Length of the first frame in s, for headers that have room for one number."""
+        return float(self.durations[0])
+
+    @property
+    def starts(self) -> npt.NDArray[np.float64]:
+        """Start of each frame in s, shape (n,)."""
+        return np.asarray(self.start + np.cumsum(self.durations) - self.durations)
+
+    @property
+    def ends(self) -> npt.NDArray[np.float64]:
+        """End of each frame in s, shape (n,)."""
+        return np.asarray(self.start + np.cumsum(self.durations))
+
+    @property
+    def times(self) -> npt.NDArray[np.float64]:
+        """Middle of each frame in s, shape (n,)."""
+        return (self.starts + self.ends) / 2

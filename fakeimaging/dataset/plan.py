@@ -81,8 +81,7 @@ def _scan(scan: Scan, study: Study) -> Item:
         for r in s.runs
         if s.label == scan.session and (r.task, r.run) == (scan.task, scan.run)
     ]
-    grid, clock = modality.geometry(parameters, durations[0] if durations else 0.0)
-    shape = grid.shape if clock is None else (*grid.shape, clock.n)
+    shape = modality.shape(parameters, durations[0] if durations else 0.0)
     where = (f"ses-{scan.session}",) if scan.session is not None else ()
     path = run_path(scan.task, scan.run, scan.session) if scan.task is not None and scan.run is not None else where
     stream = "/".join((f"sub-{scan.subject}", *path, scan.modality, f"repeat-{scan.acquisition.repeat}"))

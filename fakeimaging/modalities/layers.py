@@ -1,21 +1,22 @@
-"""Layers: from the clean image to the observed one by named stages in a fixed order.
+"""Layers: from the clean signal to the observed one by named stages in a fixed order.
 
-A stage first draws its recipe (parameters, random draws, low-rank factors: small), then acts volume by volume. Recipe and
-volumes have streams of their own, so their bits do not depend on what else is switched on, nor on order. An additive stage
-makes a term that is summed; an operator changes the image so far.
+A signal is an `Image` (volumes) or a `Series` (channels); it is made part by part: a volume of an image, the whole of a series.
+A stage first draws its recipe (parameters, random draws, low-rank factors: small), then acts part by part. Recipe and
+parts have streams of their own, so their bits do not depend on what else is switched on, nor on order. An additive stage
+makes a term that is summed; an operator changes the signal so far.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.arrays import frozen
-from fakeimaging.core.clocks import Clock
+from fakeimaging.core.clocks import Clock, Frames
 from fakeimaging.core.spaces import Grid
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ class Image:
     Parameters
     ----------
     grid : Grid
-    clock : Clock or None
-        Start of each volume in s; None for a single static image.
+    clock : Clock, Frames or None
+        Start of each volume in s, or the frames; None for a single static image.
     make : callable
         ``make(v)`` returns volume v, shape grid.shape.
     slope : float
@@ -40,7 +41,7 @@ class Image:
     """
 
     grid: Grid
-    clock: Clock | None
+    clock: Clock | Frames | None
     make: Callable[[int], npt.NDArray]
     slope: float
 
@@ -48,14 +49,23 @@ class Image:
         return f"Image(shape {self.shape}, voxels {self.grid.voxel_size.round(3).tolist()} mm)"
 
     @property
-    def n_volumes(self) -> int:
+    def n_parts(self) -> int:
         """Number of volumes; 1 for a static image."""
         return 1 if self.clock is None else self.clock.n
+
+    @property
+    def n_volumes(self) -> int:
+        """Number of volumes; 1 for a static image."""
+        return self.n_parts
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the array: 3-D for a static image, else 4-D with time last."""
         return self.grid.shape if self.clock is None else (*self.grid.shape, self.clock.n)
+
+    def made_by(self, make: Callable[[int], npt.NDArray]) -> Image:
+        """Return the same image with other volumes."""
+        return replace(self, make=make)
 
     def volume(self, v: int) -> npt.NDArray:
         """Return volume ``v``, shape grid.shape; raises IndexError beyond the last one."""
@@ -90,30 +100,122 @@ class Image:
         return image
 
 
+@dataclass(frozen=True)
+class Channel:
+    """One channel of a series.
+
+    Parameters
+    ----------
+    name : str
+    kind : str
+        BIDS type, such as ``"EEG"``.
+    unit : str
+        Of the array: ``"V"``.
+    """
+
+    name: str
+    kind: str
+    unit: str = "V"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Series:
+    """Time series of channels, made whole when asked.
+
+    Parameters
+    ----------
+    channels : tuple of Channel
+    clock : Clock
+    make : callable
+        ``make(0)`` returns all samples, shape (n_channels, clock.n), float32.
+    resolution : float
+        Size of one step of the stored int16, in the channels' unit.
+    """
+
+    channels: tuple[Channel, ...]
+    clock: Clock
+    make: Callable[[int], npt.NDArray]
+    resolution: float
+
+    def __repr__(self) -> str:
+        return f"Series({len(self.channels)} channels, {self.clock.n} samples at {self.clock.rate:g} Hz)"
+
+    @property
+    def n_parts(self) -> int:
+        """Always 1: a series is made whole."""
+        return 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the array: (n_channels, n_samples)."""
+        return len(self.channels), self.clock.n
+
+    def made_by(self, make: Callable[[int], npt.NDArray]) -> Series:
+        """Return the same series with other samples."""
+        return replace(self, make=make)
+
+    def to_array(self) -> npt.NDArray:
+        """Return all samples, shape (n_channels, n_samples)."""
+        return self.make(0)
+
+
+Signal = Image | Series
+
+
+@dataclass(frozen=True, eq=False)
+class Companion:
+    """A table beside a recording: electrodes, blood samples, regional curves.
+
+    Parameters
+    ----------
+    name : str
+        What stands between the scan's entities and the ending: ``"channels"``, ``"recording-manual_blood"``.
+    columns : tuple of str
+        None for a companion that is JSON alone.
+    rows : sequence of sequences
+    about : mapping
+        Content of the JSON file.
+    truth : bool
+        Whether it goes to the truth rather than beside the raw file.
+    """
+
+    name: str
+    columns: tuple[str, ...] = ()
+    rows: Sequence[Sequence[Any]] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+    truth: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class Forward:
     """What a modality's forward model returns.
 
     Parameters
     ----------
-    clean : Image
-        The observed image without any stage.
+    clean : Image or Series
+        What would be observed without any stage.
     reference : float
-        Signal of pure grey matter, in image units; noise levels refer to it.
-    baseline : ndarray, shape clean.grid.shape, float32
+        Signal that noise levels refer to, in the unit of ``clean``: of pure grey matter, for most images.
+    baseline : ndarray, shape clean.grid.shape, float32, or None
         The clean image at rest.
     truth : mapping of str to ndarray
         What only the simulator knows, one row a region.
+    companions : tuple of Companion
+    context : mapping
+        What the stages need beside that: physiology of the run, tissue, topographies.
     """
 
-    clean: Image
-    reference: float
-    baseline: npt.NDArray[np.float32]
-    truth: Mapping[str, npt.NDArray]
+    clean: Any
+    reference: float = 1.0
+    baseline: Any = None
+    truth: Mapping[str, npt.NDArray] = field(default_factory=dict)
+    companions: tuple[Companion, ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for array in (self.baseline, *self.truth.values()):
-            frozen(array)
+            if array is not None:
+                frozen(array)
 
 
 @dataclass(frozen=True)
@@ -127,8 +229,8 @@ class Stage:
     draw : callable
         ``draw(forward, parameters, rng=...)`` returns the recipe, a mapping of numbers and small arrays.
     act : callable
-        Additive: ``act(forward, recipe, v, rng=...)`` returns the term of volume v. Operator:
-        ``act(image, forward, recipe, v, rng=...)`` returns the changed volume.
+        Additive: ``act(forward, recipe, v, rng=...)`` returns the term of part v. Operator:
+        ``act(signal, forward, recipe, v, rng=...)`` returns the changed part.
     """
 
     name: str

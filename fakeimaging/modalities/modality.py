@@ -8,11 +8,16 @@ from typing import Any, Literal
 
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
-from fakeimaging.core.clocks import Clock
+from fakeimaging.core.clocks import Clock, Frames
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.spaces import Grid
-from fakeimaging.modalities.layers import Forward, Stage
+from fakeimaging.modalities.layers import Channel, Forward, Stage
 from fakeimaging.structure.subject import Subject
+
+
+def no_entities(parameters: Any) -> Mapping[str, str]:
+    """Name nothing beyond subject, session, task and run."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,8 @@ class Modality:
     images : {"tissue", "function", "connectivity"}
         What it maps; only function needs an Activity.
     geometry : callable
-        ``geometry(parameters, duration) -> (grid, clock)`` of a scan of a run of that many seconds; no clock when static.
+        ``geometry(parameters, duration) -> (grid or channels, clock)`` of a scan of a run of that many seconds; no clock when
+        static.
     forward : callable
         ``forward(subject, activity, parameters) -> Forward``; no randomness. Activity is None unless it images function.
     observe : tuple of Stage
@@ -39,12 +45,18 @@ class Modality:
     references : tuple of Reference
     small : mapping
         Parameters for a look within seconds (``--small``).
+    entities : callable
+        ``entities(parameters) -> dict`` of BIDS entities of its own, such as ``{"trc": "18FFDG"}``.
+    names_run : bool
+        Whether task and run of the activity it images stand in its file names; only a modality of function has them.
+    unit : str
+        Of the stored values.
     """
 
     name: str
     parameters: type[Parameters]
     images: Literal["tissue", "function", "connectivity"]
-    geometry: Callable[[Any, float], tuple[Grid, Clock | None]]
+    geometry: Callable[[Any, float], tuple[Grid | tuple[Channel, ...], Clock | Frames | None]]
     forward: Callable[[Subject, Activity | None, Any], Forward]
     observe: tuple[Stage, ...]
     datatype: str
@@ -52,3 +64,12 @@ class Modality:
     sidecar: Callable[[Any, Forward], dict[str, Any]]
     references: tuple[Reference, ...] = ()
     small: Mapping[str, Any] = field(default_factory=dict)
+    entities: Callable[[Any], Mapping[str, str]] = no_entities
+    names_run: bool = True
+    unit: str = "arbitrary"
+
+    def shape(self, parameters: Any, duration: float) -> tuple[int, ...]:
+        """Return the shape of a recording of a run of that many seconds."""
+        where, clock = self.geometry(parameters, duration)
+        space = where.shape if isinstance(where, Grid) else (len(where),)
+        return space if clock is None else (*space, clock.n)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.streams import Streams
-from fakeimaging.modalities.layers import Forward, Image, Recipe, Stage
+from fakeimaging.modalities.layers import Forward, Recipe, Stage
 from fakeimaging.modalities.modality import Modality
 
 
@@ -43,13 +44,13 @@ class Recording:
         return f"Recording({'/'.join(self.streams.path)}: {self.clean.shape}, stages {', '.join(self.stages) or 'off'})"
 
     @property
-    def clean(self) -> Image:
-        """The image without any stage."""
+    def clean(self) -> Any:
+        """The signal without any stage: an Image or a Series."""
         return self.forward.clean
 
     @property
-    def observed(self) -> Image:
-        """The image after every stage that is on."""
+    def observed(self) -> Any:
+        """The signal after every stage that is on."""
         return self._upto(len(self.modality.observe))
 
     @property
@@ -76,22 +77,22 @@ class Recording:
             self._recipes[name] = {k: frozen(v) if isinstance(v, np.ndarray) else v for k, v in drawn.items()}
         return self._recipes[name]
 
-    def layer(self, name: str) -> Image:
+    def layer(self, name: str) -> Any:
         """Return the term that an additive stage adds, complex where it is."""
         stage = self._stage(name)
         if stage.kind != "additive":
             raise InputError(
-                f"stage '{name}' changes the image and adds no term: see before('{name}') and after('{name}')",
+                f"stage '{name}' changes the signal and adds no term: see before('{name}') and after('{name}')",
                 value=name,
             )
-        return self._image(partial(self._term, stage))
+        return self.clean.made_by(partial(self._term, stage))
 
-    def before(self, name: str) -> Image:
-        """Return the image that reaches a stage."""
+    def before(self, name: str) -> Any:
+        """Return the signal that reaches a stage."""
         return self._upto(self.modality.observe.index(self._stage(name)))
 
-    def after(self, name: str) -> Image:
-        """Return the image that leaves a stage."""
+    def after(self, name: str) -> Any:
+        """Return the signal that leaves a stage."""
         return self._upto(self.modality.observe.index(self._stage(name)) + 1)
 
     def _stage(self, name: str) -> Stage:
@@ -100,11 +101,8 @@ class Recording:
             raise UnknownNameError(f"{self.modality.name} has no stage '{name}'{did_you_mean(name, names)}", value=name)
         return names[name]
 
-    def _image(self, make: object) -> Image:
-        return Image(self.clean.grid, self.clean.clock, make, self.clean.slope)  # type: ignore[arg-type]
-
-    def _upto(self, n_stages: int) -> Image:
-        return self._image(partial(self._make, n_stages))
+    def _upto(self, n_stages: int) -> Any:
+        return self.clean.made_by(partial(self._make, n_stages))
 
     def _term(self, stage: Stage, v: int) -> npt.NDArray:
         return stage.act(self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v))
@@ -113,12 +111,12 @@ class Recording:
         return self.streams.at(stage.name, f"volume-{v}").rng()
 
     def _make(self, n_stages: int, v: int) -> npt.NDArray:
-        image = self.clean.make(v)
+        signal = self.clean.make(v)
         for stage in self.modality.observe[:n_stages]:
             if stage.name in self.off:
                 continue
             if stage.kind == "additive":
-                image = image + self._term(stage, v)
+                signal = signal + self._term(stage, v)
             else:
-                image = stage.act(image, self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v))
-        return image
+                signal = stage.act(signal, self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v))
+        return signal

@@ -17,6 +17,7 @@ from fakeimaging.core.errors import FakeImagingError, ParameterError
 from fakeimaging.core.parameters import Parameters, bounds_of
 from fakeimaging.modalities import MODALITIES
 from fakeimaging.modalities.acquire import acquire
+from fakeimaging.modalities.layers import Image
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.structure.subject import Subject
@@ -103,7 +104,7 @@ def check_modality(modality: str | Modality, *, subject: Subject | None = None, 
     run = short_activity() if subject is None else simulate_activity(subject, model="linear", duration=20.0)
     activity = run if chosen.images == "function" else None
     first = acquire(chosen, person, activity, **parameters)
-    _check_images(first, person, run.duration)
+    _check_signals(first, person, run.duration)
     _check_streams(
         first,
         acquire(chosen, person, activity, **parameters),
@@ -115,21 +116,16 @@ def check_modality(modality: str | Modality, *, subject: Subject | None = None, 
         _check_baseline(acquire(chosen, person, constant_activity(activity), **parameters))
 
 
-def _check_images(recording: Recording, subject: Subject, duration: float) -> None:
+def _check_signals(recording: Recording, subject: Subject, duration: float) -> None:
     name = recording.modality.name
-    grid, clock = recording.modality.geometry(recording.parameters, duration)
-    for what, image in (("clean", recording.clean), ("observed", recording.observed)):
-        volume = image.make(0)
-        _demand(
-            image.shape[:3] == grid.shape and (image.clock is None) == (clock is None),
-            f"{name}: {what} has not the planned geometry",
-        )
-        _demand(
-            volume.shape == grid.shape and np.isrealobj(volume),
-            f"{name}: a volume of {what} is {volume.shape}, {volume.dtype}",
-        )
-        _demand(np.isfinite(volume).all(), f"{name}: {what} is not finite everywhere")
-        _demand(np.abs(volume).max() / image.slope < 32767.5, f"{name}: {what} does not fit int16 at its slope")
+    planned = recording.modality.shape(recording.parameters, duration)
+    for what, signal in (("clean", recording.clean), ("observed", recording.observed)):
+        part, step = signal.make(0), signal.slope if isinstance(signal, Image) else signal.resolution
+        _demand(signal.shape == planned, f"{name}: {what} is {signal.shape}, and {planned} was planned")
+        wanted = planned[:3] if isinstance(signal, Image) else planned
+        _demand(part.shape == wanted and np.isrealobj(part), f"{name}: a part of {what} is {part.shape}, {part.dtype}")
+        _demand(np.isfinite(part).all(), f"{name}: {what} is not finite everywhere")
+        _demand(np.abs(part).max() / step < 32767.5, f"{name}: {what} does not fit int16 at its step")
     for key, array in recording.truth.items():
         _demand(
             np.isfinite(array).all() and len(array) == subject.n_regions,
@@ -170,8 +166,10 @@ def _check_layers(first: Recording, subject: Subject, activity: Activity | None,
 
 
 def _check_baseline(recording: Recording) -> None:
-    volumes = list(recording.clean.volumes())
-    change = max(float(np.abs(volume - recording.forward.baseline).max()) for volume in volumes)
+    if recording.forward.baseline is None:
+        return
+    clean = recording.clean
+    change = max(float(np.abs(clean.make(v) - recording.forward.baseline).max()) for v in range(clean.n_parts))
     _demand(
         change <= 1e-5 * recording.forward.reference,
         f"{recording.modality.name}: activity that never changes moves the image by {change:g}",
