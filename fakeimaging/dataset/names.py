@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from fakeimaging.dataset.study import Acquisition, Session, Study
 from fakeimaging.modalities import MODALITIES
+from fakeimaging.modalities.modality import Modality
 
 TRUTH = PurePosixPath("derivatives/fakeimaging-truth")
 SOURCE = PurePosixPath("sourcedata/fakeimaging")
@@ -35,39 +36,57 @@ class Scan:
     acquisition: Acquisition
 
     @property
+    def instrument(self) -> Modality:
+        """The modality."""
+        return MODALITIES.get(self.modality)
+
+    @property
     def folder(self) -> PurePosixPath:
         """Folder below the root of a BIDS dataset."""
-        return subject_folder(self.subject, self.session) / MODALITIES.get(self.modality).datatype
+        return subject_folder(self.subject, self.session) / self.instrument.datatype
 
     @property
     def stem(self) -> str:
         """File name without suffix: ``sub-01_task-rest_run-1``."""
+        named = self.instrument.names_run
+        task, run = (self.task, self.run) if named else (None, None)
+        repeat = self.acquisition.repeat
         parts = [f"sub-{self.subject}"]
         parts += [f"ses-{self.session}"] if self.session is not None else []
-        parts += [f"task-{self.task}"] if self.task is not None else []
-        parts += [f"acq-repeat{self.acquisition.repeat}"] if self.acquisition.repeat > 1 else []
-        parts += [f"run-{self.run}"] if self.run is not None else []
+        parts += [f"task-{task}"] if task is not None else []
+        parts += [f"acq-repeat{repeat}"] if repeat > 1 and run is not None else []
+        parts += [f"{entity}-{label}" for entity, label in self.entities.items()]
+        parts += [f"run-{run if run is not None else repeat}"] if run is not None or repeat > 1 else []
         return "_".join(parts)
+
+    @property
+    def entities(self) -> Mapping[str, str]:
+        """BIDS entities of the modality's own."""
+        return self.instrument.entities(self.instrument.parameters.parse(self.acquisition.parameters))
 
     @property
     def suffix(self) -> str:
         """BIDS suffix."""
-        return MODALITIES.get(self.modality).suffix
+        return self.instrument.suffix
 
     @property
     def raw(self) -> PurePosixPath:
-        """The observed image."""
-        return self.folder / f"{self.stem}_{self.suffix}.nii.gz"
+        """The observed signal: the file that readers open."""
+        return self.beside(f"{self.suffix}{self.instrument.extension}")
 
     @property
     def clean(self) -> PurePosixPath:
-        """The clean image."""
-        return TRUTH / self.folder / f"{self.stem}_desc-clean_{self.suffix}.nii.gz"
+        """The clean signal."""
+        return TRUTH / self.beside(f"desc-clean_{self.suffix}{self.instrument.extension}")
 
     @property
     def sidecar(self) -> PurePosixPath:
-        """What BIDS says of the observed image."""
-        return self.folder / f"{self.stem}_{self.suffix}.json"
+        """What BIDS says of the observed signal."""
+        return self.beside(f"{self.suffix}.json")
+
+    def beside(self, ending: str) -> PurePosixPath:
+        """Return a file of this scan; ``ending`` is the rest of its name."""
+        return self.folder / f"{self.stem}_{ending}"
 
     def regional(self, name: str) -> PurePosixPath:
         """Regional truth, such as ``regional_bold``."""

@@ -8,9 +8,10 @@ from math import prod
 from fakeimaging.activity.activity import LEAD, run_path
 from fakeimaging.activity.models import as_model
 from fakeimaging.dataset.names import Scan, scans
+from fakeimaging.dataset.structure import anatomy_grid
 from fakeimaging.dataset.study import Run, Session, Study
-from fakeimaging.dataset.write import anatomy_grid
 from fakeimaging.modalities import MODALITIES
+from fakeimaging.modalities.acquire import scan_path
 from fakeimaging.structure.parcellation import DEFAULT_REGIONS
 from fakeimaging.structure.subject import TINY_REGIONS
 
@@ -84,7 +85,7 @@ def _scan(scan: Scan, study: Study) -> Item:
     shape = modality.shape(parameters, durations[0] if durations else 0.0)
     where = (f"ses-{scan.session}",) if scan.session is not None else ()
     path = run_path(scan.task, scan.run, scan.session) if scan.task is not None and scan.run is not None else where
-    stream = "/".join((f"sub-{scan.subject}", *path, scan.modality, f"repeat-{scan.acquisition.repeat}"))
+    stream = "/".join((f"sub-{scan.subject}", *path, *scan_path(modality, parameters, scan.acquisition.repeat)))
     return _images(
         f"{scan.raw.name} and its clean twin", shape, BYTES_A_VOXEL["observed"] + BYTES_A_VOXEL["clean"], stream
     )

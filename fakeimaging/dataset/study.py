@@ -343,6 +343,17 @@ def _label_problems(key: str, labels: Iterable[str]) -> Iterator[str]:
         seen.add(label.lower())
 
 
+def _own_entities(scan: Acquisition) -> str:
+    """What sets scans of one modality apart in their names; empty while the scan is not sound."""
+    if scan.modality not in MODALITIES:
+        return ""
+    modality = MODALITIES.get(scan.modality)
+    try:
+        return repr(modality.entities(modality.parameters.parse(scan.parameters)))
+    except FakeImagingError:
+        return ""
+
+
 def _session_problems(session: Session, where: str) -> Iterator[str]:
     runs = [(run.task, run.run) for run in session.runs]
     yield from _label_problems(f"{where}.runs", {task for task, _ in runs})
@@ -350,7 +361,7 @@ def _session_problems(session: Session, where: str) -> Iterator[str]:
         yield f"`{where}.runs`: task '{task}', run {run} is there twice"
     seen = set()
     for a, scan in enumerate(session.acquisitions):
-        key = (scan.modality, scan.task, scan.run, scan.repeat)
+        key = (scan.modality, scan.task, scan.run, scan.repeat, _own_entities(scan))
         if key in seen:
             yield f"`{where}.acquisitions[{a}]`: the same scan is there twice; give the second one repeat = 2"
         seen.add(key)

@@ -73,7 +73,13 @@ def acquire(
     used = activity if chosen.images == "function" else None
     origin = _origin(chosen, subject, used, session)
     forward = chosen.forward(subject, used, checked)
-    return Recording(chosen, checked, origin.at(chosen.name, f"repeat-{repeat}"), forward, switched_off)
+    return Recording(chosen, checked, origin.at(*scan_path(chosen, checked, repeat)), forward, switched_off)
+
+
+def scan_path(modality: Modality, parameters: Any, repeat: int) -> tuple[str, ...]:
+    """Return the stream path of a scan below its subject, session or run."""
+    own = (f"{entity}-{label}" for entity, label in modality.entities(parameters).items())
+    return (modality.name, *own, f"repeat-{repeat}")
 
 
 def _origin(modality: Modality, subject: Subject, activity: Activity | None, session: str | None) -> Streams:

@@ -51,6 +51,8 @@ class Modality:
         Whether task and run of the activity it images stand in its file names; only a modality of function has them.
     unit : str
         Of the stored values.
+    format : {"nifti", "brainvision"}
+        Of the files: images are NIfTI, series BrainVision.
     """
 
     name: str
@@ -67,6 +69,12 @@ class Modality:
     entities: Callable[[Any], Mapping[str, str]] = no_entities
     names_run: bool = True
     unit: str = "arbitrary"
+    format: Literal["nifti", "brainvision"] = "nifti"
+
+    @property
+    def extension(self) -> str:
+        """Ending of the file that readers open."""
+        return {"nifti": ".nii.gz", "brainvision": ".vhdr"}[self.format]
 
     def shape(self, parameters: Any, duration: float) -> tuple[int, ...]:
         """Return the shape of a recording of a run of that many seconds."""
