@@ -9,10 +9,18 @@ from typing import Any
 import fakeimaging
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import write_json, write_text, write_tsv
-from fakeimaging.dataset.names import MODELS, RECORD, SOURCE, TRUTH
+from fakeimaging.dataset.names import MODELS, PREP, RECORD, SOURCE, TRUTH
 from fakeimaging.dataset.study import Study, model_files
 
 BIDS_VERSION = "1.10.0"
+_DERIVATIVES = (
+    (TRUTH, "truth", "True signals of the dataset two folders up"),
+    (
+        PREP,
+        "preprocessed",
+        "The BOLD series of the dataset two folders up, in template space as fMRIPrep would leave them",
+    ),
+)
 _GENERATED = {
     "Name": "fakeimaging",
     "Version": fakeimaging.__version__,
@@ -65,15 +73,13 @@ def write_description(study: Study, root: Path) -> None:
     )
     write_tsv(root / "participants.tsv", ["participant_id"], [[f"sub-{label}"] for label in study.labels])
     write_json(root / "participants.json", {"participant_id": {"Description": "label of a simulated subject"}})
-    truth: dict[str, Any] = {
-        "Name": f"{study.name}: truth", "BIDSVersion": BIDS_VERSION, "DatasetType": "derivative",
-        "GeneratedBy": [_GENERATED], "SourceDatasets": [{"URL": "../../"}], "DatasetLinks": {"raw": "../../"},
-    }  # fmt: skip
-    write_json(root / TRUTH / "dataset_description.json", truth)
-    write_text(
-        root / TRUTH / "README",
-        f"True images of the dataset two folders up, simulated with fakeimaging {fakeimaging.__version__}.\n",
-    )
+    for folder, what, words in _DERIVATIVES:
+        about: dict[str, Any] = {
+            "Name": f"{study.name}: {what}", "BIDSVersion": BIDS_VERSION, "DatasetType": "derivative",
+            "GeneratedBy": [_GENERATED], "SourceDatasets": [{"URL": "../../"}], "DatasetLinks": {"raw": "../../"},
+        }  # fmt: skip
+        write_json(root / folder / "dataset_description.json", about)
+        write_text(root / folder / "README", f"{words}, simulated with fakeimaging {fakeimaging.__version__}.\n")
     write_text(root / SOURCE / "README", _SOURCE_README)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,11 @@ from fakeimaging.core.files import Receipt, Written, writing
 from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.layers import Image
 
-SCANNER = 1
-"""NIfTI code of a scanner's own space."""
+SCANNER, MNI = 1, 4
+"""NIfTI codes of a scanner's own space and of the template's."""
 
 
-def header(grid: Grid, n_volumes: int | None, step: float, dtype: str, slope: float) -> bytes:
+def header(grid: Grid, n_volumes: int | None, step: float, dtype: str, slope: float, *, code: int = SCANNER) -> bytes:
     """Return the 352 bytes before the voxels of a NIfTI-1 file.
 
     Parameters
@@ -30,6 +32,8 @@ def header(grid: Grid, n_volumes: int | None, step: float, dtype: str, slope: fl
         ``"int16"`` or ``"uint16"``, stored little-endian.
     slope : float
         Stored value times slope is the signal.
+    code : int
+        What the millimetres are: `SCANNER` or `MNI`.
     """
     import nibabel as nib
 
@@ -38,16 +42,38 @@ def header(grid: Grid, n_volumes: int | None, step: float, dtype: str, slope: fl
     head.set_data_shape(grid.shape if n_volumes is None else (*grid.shape, n_volumes))
     head.set_zooms(tuple(grid.voxel_size) if n_volumes is None else (*grid.voxel_size, step))
     head.set_xyzt_units("mm", "sec")
-    head.set_sform(grid.affine, code=SCANNER)
-    head.set_qform(grid.affine, code=SCANNER)
+    head.set_sform(grid.affine, code=code)
+    head.set_qform(grid.affine, code=code)
     head.set_slope_inter(slope, 0.0)
     head["vox_offset"] = 352
     head["magic"] = b"n+1"
     return bytes(head.binaryblock) + b"\0\0\0\0"
 
 
-def write_image(path: Path, image: Image) -> Written:
+@contextmanager
+def volumes_to(
+    path: Path, image: Image, receipt: Receipt, *, code: int = SCANNER
+) -> Iterator[Callable[[npt.NDArray], None]]:
+    """Open ``.nii.gz`` for an image like this one; what is yielded appends a volume as int16 steps of its slope."""
+    n_volumes, step = (image.clock.n, image.clock.step) if image.clock is not None else (None, 0.0)
+    with writing(path, receipt) as file:
+        file.write(header(image.grid, n_volumes, step, "int16", image.slope, code=code))
+
+        def append(volume: npt.NDArray) -> None:
+            file.write(_steps(volume, image.slope, path).tobytes(order="F"))
+
+        yield append
+
+
+def write_image(path: Path, image: Image, *, code: int = SCANNER) -> Written:
     """Write an image to ``.nii.gz`` as int16 steps of its slope, one volume in memory at a time.
+
+    Parameters
+    ----------
+    path : Path
+    image : Image
+    code : int
+        What its millimetres are: `SCANNER` or `MNI`.
 
     Raises
     ------
@@ -55,11 +81,9 @@ def write_image(path: Path, image: Image) -> Written:
         If a volume is complex or does not fit int16 at this slope.
     """
     receipt = Receipt()
-    n_volumes, step = (image.clock.n, image.clock.step) if image.clock is not None else (None, 0.0)
-    with writing(path, receipt) as file:
-        file.write(header(image.grid, n_volumes, step, "int16", image.slope))
+    with volumes_to(path, image, receipt, code=code) as append:
         for volume in image.volumes():
-            file.write(_steps(volume, image.slope, path).tobytes(order="F"))
+            append(volume)
     return receipt.result
 
 
@@ -72,11 +96,11 @@ def _steps(volume: npt.NDArray, slope: float, path: Path) -> npt.NDArray[np.int1
     return steps.astype("<i2")
 
 
-def write_labels(path: Path, labels: npt.NDArray[np.uint16], grid: Grid) -> Written:
-    """Write a label image."""
+def write_labels(path: Path, labels: npt.NDArray, grid: Grid, *, code: int = SCANNER) -> Written:
+    """Write a label image or a mask."""
     receipt = Receipt()
     with writing(path, receipt) as file:
-        file.write(header(grid, None, 0.0, "uint16", 1.0))
+        file.write(header(grid, None, 0.0, "uint16", 1.0, code=code))
         file.write(labels.astype("<u2").tobytes(order="F"))
     return receipt.result
 

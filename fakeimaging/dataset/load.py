@@ -57,6 +57,13 @@ class Dataset:
         """Labels of the subjects."""
         return self.study.labels
 
+    @cached_property
+    def template_space(self) -> str:
+        """Name of the space that native brains are mapped to, as file names give it."""
+        label = self.subjects[0]
+        content = json.loads((self.root / names.SOURCE / f"sub-{label}" / f"sub-{label}_transform.json").read_text())
+        return str(content["to"])
+
     def scans(self, subject: str | None = None) -> tuple[Scan, ...]:
         """Return the recordings of a subject, or of all."""
         labels = self.subjects if subject is None else (self.known(subject),)

@@ -11,6 +11,7 @@ from fakeimaging.modalities import MODALITIES
 from fakeimaging.modalities.modality import Modality
 
 TRUTH = PurePosixPath("derivatives/fakeimaging-truth")
+PREP = PurePosixPath("derivatives/fakeimaging-prep")
 SOURCE = PurePosixPath("sourcedata/fakeimaging")
 RECORD = SOURCE / "record.json"
 MODELS = SOURCE / "models"
@@ -120,9 +121,10 @@ def tap_file(subject: str, session: Session | None, task: str, run: int, tap: st
     return SOURCE / f"sub-{subject}" / f"sub-{subject}_{where}task-{task}_run-{run}_tap-{tap.replace('_', '-')}.npy"
 
 
-def dseg(subject: str, session: str | None) -> PurePosixPath:
-    """Return the label image of a subject's regions in native space."""
-    return truth_anat(subject, session, "seg-fakeimaging_dseg.nii.gz")
+def dseg(subject: str, session: str | None, *, space: str | None = None) -> PurePosixPath:
+    """Return the label image of a subject's regions, native or in a template ``space``."""
+    where = f"space-{space}_" if space is not None else ""
+    return truth_anat(subject, session, f"{where}seg-fakeimaging_dseg.nii.gz")
 
 
 def truth_anat(subject: str, session: str | None, ending: str) -> PurePosixPath:
@@ -139,4 +141,4 @@ def table(subject: str, name: str) -> PurePosixPath:
 def subject_folders(root: Path, subject: str) -> list[Path]:
     """Return every folder that holds files of one subject."""
     name = f"sub-{subject}"
-    return [root / name, root / TRUTH / name, root / SOURCE / name]
+    return [root / folder / name for folder in (PurePosixPath(), TRUTH, PREP, SOURCE)]

@@ -1,34 +1,42 @@
-"""Files of one recording: the observed and the clean signal, sidecars, companion tables, events, recipes, regional truth."""
+"""Files of one recording: the observed and the clean signal, companion tables, events, recipe, regional truth, derivative."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from fakeimaging.activity.activity import Activity
 from fakeimaging.core.files import write_json, write_tsv
 from fakeimaging.dataset.images import write_array, write_image
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import TRUTH, Scan
+from fakeimaging.dataset.prep import preprocessing
+from fakeimaging.dataset.sidecars import raw_sidecar, recipe_of, write_sidecar
 from fakeimaging.modalities.layers import Companion, Image
 from fakeimaging.modalities.recording import Recording
+from fakeimaging.structure.subject import Subject
+
+PREPARED = {"bold": preprocessing}
+"""Modalities with a preprocessed derivative, made from the observed volumes on their way to the raw file."""
 
 
-def write_recording(recording: Recording, scan: Scan, root: Path, manifest: Manifest) -> None:
+def write_recording(
+    recording: Recording, scan: Scan, subject: Subject, activity: Activity | None, root: Path, manifest: Manifest
+) -> None:
     """Write everything of one recording."""
     keys = raw_sidecar(recording, scan)
-    _write_signal(recording.observed, scan.raw, keys, root, manifest)
-    about_truth: dict[str, Any] = {
-        "Description": "the signal without any noise or artefact",
-        "Sources": [f"bids:raw:{scan.raw}"],
-    }
-    if isinstance(recording.clean, Image):
-        about_truth["SkullStripped"] = False
-    _write_signal(recording.clean, scan.clean, keys | about_truth, root, manifest)
+    _write_observed(recording, scan, subject, root, manifest)
+    write_sidecar(scan.raw, keys, root, manifest)
+    _write_clean(recording, scan, keys, root, manifest)
     for companion in recording.forward.companions:
         _write_companion(companion, scan, root, manifest)
+    if activity is not None and getattr(activity, "events", ()) and recording.modality.names_run:
+        _write_events(activity, scan, root, manifest)
     path = scan.source.with_name(scan.source.name + "_recipe.json")
     manifest.add(path, write_json(root / path, recipe_of(recording)))
     for name, array in recording.truth.items():
@@ -36,9 +44,29 @@ def write_recording(recording: Recording, scan: Scan, root: Path, manifest: Mani
         manifest.add(path, write_array(root / path, np.asarray(array, dtype=np.float32)))
 
 
-def _write_signal(signal: Any, path: PurePosixPath, keys: dict[str, Any], root: Path, manifest: Manifest) -> None:
+def _write_observed(recording: Recording, scan: Scan, subject: Subject, root: Path, manifest: Manifest) -> None:
+    derivative: AbstractContextManager[Callable[[int, npt.NDArray], None]] = nullcontext(lambda v, volume: None)
+    if recording.modality.name in PREPARED:
+        derivative = PREPARED[recording.modality.name](recording, scan, subject, root, manifest)
+    with derivative as take:
+
+        def make(v: int) -> npt.NDArray:
+            part = recording.observed.make(v)
+            take(v, part)
+            return part
+
+        _write_signal(recording.observed.made_by(make), scan.raw, root, manifest)
+
+
+def _write_clean(recording: Recording, scan: Scan, keys: dict[str, Any], root: Path, manifest: Manifest) -> None:
+    about = {"Description": "the signal without any noise or artefact", "Sources": [f"bids:raw:{scan.raw}"]}
+    skull = {"SkullStripped": False} if isinstance(recording.clean, Image) else {}
+    _write_signal(recording.clean, scan.clean, root, manifest)
+    write_sidecar(scan.clean, keys | about | skull, root, manifest)
+
+
+def _write_signal(signal: Any, path: PurePosixPath, root: Path, manifest: Manifest) -> None:
     manifest.add(path, write_image(root / path, signal))
-    write_sidecar(path, keys, root, manifest)
 
 
 def _write_companion(companion: Companion, scan: Scan, root: Path, manifest: Manifest) -> None:
@@ -52,41 +80,10 @@ def _write_companion(companion: Companion, scan: Scan, root: Path, manifest: Man
         manifest.add(about, write_json(root / about, dict(companion.about)))
 
 
-def raw_sidecar(recording: Recording, scan: Scan) -> dict[str, Any]:
-    """Return the BIDS sidecar of a raw file."""
-    keys: dict[str, Any] = {"TaskName": scan.task} if scan.task is not None and recording.modality.names_run else {}
-    keys |= recording.modality.sidecar(recording.parameters, recording.forward)
-    keys |= {"Manufacturer": "fakeimaging", "ManufacturersModelName": "simulated", "Units": recording.modality.unit}
-    return keys
-
-
-def recipe_of(recording: Recording) -> dict[str, Any]:
-    """Return what rebuilds every layer: stream path, parameters, and the recipe of each stage in order."""
-    stages = [
-        {
-            "name": stage.name,
-            "kind": stage.kind,
-            "on": stage.name not in recording.off,
-            "recipe": _plain(recording.recipe(stage.name)),
-        }
-        for stage in recording.modality.observe
-    ]
-    parameters = recording.parameters.model_dump(mode="json")
-    return {
-        "modality": recording.modality.name,
-        "stream": list(recording.streams.path),
-        "parameters": parameters,
-        "stages": stages,
-    }
-
-
-def _plain(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value.tolist() if isinstance(value, np.ndarray | np.generic) else value for key, value in recipe.items()
-    }
-
-
-def write_sidecar(path: PurePosixPath, content: dict[str, Any], root: Path, manifest: Manifest) -> None:
-    """Write the JSON file that belongs to a data file."""
-    about = path.with_name(f"{path.name.split('.')[0]}.json")
-    manifest.add(about, write_json(root / about, content))
+def _write_events(activity: Activity, scan: Scan, root: Path, manifest: Manifest) -> None:
+    path = scan.beside("events.tsv")
+    rows = [[event.onset, event.duration, event.trial_type] for event in activity.events]
+    manifest.add(path, write_tsv(root / path, ["onset", "duration", "trial_type"], rows))
+    words = {"trial_type": {"Description": "condition: what stimulated the network", "Levels": {}}}
+    words["trial_type"]["Levels"] = {event.trial_type: "stimulus current into its regions" for event in activity.events}
+    write_sidecar(path, words, root, manifest)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from fakeimaging.core.files import write_json, write_tsv
 from fakeimaging.core.spaces import Grid
 from fakeimaging.dataset import names
-from fakeimaging.dataset.images import write_image, write_labels
+from fakeimaging.dataset.images import MNI, SCANNER, write_image, write_labels
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import SOURCE
-from fakeimaging.dataset.recordings import write_sidecar
+from fakeimaging.dataset.sidecars import reference_of, write_sidecar
 from fakeimaging.dataset.study import Study
 from fakeimaging.modalities import t1w
 from fakeimaging.modalities.layers import Image
@@ -26,7 +29,9 @@ def write_structure(subject: Subject, study: Study, root: Path, manifest: Manife
     """Write regions, connectome, tissue fractions and the transform to the template."""
     session = study.sessions[0].label
     grid = anatomy_grid(study)
-    _write_dseg(subject, session, grid, root, manifest)
+    _write_dseg(subject, session, subject.labels(grid), grid, None, root, manifest)
+    labels, atlas = subject.parcellation.labels, subject.parcellation.grid
+    _write_dseg(subject, session, labels, atlas, subject.anatomy.maps.space, root, manifest)
     tissue = subject.anatomy.tissue(grid)
     for label, fraction in (("GM", tissue.grey), ("WM", tissue.white), ("CSF", tissue.csf)):
         path = names.truth_anat(subject.label, session, f"label-{label}_probseg.nii.gz")
@@ -46,9 +51,17 @@ def anatomy_grid(study: Study) -> Grid:
     return grid
 
 
-def _write_dseg(subject: Subject, session: str | None, grid: Grid, root: Path, manifest: Manifest) -> None:
-    path = names.dseg(subject.label, session)
-    manifest.add(path, write_labels(root / path, subject.labels(grid), grid))
+def _write_dseg(
+    subject: Subject,
+    session: str | None,
+    labels: npt.NDArray[np.uint16],
+    grid: Grid,
+    space: str | None,
+    root: Path,
+    manifest: Manifest,
+) -> None:
+    path = names.dseg(subject.label, session, space=space)
+    manifest.add(path, write_labels(root / path, labels, grid, code=MNI if space is not None else SCANNER))
     description = {
         "SkullStripped": True,
         "Description": "true regions; label i + 1 is row i of every matrix",
@@ -56,7 +69,7 @@ def _write_dseg(subject: Subject, session: str | None, grid: Grid, root: Path, m
         "network": {"Description": "functional network, or the structure of a subcortical region"},
         "kind": {"Description": "cortex, thalamus, hippocampus, amygdala, basal ganglia or cerebellum"},
     }
-    write_sidecar(path, description, root, manifest)
+    write_sidecar(path, description | reference_of(space), root, manifest)
     rows = [
         [i + 1, region.name, region.hemisphere, region.network, region.kind] for i, region in enumerate(subject.regions)
     ]

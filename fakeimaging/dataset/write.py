@@ -41,7 +41,7 @@ def write_subject(study: Study, label: str, root: Path) -> None:
             if scan.session == session.label:
                 key = (scan.task, scan.run)
                 activity = activities[key] if scan.task is not None else None  # type: ignore[index]
-                write_recording(recording_of(scan, subject, activity), scan, root, manifest)
+                write_recording(recording_of(scan, subject, activity), scan, subject, activity, root, manifest)
     manifest.save(root)
 
 

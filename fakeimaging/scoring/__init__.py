@@ -19,7 +19,9 @@ from fakeimaging.scoring.table import Row, Score
 __all__ = ["SCORES", "Row", "Score", "score_dataset"]
 
 SCORES: Registry[Callable[[Dataset, Scan], Iterable[Row]]] = Registry(
-    "score", "fakeimaging.scores", {"bold": "fakeimaging.scoring.bold:score_bold"}
+    "score",
+    "fakeimaging.scores",
+    {"bold": "fakeimaging.scoring.bold:score_bold", "t1w": "fakeimaging.scoring.tissue:score_t1w"},
 )
 
 

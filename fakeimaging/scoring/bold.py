@@ -1,38 +1,91 @@
-"""Scores of a BOLD series: functional connectivity against that of the clean regions, and against the wiring.
+"""Scores of a BOLD series: functional connectivity, and the response to a task, against those of the clean regions.
 
-Observed and clean series go through the same detrending and high-pass filter: what is scored is noise and sampling, not the filter.
+Estimates read the preprocessed derivative, with its motion and tissue signals as confounds. Observed and clean series go through
+the same detrending and high-pass filter: what is scored is noise and sampling, not the filter.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fakeimaging.core.streams import Streams
 from fakeimaging.dataset import names
 from fakeimaging.dataset.load import Dataset
-from fakeimaging.dataset.names import Scan
+from fakeimaging.dataset.names import PREP, Scan
+from fakeimaging.scoring import activation
 from fakeimaging.scoring import connectivity as fc
 from fakeimaging.scoring.table import Row
 
 SHORTEST = 10
 """Volumes below which correlations say nothing: no row then."""
+CONFOUNDS = {"motion": "basic", "wm_csf": "basic"}
+"""What nilearn's `load_confounds` is asked for: six motion parameters and two tissue signals."""
 
 
 def score_bold(dataset: Dataset, scan: Scan) -> Iterator[Row]:
-    """Yield how well functional connectivity of the observed series agrees with that of the clean regions, and with the wiring."""
-    weights = np.loadtxt(dataset.root / names.table(scan.subject, "weights"), skiprows=1, delimiter="\t")
-    tr = float(json.loads((dataset.root / scan.sidecar).read_text())["RepetitionTime"])
-    labels = dataset.root / names.dseg(scan.subject, dataset.study.sessions[0].label)
-    series = fc.cleaned(fc.regional_series(dataset.root / scan.raw, labels, len(weights)), tr)
-    snr = temporal_snr(dataset.root / scan.raw, labels)
-    if series.shape[1] < SHORTEST:
+    """Yield the rows of a scan: ``fc`` and ``fc_weights``, and ``task_auc`` and ``task_beta`` where there are events."""
+    clean = np.load(dataset.root / scan.regional("regional_bold")).astype(float)
+    if clean.shape[1] < SHORTEST:
         return
-    clean = fc.cleaned(np.load(dataset.root / scan.regional("regional_bold")), tr)
+    series = observed_series(dataset, scan, len(clean))
+    snr = temporal_snr(
+        dataset.root / scan.raw, dataset.root / names.dseg(scan.subject, dataset.study.sessions[0].label)
+    )
+    yield from connectivity_rows(dataset, scan, series, clean, snr)
+    if (dataset.root / scan.beside("events.tsv")).exists():
+        yield from task_rows(dataset, scan, series, clean, snr)
+
+
+def observed_series(dataset: Dataset, scan: Scan, n_regions: int) -> npt.NDArray[np.float64]:
+    """Return the regional series of the preprocessed file, shape (n_regions, n_volumes)."""
+    labels = dataset.root / names.dseg(scan.subject, dataset.study.sessions[0].label, space=dataset.template_space)
+    return fc.regional_series(dataset.root / prepared(dataset, scan), labels, n_regions)
+
+
+def prepared(dataset: Dataset, scan: Scan) -> PurePosixPath:
+    """Return the preprocessed file of a scan."""
+    return PREP / scan.beside(f"space-{dataset.template_space}_desc-preproc_bold.nii.gz")
+
+
+def nuisance(dataset: Dataset, scan: Scan, *more: str) -> npt.NDArray[np.float64]:
+    """Return motion and tissue signals as nilearn reads them, columns that never change left out.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    scan : Scan
+    *more : str
+        Further kinds of confounds, such as ``"high_pass"``.
+
+    Returns
+    -------
+    ndarray, shape (n_volumes, n)
+    """
+    from nilearn.interfaces.fmriprep import load_confounds
+
+    table, _ = load_confounds(str(dataset.root / prepared(dataset, scan)), strategy=(*CONFOUNDS, *more), **CONFOUNDS)
+    columns = table.to_numpy(dtype=float)
+    return np.asarray(columns[:, columns.std(axis=0) > 0])
+
+
+def repetition_time(dataset: Dataset, scan: Scan) -> float:
+    """Return the repetition time in s from the sidecar."""
+    return float(json.loads((dataset.root / scan.sidecar).read_text())["RepetitionTime"])
+
+
+def connectivity_rows(
+    dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt.NDArray, snr: float
+) -> Iterator[Row]:
+    """Yield how well functional connectivity agrees with that of the clean regions, and with the wiring."""
+    tr = repetition_time(dataset, scan)
+    weights = np.loadtxt(dataset.root / names.table(scan.subject, "weights"), skiprows=1, delimiter="\t")
+    series, clean = fc.cleaned(series, tr, nuisance(dataset, scan)), fc.cleaned(clean, tr)
     estimate, truth = fc.connectivity(series), fc.connectivity(clean)
     stream = Streams(dataset.study.seed or 0).at("score", scan.stem)
 
@@ -46,6 +99,23 @@ def score_bold(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     reachable, _ = fc.agreement(truth, log_weights, wired > 0)
     by_chance = fc.chance(series, log_weights, wired > 0, rng=stream.at("fc_weights").rng())
     yield Row(scan.subject, scan.stem, "fc_weights", found, reachable, found - reachable, by_chance, n, snr, "r")
+
+
+def task_rows(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt.NDArray, snr: float) -> Iterator[Row]:
+    """Yield how well a GLM finds the active regions, and how large it finds their response (percent)."""
+    import pandas as pd
+
+    tr, n_volumes = repetition_time(dataset, scan), clean.shape[1]
+    events = pd.read_csv(dataset.root / scan.beside("events.tsv"), sep="\t")
+    columns = np.hstack([nuisance(dataset, scan, "high_pass"), np.ones((n_volumes, 1))])
+    model = activation.design(events, tr * (np.arange(n_volumes) + 0.5), np.asarray(columns, dtype=np.float64))
+    percent = 100 * (series / series.mean(axis=1, keepdims=True) - 1)
+    found = activation.recovered(percent, 100 * clean, model)
+    if found is None:
+        return
+    auc, beta, truth, n = found["auc"], found["beta"], found["beta_truth"], found["n"]
+    yield Row(scan.subject, scan.stem, "task_auc", auc, 1.0, auc - 1.0, found["chance"], n, snr, "AUC")
+    yield Row(scan.subject, scan.stem, "task_beta", beta, truth, beta - truth, found["beta_chance"], n, snr, "%")
 
 
 def temporal_snr(image: Path, labels: Path) -> float:

@@ -43,7 +43,7 @@ def regional_series(image: str | Path, labels: str | Path, n_regions: int) -> np
     return series
 
 
-def cleaned(series: npt.NDArray, tr: float) -> npt.NDArray[np.float64]:
+def cleaned(series: npt.NDArray, tr: float, confounds: npt.NDArray | None = None) -> npt.NDArray[np.float64]:
     """Return series detrended and high-pass filtered by nilearn, as an analysis would and as the truth must be to compare.
 
     Parameters
@@ -51,6 +51,8 @@ def cleaned(series: npt.NDArray, tr: float) -> npt.NDArray[np.float64]:
     series : ndarray, shape (n_regions, n_volumes)
     tr : float
         Repetition time in s.
+    confounds : ndarray, shape (n_volumes, n), optional
+        Courses to regress out as well.
     """
     from nilearn.signal import clean
 
@@ -58,7 +60,9 @@ def cleaned(series: npt.NDArray, tr: float) -> npt.NDArray[np.float64]:
     filtered = {"filter": "cosine", "high_pass": HIGH_PASS, "t_r": tr} if slower else {"filter": False}
     result = np.full(series.shape, np.nan)
     known = np.isfinite(series).all(axis=1)
-    result[known] = clean(series[known].astype(np.float64).T, detrend=True, standardize=None, **filtered).T
+    result[known] = clean(
+        series[known].astype(np.float64).T, detrend=True, standardize=None, confounds=confounds, **filtered
+    ).T
     return result
 
 

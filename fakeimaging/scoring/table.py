@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.files import write_text, write_tsv
@@ -34,6 +35,9 @@ class Row:
     snr : float
         Median temporal signal-to-noise ratio in grey matter; NaN for a static image.
     unit : str
+    better : {"higher", "closer"}
+        Which estimate is good: a high one, or one close to the truth; ``chance`` is then the 5th percentile of the absolute
+        error when there is nothing to recover.
     """
 
     subject: str
@@ -46,6 +50,12 @@ class Row:
     n: int
     snr: float
     unit: str
+    better: Literal["higher", "closer"] = "higher"
+
+    @property
+    def beats_chance(self) -> bool:
+        """Whether it is better than what chance gives."""
+        return self.estimate > self.chance if self.better == "higher" else abs(self.error) < self.chance
 
 
 @dataclass(frozen=True)
@@ -56,8 +66,8 @@ class Score:
     --------
     >>> score = Score((Row("01", "sub-01_bold", "fc", 0.9, 1.0, -0.1, 0.05, 4950, 60.0, "r"),))
     >>> print(score)
-    subject  scan         name  estimate  truth  error   chance  n     snr   unit
-    01       sub-01_bold  fc    0.900     1.000  -0.100  0.050   4950  60.0  r
+    subject  scan         name  estimate  truth  error   chance  n     snr   unit  better
+    01       sub-01_bold  fc    0.900     1.000  -0.100  0.050   4950  60.0  r     higher
     """
 
     rows: tuple[Row, ...]

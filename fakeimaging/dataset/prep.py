@@ -1,0 +1,130 @@
+"""The preprocessed derivative of a BOLD scan, as fMRIPrep names it: the observed series in template space, brain mask, confounds.
+
+Each observed volume is resampled once, by the true pose of the head at that volume and the true transform to the template.
+There is no slice-time correction: a volume stands for the middle of its repetition time, and the sidecar says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.core.files import Receipt, write_json, write_tsv
+from fakeimaging.core.spaces import Grid, centred_grid
+from fakeimaging.dataset.confounds import confounds
+from fakeimaging.dataset.images import MNI, volumes_to, write_labels
+from fakeimaging.dataset.manifest import Manifest
+from fakeimaging.dataset.names import PREP, Scan
+from fakeimaging.dataset.sidecars import reference_of, write_sidecar
+from fakeimaging.modalities.recording import Recording
+from fakeimaging.structure.anatomy import Anatomy, Tissue, resample
+from fakeimaging.structure.subject import Subject
+
+PURE = 0.9
+"""Fraction of a tissue from which a voxel gives that tissue's confounds (assumed; fMRIPrep erodes its masks instead)."""
+IN_BRAIN = 0.5
+"""Fraction of grey, white matter and fluid from which a voxel lies in the brain mask."""
+
+
+@contextmanager
+def preprocessing(
+    recording: Recording, scan: Scan, subject: Subject, root: Path, manifest: Manifest
+) -> Iterator[Callable[[int, npt.NDArray], None]]:
+    """Open the derivative of a scan; what is yielded takes each observed volume in turn, and the end writes the rest."""
+    grid, tissue = template_tissue(subject, recording)
+    mask = tissue.grey + tissue.white + tissue.csf > IN_BRAIN
+    motion = estimated_motion(recording)
+    to_native = np.linalg.inv(subject.anatomy.to_template)
+    brain = np.empty((len(motion), int(mask.sum())), dtype=np.float32)
+    image, receipt = replace(recording.clean, grid=grid), Receipt()
+    path = named(scan, subject, "desc-preproc_bold.nii.gz")
+    with volumes_to(root / path, image, receipt, code=MNI) as append:
+
+        def take(v: int, volume: npt.NDArray) -> None:
+            moved = resample(volume, recording.clean.grid, grid, to_native, order=1)
+            brain[v] = moved[mask]
+            append(np.clip(moved, 0, None))
+
+        yield take
+    manifest.add(path, receipt.result)
+    _write_mask(mask, grid, scan, subject, root, manifest)
+    space = reference_of(subject.anatomy.maps.space)
+    write_sidecar(path, _series_keys(recording, scan) | space, root, manifest)
+    inside = {"csf": tissue.csf[mask] > PURE, "white_matter": tissue.white[mask] > PURE}
+    _write_confounds(*confounds(brain, inside, motion, recording.clean.clock.step), scan, root, manifest)
+
+
+def named(scan: Scan, subject: Subject, ending: str) -> PurePosixPath:
+    """Return a file of the derivative in template space."""
+    return PREP / scan.beside(f"space-{subject.anatomy.maps.space}_{ending}")
+
+
+def estimated_motion(recording: Recording) -> npt.NDArray[np.float64]:
+    """Return what a perfect motion estimate would be: the true parameters, 0 where the head was held still.
+
+    Returns
+    -------
+    ndarray, shape (n_volumes, 6)
+        Translations in mm, rotations in rad.
+    """
+    still = np.zeros((recording.clean.n_volumes, 6))
+    return np.asarray(recording.recipe("motion")["parameters"]) if "motion" in recording.stages else still
+
+
+def template_tissue(subject: Subject, recording: Recording) -> tuple[Grid, Tissue]:
+    """Return the derivative's grid, as fine and large as the raw one and centred on the template's brain, with its tissue."""
+    raw = recording.clean.grid
+    return _template_tissue(subject.anatomy, raw.shape, float(raw.voxel_size[0]))
+
+
+@lru_cache(maxsize=1)
+def _template_tissue(anatomy: Anatomy, shape: tuple[int, int, int], voxel_size: float) -> tuple[Grid, Tissue]:
+    middle = anatomy.to_template[:3, 3]
+    grid = centred_grid(shape, voxel_size, tuple(np.round(middle)))
+    return grid, replace(anatomy, to_template=np.eye(4)).tissue(grid)
+
+
+def _series_keys(recording: Recording, scan: Scan) -> dict[str, Any]:
+    tr = recording.clean.clock.step
+    return {
+        "TaskName": scan.task,
+        "RepetitionTime": tr,
+        "StartTime": tr / 2,
+        "SliceTimingCorrected": False,
+        "SkullStripped": False,
+        "Description": "observed series, each volume resampled once by the true head pose and the true transform; no slice-time correction",
+        "Sources": [f"bids:raw:{scan.raw}"],
+    }
+
+
+def _write_mask(
+    mask: npt.NDArray[np.bool_], grid: Grid, scan: Scan, subject: Subject, root: Path, manifest: Manifest
+) -> None:
+    path = named(scan, subject, "desc-brain_mask.nii.gz")
+    manifest.add(path, write_labels(root / path, mask, grid, code=MNI))
+    keys = {
+        "Type": "Brain",
+        "RawSources": [f"bids:raw:{scan.raw}"],
+        "Description": "true tissue fractions above one half",
+    }
+    write_sidecar(path, keys | reference_of(subject.anatomy.maps.space), root, manifest)
+
+
+def _write_confounds(
+    columns: dict[str, npt.NDArray[np.float64]], about: dict[str, Any], scan: Scan, root: Path, manifest: Manifest
+) -> None:
+    path = PREP / scan.beside("desc-confounds_timeseries.tsv")
+    table = np.stack(list(columns.values()), axis=1)
+    rows = [[None if cell != cell else float(f"{cell:.9g}") for cell in row] for row in table.tolist()]
+    manifest.add(path, write_tsv(root / path, list(columns), rows))
+    error = {"Description": "true head motion plus an estimation error", "EstimationErrorSD": 0.0}
+    words = {name: error for name in ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")}
+    about_path = path.with_suffix(".json")
+    manifest.add(about_path, write_json(root / about_path, about | words))

@@ -1,0 +1,168 @@
+"""Task activation: a first-level GLM of the regional series against that of the clean ones.
+
+The estimate has AR(1) noise, drifts, motion and tissue signals, as nilearn fits it. A region is active where the clean response is
+above 10 % of the largest. Chance comes from ordinary least squares on the same series with the design turned in time by 200
+lags, which keeps the autocorrelation of both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+ACTIVE = 0.1
+"""Share of the largest clean response from which a region counts as active."""
+N_SHIFTS = 200
+
+Matrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A design of one run.
+
+    Parameters
+    ----------
+    conditions : tuple of str
+    task : ndarray, shape (n_volumes, n_conditions)
+        Expected response of each condition.
+    nuisance : ndarray, shape (n_volumes, n)
+        Drifts, confounds and the constant.
+    """
+
+    conditions: tuple[str, ...]
+    task: Matrix
+    nuisance: Matrix
+
+
+def design(events: Any, frame_times: Matrix, nuisance: Matrix) -> Design:
+    """Return the design of a run: events convolved with the SPM response, beside the nuisance columns.
+
+    Parameters
+    ----------
+    events : pandas.DataFrame
+        Onset, duration, trial_type.
+    frame_times : ndarray, shape (n_volumes,)
+        Time each volume stands for, in s.
+    nuisance : ndarray, shape (n_volumes, n)
+    """
+    from nilearn.glm.first_level import make_first_level_design_matrix
+
+    wanted = events[["onset", "duration", "trial_type"]]
+    full = make_first_level_design_matrix(frame_times, wanted, hrf_model="spm", drift_model=None)
+    conditions = tuple(sorted(set(events["trial_type"])))
+    return Design(conditions, full[list(conditions)].to_numpy(), nuisance)
+
+
+def responses(series: Matrix, model: Design) -> tuple[Matrix, Matrix]:
+    """Return response and t of each region to each condition under AR(1) noise.
+
+    Parameters
+    ----------
+    series : ndarray, shape (n_regions, n_volumes)
+    model : Design
+
+    Returns
+    -------
+    beta, t : ndarray, shape (n_conditions, n_regions)
+    """
+    from nilearn.glm import compute_contrast
+    from nilearn.glm.first_level import run_glm
+
+    matrix = np.hstack([model.task, model.nuisance])
+    labels, results = run_glm(series.T, matrix, noise_model="ar1")
+    found = [
+        compute_contrast(labels, results, np.eye(matrix.shape[1])[c], stat_type="t")
+        for c in range(len(model.conditions))
+    ]
+    return np.stack([np.ravel(f.effect_size()) for f in found]), np.stack([np.ravel(f.stat()) for f in found])
+
+
+def least_squares(series: Matrix, model: Design) -> tuple[Matrix, Matrix]:
+    """Return response and t of each region to each condition by ordinary least squares, as `responses` does."""
+    matrix = np.hstack([model.task, model.nuisance])
+    inverse = np.linalg.pinv(matrix)
+    beta = inverse @ series.T
+    left = series.T - matrix @ beta
+    freedom = len(matrix) - np.linalg.matrix_rank(matrix)
+    spread = np.sqrt(np.outer((inverse**2).sum(axis=1), (left**2).sum(axis=0)) / max(1, freedom))
+    n = len(model.conditions)
+    return beta[:n], np.divide(beta[:n], spread[:n], out=np.zeros_like(beta[:n]), where=spread[:n] > 0)
+
+
+def area_under_curve(values: Matrix, active: npt.NDArray[np.bool_]) -> float:
+    """Return the probability that an active region has a larger value than another one; 0.5 says nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> area_under_curve(np.array([0.1, 0.4, 0.3, 0.9]), np.array([False, True, False, True]))
+    1.0
+    """
+    from scipy.stats import rankdata
+
+    n, m = int(active.sum()), int((~active).sum())
+    ranks = rankdata(values)
+    return float((ranks[active].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def chance(series: Matrix, model: Design, active: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the 95th percentiles of the area under the curve and of the mean response when the design is turned in time.
+
+    Parameters
+    ----------
+    series : ndarray, shape (n_regions, n_volumes)
+    model : Design
+    active : ndarray of bool, shape (n_conditions, n_regions)
+    """
+    n_volumes, areas, betas = len(model.task), [], []
+    for lag in np.linspace(0, n_volumes, N_SHIFTS + 2)[1:-1].astype(int):
+        turned = Design(model.conditions, np.roll(model.task, lag, axis=0), model.nuisance)
+        beta, t = least_squares(series, turned)
+        areas.append(_mean_area(t, active))
+        betas.append(float(beta[active].mean()))
+    return float(np.quantile(areas, 0.95)), float(np.quantile(betas, 0.95))
+
+
+def _mean_area(t: Matrix, active: npt.NDArray[np.bool_]) -> float:
+    return float(np.mean([area_under_curve(np.abs(row), here) for row, here in zip(t, active, strict=True)]))
+
+
+def recovered(series: Matrix, clean: Matrix, model: Design) -> dict[str, Any] | None:
+    """Return what the GLM recovered of the activation, or None where all regions are active or none is.
+
+    Parameters
+    ----------
+    series, clean : ndarray, shape (n_regions, n_volumes)
+        Observed and clean series in percent of their mean, the same volumes.
+    model : Design
+
+    Returns
+    -------
+    dict
+        ``auc`` and its ``chance``; ``beta`` and ``beta_truth``, mean response of the active regions in percent, and its
+        ``beta_chance``; ``n``.
+    """
+    kept = np.isfinite(series).all(axis=1) & np.isfinite(clean).all(axis=1)
+    true_beta, _ = least_squares(clean[kept], Design(model.conditions, model.task, _smooth(model.nuisance)))
+    active = np.abs(true_beta) > ACTIVE * np.abs(true_beta).max(axis=1, keepdims=True)
+    if active.all(axis=1).any() or not active.any(axis=1).all():
+        return None
+    beta, t = responses(series[kept], model)
+    by_chance, beta_by_chance = chance(series[kept], model, active)
+    return {
+        "auc": _mean_area(t, active),
+        "chance": by_chance,
+        "beta_chance": beta_by_chance,
+        "beta": float(beta[active].mean()),
+        "beta_truth": float(true_beta[active].mean()),
+        "n": int(active.size),
+    }
+
+
+def _smooth(nuisance: Matrix) -> Matrix:
+    """Return the constant column alone: the clean series needs no other."""
+    return np.ones((len(nuisance), 1))
