@@ -6,14 +6,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import model_validator
 
 from fakeimaging.activity import engine
 from fakeimaging.activity.model import Model, Setup
 from fakeimaging.activity.models import as_model
+from fakeimaging.activity.stimuli import Condition, Event, Stimulus, events_of, make_stimulus
 from fakeimaging.activity.taps import Tap, storage
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
@@ -44,6 +46,14 @@ class RunParameters(Parameters):
         description="conduction speed; sets the delays",
         source="assumed, within 5-10 m/s",
     )
+    conditions: tuple[Condition, ...] = ()
+
+    @model_validator(mode="after")
+    def _events_lie_in_the_run(self) -> Self:
+        problems = [problem for condition in self.conditions for problem in condition.problems(self.duration)]
+        if problems:
+            raise ValueError(f"`conditions`: {'; '.join(problems)}")
+        return self
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,6 +77,8 @@ class Activity:
     truth : mapping
         ``effective_weights`` (row receives) and ``delays`` (s), each (n_regions, n_regions).
     references : tuple of Reference
+    events : tuple of Event
+        Stimuli of the run, sorted by onset; seconds from t = 0.
     """
 
     streams: Streams
@@ -79,6 +91,7 @@ class Activity:
     taps: Mapping[str, Tap]
     truth: Mapping[str, npt.NDArray] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
+    events: tuple[Event, ...] = ()
 
     def __repr__(self) -> str:
         return (
@@ -123,7 +136,8 @@ def simulate_activity(
     store : path, optional
         Folder for the taps as ``.npy`` files; otherwise long ones go to a temporary folder.
     **timing
-        Fields of `RunParameters`: ``duration`` (s), ``step``, ``transient``, ``speed``.
+        Fields of `RunParameters`: ``duration`` (s), ``step``, ``transient``, ``speed``, and ``conditions``, a list of
+        `Condition` or of mappings of their fields.
 
     Returns
     -------
@@ -149,16 +163,34 @@ def simulate_activity(
     checked = chosen.parameters.parse(parameters or {}, where=chosen.name)
     streams = subject.streams.at(*run_path(task, run, session))
     schedule = _schedule(chosen, times)
-    setup = chosen.prepare(checked, subject.connectome, schedule.step)
+    stimulus = stimulus_of(chosen, times, subject)
+    setup = chosen.prepare(checked, subject, schedule.step)
     delays = subject.connectome.delays(times.speed)
     arrays = _room(chosen, schedule, subject.n_regions, Path(store) if store is not None else None)
-    engine.run(engine.build(chosen, checked, setup), setup, delays, schedule, arrays, streams=streams.at("activity"))
+    kernel = engine.build(chosen, checked, setup)
+    engine.run(kernel, setup, delays, schedule, arrays, streams=streams.at("activity"), stimulus=stimulus)
     return Activity(
         streams, task, run, session, chosen.name, checked, times.duration,
         taps={name: _tap(chosen, name, array, schedule.step) for name, array in arrays.items()},
         truth=network_truth(setup, delays),
         references=chosen.references,
+        events=events_of(times.conditions, times.duration),
     )  # fmt: skip
+
+
+def stimulus_of(model: Model, times: RunParameters, subject: Subject) -> Stimulus | None:
+    """Return the stimulus of a run, None when it has no condition.
+
+    Raises
+    ------
+    ParameterError
+        If a condition names what the subject does not have, or the model takes no stimulus.
+    """
+    if not times.conditions:
+        return None
+    if not model.takes_stimulus:
+        raise ParameterError([f"`run.conditions`: model {model.name} takes no stimulus; leave them out or take dmf"])
+    return make_stimulus(times.conditions, subject.regions, times.duration)
 
 
 def network_truth(setup: Setup, delays: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
@@ -199,7 +231,7 @@ def compile_model(
     chosen = as_model(model)
     _, exact = engine.intervals(chosen, step or chosen.step)
     checked = chosen.parameters.parse(parameters or {}, where=chosen.name)
-    setup = chosen.prepare(checked, subject.connectome, exact)
+    setup = chosen.prepare(checked, subject, exact)
     schedule = engine.Schedule(exact, 1, 0)
     taps = _room(chosen, schedule, subject.n_regions, None)
     engine.run(
@@ -218,7 +250,7 @@ def _schedule(model: Model, times: RunParameters) -> engine.Schedule:
             ]
         )
     transient = model.transient if times.transient is None else times.transient
-    return engine.Schedule(step, round(transient / step), n_whole * whole)
+    return engine.Schedule(step, round(transient / step), n_whole * whole, -LEAD)
 
 
 def _room(model: Model, schedule: engine.Schedule, n: int, folder: Path | None) -> dict[str, npt.NDArray[np.float32]]:

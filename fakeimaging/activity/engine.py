@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity import emit, kernels
-from fakeimaging.activity.model import Model, Setup
+from fakeimaging.activity.model import STIMULUS, Model, Setup
+from fakeimaging.activity.stimuli import Stimulus
 from fakeimaging.core.errors import ModelError
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.streams import Streams
@@ -31,11 +32,14 @@ class Schedule:
         Seconds.
     n_dropped, n_kept : int
         Steps that are run and dropped first, then steps that are recorded.
+    start : float
+        Time of the first recorded step on the run's clock, in s.
     """
 
     step: float
     n_dropped: int
     n_kept: int
+    start: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,25 +50,42 @@ class Kernel:
     ----------
     module : module
         Holds ``advance``.
+    names : tuple of str
+        Parameters and derived constants, in the order of the rows.
     params : ndarray, shape (n_params, n_regions)
     """
 
     model: Model
     module: ModuleType
+    names: tuple[str, ...]
     params: npt.NDArray[np.float64]
+
+    def turn(self, step: float) -> npt.NDArray[np.float64]:
+        """Return what one step makes of each rotating pair, shape (2 n_pairs, n_regions): exp(growth h) cos and sin of frequency h."""
+        rows = dict(zip(self.names, self.params, strict=True))
+        pairs = [np.exp((rows[p.growth] + 1j * rows[p.frequency]) * step) for p in self.model.rotating]
+        return np.array([part for factor in pairs for part in (factor.real, factor.imag)]).reshape(
+            -1, self.params.shape[1]
+        )
 
 
 @dataclass(eq=False)
-class _Run:
-    """Arrays that ``advance`` carries on from block to block."""
+class Progress:
+    """Where a simulation stands: arrays that ``advance`` carries on from block to block, and those it only reads."""
 
     state: npt.NDArray[np.float64]
     history: npt.NDArray[np.float64]
     words: npt.NDArray[np.uint64]
     spare: npt.NDArray[np.float64]
     sums: npt.NDArray[np.float64]
-    edges: tuple[npt.NDArray, npt.NDArray, npt.NDArray, npt.NDArray]
+    edges: tuple[npt.NDArray, ...]
+    turn: npt.NDArray[np.float64]
     done: int = 0
+
+    def copy(self) -> Progress:
+        """Return a copy that can be carried on by itself."""
+        arrays = {name: getattr(self, name).copy() for name in ("state", "history", "words", "spare", "sums")}
+        return replace(self, **arrays)
 
 
 def build(model: Model, parameters: Parameters, setup: Setup) -> Kernel:
@@ -76,13 +97,13 @@ def build(model: Model, parameters: Parameters, setup: Setup) -> Kernel:
     params = np.ascontiguousarray(np.stack(rows)) if rows else np.zeros((0, n))
     source = emit.source_of(model, names)
     _check_returns(model, setup, dict(zip(names, params[:, 0].tolist(), strict=True)))
-    return Kernel(model, kernels.load(model.name, source), params)
+    return Kernel(model, kernels.load(model.name, source), tuple(names), params)
 
 
 def _check_returns(model: Model, setup: Setup, constants: dict[str, float]) -> None:
     """Call every function once as plain Python, for the first region at the start: each must return as many numbers as it should."""
     given = {state: float(np.ravel(setup.initial.get(state, 0.0))[0]) for state in model.states}
-    given |= {f"coupled_{state}": given[state] for state in model.coupled} | constants
+    given |= {f"coupled_{state}": given[state] for state in model.coupled} | constants | {STIMULUS: 0.0}
     wanted = {model.drift: len(model.states)} | ({model.diffusion: len(model.driven)} if model.diffusion else {})
     for function in model.functions:
         name = function.__name__
@@ -111,6 +132,7 @@ def run(
     taps: Mapping[str, npt.NDArray[np.float32]],
     *,
     streams: Streams,
+    stimulus: Stimulus | None = None,
 ) -> None:
     """Simulate and fill the taps.
 
@@ -124,24 +146,41 @@ def run(
     taps : mapping of observable to ndarray, shape (n_samples, n_regions), float32
     streams : Streams
         Each region's noise is the stream ``region-<number>`` below this one.
+    stimulus : Stimulus, optional
+        On the run's clock: t = 0 when `LEAD` seconds are recorded.
 
     Raises
     ------
     ModelError
         If a state stops being finite: with model, region and time.
     """
+    progress = begin(kernel, setup, delays, schedule, streams=streams)
+    for first, last in blocks(kernel.model, schedule):
+        every, _ = intervals(kernel.model, schedule.step)
+        named = zip(kernel.model.observables, every, strict=True)
+        parts = tuple(taps[name][first // k : last // k] for name, k in named)
+        advance(kernel, progress, schedule, parts, last - first, stimulus)
+
+
+def begin(
+    kernel: Kernel, setup: Setup, delays: npt.NDArray[np.float64], schedule: Schedule, *, streams: Streams
+) -> Progress:
+    """Return a simulation at the start of its record: the dropped steps are done. Parameters as for `run`."""
+    progress = _start(kernel, setup, delays, schedule.step, streams)
     every, _ = intervals(kernel.model, schedule.step)
-    current = _start(kernel.model, setup, delays, schedule.step, streams)
     block = _block_steps(every, schedule.step)
     nothing = tuple(np.zeros((0, len(setup.coupling)), dtype=np.float32) for _ in every)
     for first in range(0, schedule.n_dropped, block):
-        _advance(kernel, current, schedule, every, nothing, min(block, schedule.n_dropped - first))
-    current.sums[:] = 0
-    for first in range(0, schedule.n_kept, block):
-        last = min(first + block, schedule.n_kept)
-        named = zip(kernel.model.observables, every, strict=True)
-        parts = tuple(taps[name][first // k : last // k] for name, k in named)
-        _advance(kernel, current, schedule, every, parts, last - first)
+        advance(kernel, progress, schedule, nothing, min(block, schedule.n_dropped - first))
+    progress.sums[:] = 0
+    return progress
+
+
+def blocks(model: Model, schedule: Schedule) -> list[tuple[int, int]]:
+    """Return first and last step (excluded) of each recorded block; all but the last hold whole samples of every tap."""
+    every, step = intervals(model, schedule.step)
+    size = _block_steps(every, step)
+    return [(first, min(first + size, schedule.n_kept)) for first in range(0, schedule.n_kept, size)]
 
 
 def intervals(model: Model, step: float) -> tuple[npt.NDArray[np.int64], float]:
@@ -169,36 +208,56 @@ def _block_steps(every: npt.NDArray[np.int64], step: float) -> int:
     return whole * max(1, round(BLOCK_SECONDS / step / whole))
 
 
-def _start(model: Model, setup: Setup, delays: npt.NDArray, step: float, streams: Streams) -> _Run:
-    n = len(setup.coupling)
+def _start(kernel: Kernel, setup: Setup, delays: npt.NDArray, step: float, streams: Streams) -> Progress:
+    model, n = kernel.model, len(setup.coupling)
     state = np.zeros((len(model.states), n))
     for name, value in setup.initial.items():
         state[model.states.index(name)] = value
-    edges = _edges(setup.coupling, np.rint(delays / step).astype(np.int64))
-    length = int(edges[3].max(initial=0)) + 1
+    lags = np.rint(delays / step).astype(np.int64)
+    length = max(int(lags[setup.coupling != 0].max(initial=0)) + 1, emit.CHUNK)
     past = state[[model.states.index(name) for name in model.coupled]]
-    history = np.repeat(past[:, :, None], length, axis=2)
+    history = np.repeat(past[:, :, None], 2 * length, axis=2)
     words = np.stack([streams.at(f"region-{i + 1}").key(4) for i in range(n)])
-    return _Run(state, history, words, np.zeros(n), np.zeros((len(model.observables), n)), edges)
+    sums = np.zeros((len(model.observables), n))
+    return Progress(state, history, words, np.zeros(n), sums, _edges(setup.coupling, lags), kernel.turn(step))
 
 
-def _edges(
-    coupling: npt.NDArray, lags: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray, npt.NDArray]:
-    """Return the edges sorted by target: first edge of each target, source, weight, lag in steps."""
+def _edges(coupling: npt.NDArray, lags: npt.NDArray[np.int64]) -> tuple[npt.NDArray, ...]:
+    """Return the edges sorted by target, long delays first: first edge and first short one of each target, source, weight, lag."""
     target, source = np.nonzero(coupling)
+    brief = lags[target, source] < emit.CHUNK - 1
+    order = np.lexsort((brief, target))
+    target, source, brief = target[order], source[order], brief[order]
     first = np.searchsorted(target, np.arange(len(coupling) + 1))
-    return first, source, coupling[target, source], lags[target, source]
+    short = np.searchsorted(2 * target + brief, 2 * np.arange(len(coupling)) + 1)
+    lag = lags[target, source].astype(np.uint64)
+    return first, short, source.astype(np.uint64), coupling[target, source], lag
 
 
-def _advance(
-    kernel: Kernel, current: _Run, schedule: Schedule, every: npt.NDArray[np.int64], parts: Sequence[Any], size: int
+def advance(
+    kernel: Kernel,
+    current: Progress,
+    schedule: Schedule,
+    parts: Sequence[Any],
+    size: int,
+    stimulus: Stimulus | None = None,
 ) -> None:
+    """Take ``size`` steps and fill ``parts``, one array for each tap.
+
+    Raises
+    ------
+    ModelError
+        If a state stops being finite.
+    """
+    every, _ = intervals(kernel.model, schedule.step)
+    times = (current.done - schedule.n_dropped + np.arange(size)) * schedule.step + schedule.start
+    course = np.zeros((0, size)) if stimulus is None else stimulus.course(times)
+    gain = np.zeros((0, len(current.spare))) if stimulus is None else stimulus.gain
     # Memory maps are subclasses the kernel is not compiled for: hand over plain views of them.
     views = tuple(np.asarray(part).view(np.ndarray) for part in parts)
     kernel.module.advance(
-        size, current.done, schedule.n_dropped, schedule.step, current.state, kernel.params, *current.edges,
-        current.history, current.words, current.spare, every, current.sums, views,
+        size, current.done, schedule.n_dropped, schedule.step, current.state, kernel.params, current.turn, *current.edges,
+        current.history, current.words, current.spare, every, current.sums, gain, course, views,
     )  # fmt: skip
     current.done += size
     broken = ~np.isfinite(current.state)

@@ -1,7 +1,8 @@
 """What a neural mass model is: parameters, states, drift, diffusion and observables, as plain functions of one region.
 
 The functions name what they need by argument: a state, a parameter, a constant that `prepare` derived, or
-``coupled_<state>``, the sum over the sources of weight times their delayed state.
+``coupled_<state>``, the sum over the sources of weight times their delayed state, or ``stimulus``, what the conditions of the
+run put into the region (0 when there is none).
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ import numpy.typing as npt
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import ModelError, did_you_mean
 from fakeimaging.core.parameters import Parameters
-from fakeimaging.structure.connectome import Connectome
+from fakeimaging.structure.subject import Subject
+
+STIMULUS = "stimulus"
+"""The argument by which a model function reads the stimulus."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,30 @@ class Observable:
     rate: float
 
 
+@dataclass(frozen=True)
+class Rotation:
+    """Two states that turn around each other, z = x + i y: dz = (growth + i frequency) z + what `drift` returns for them.
+
+    The engine takes this linear part in exact steps, so that a fast rhythm keeps its frequency and damping at any step; leave
+    it out of ``drift``.
+
+    Parameters
+    ----------
+    real, imaginary : str
+        States x and y.
+    growth, frequency : str
+        Parameters or derived constants, in 1/s and rad/s.
+    """
+
+    real: str
+    imaginary: str
+    growth: str
+    frequency: str
+
+
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What a model derives from its parameters and a connectome before it runs.
+    """What a model derives from its parameters and a subject before it runs.
 
     Parameters
     ----------
@@ -58,9 +83,9 @@ class Setup:
     derived: Mapping[str, Any] = field(default_factory=dict)
 
 
-def plain_setup(parameters: Any, connectome: Connectome, step: float) -> Setup:
+def plain_setup(parameters: Any, subject: Subject, step: float) -> Setup:
     """Couple by the weights as they are and start from zero."""
-    return Setup(connectome.weights)
+    return Setup(subject.connectome.weights)
 
 
 @dataclass(frozen=True)
@@ -85,7 +110,10 @@ class Model:
     observables : mapping of str to Observable
         The taps of an Activity; ``"rate"`` (Hz) is what instruments of blood and metabolism read.
     prepare : callable
-        ``prepare(parameters, connectome, step) -> Setup``.
+        ``prepare(parameters, subject, step) -> Setup``; the subject has the connectome, the regions with their kinds and
+        places, and random streams.
+    rotating : tuple of Rotation
+        Pairs of states whose linear part takes exact steps.
     step : float
         Default time step in seconds.
     transient : float
@@ -101,17 +129,21 @@ class Model:
     observables: Mapping[str, Observable]
     driven: tuple[tuple[str, int], ...] = ()
     diffusion: Callable[..., tuple[float, ...]] | None = None
-    prepare: Callable[[Any, Connectome, float], Setup] = plain_setup
+    prepare: Callable[[Any, Subject, float], Setup] = plain_setup
+    rotating: tuple[Rotation, ...] = ()
     step: float = 1e-3
     transient: float = 10.0
     references: tuple[Reference, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (*self.coupled, *(state for state, _ in self.driven)):
+        turning = [state for pair in self.rotating for state in (pair.real, pair.imaginary)]
+        for name in (*self.coupled, *(state for state, _ in self.driven), *turning):
             if name not in self.states:
                 raise ModelError(f"model {self.name}: '{name}' is not a state{did_you_mean(name, self.states)}")
         if bool(self.driven) != (self.diffusion is not None):
             raise ModelError(f"model {self.name}: `driven` and `diffusion` come together")
+        if len(set(turning)) < len(turning):
+            raise ModelError(f"model {self.name}: a state turns in one pair only")
 
     @property
     def n_noises(self) -> int:
@@ -125,5 +157,13 @@ class Model:
         return [self.drift, *noise, *(observable.function for observable in self.observables.values())]
 
     def arguments(self) -> list[str]:
-        """Return every name the functions ask for, sorted."""
-        return sorted({name for function in self.functions for name in inspect.signature(function).parameters})
+        """Return every name the functions and the rotating pairs ask for, sorted."""
+        turning = {name for pair in self.rotating for name in (pair.growth, pair.frequency)}
+        return sorted(
+            turning | {name for function in self.functions for name in inspect.signature(function).parameters}
+        )
+
+    @property
+    def takes_stimulus(self) -> bool:
+        """Whether a function reads the stimulus."""
+        return STIMULUS in self.arguments()

@@ -112,6 +112,8 @@ class Parameters(BaseModel):
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
     if hasattr(value, "tolist"):
         return value.tolist()
     return str(value)

@@ -17,6 +17,7 @@ import numpy as np
 from fakeimaging.activity import engine
 from fakeimaging.activity.activity import Activity, network_truth, run_path
 from fakeimaging.activity.models import as_model
+from fakeimaging.activity.stimuli import events_of
 from fakeimaging.activity.taps import Tap
 from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.clocks import Clock
@@ -87,10 +88,11 @@ class Dataset:
         taps = {name: self._tap(subject, where, wanted, name) for name in made_by.observables}
         person, parameters = self.subject(subject), made_by.parameters.parse(wanted.parameters)
         _, step = engine.intervals(made_by, wanted.step or made_by.step)
-        setup = made_by.prepare(parameters, person.connectome, step)
+        setup = made_by.prepare(parameters, person, step)
         return Activity(
             person.streams.at(*run_path(task, run, session)), task, run, session, made_by.name, parameters,
             wanted.duration, taps, network_truth(setup, person.connectome.delays(wanted.speed)), made_by.references,
+            events_of(wanted.conditions, wanted.duration),
         )  # fmt: skip
 
     def recording(

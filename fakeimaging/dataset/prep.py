@@ -41,7 +41,7 @@ def preprocessing(
     grid, tissue = template_tissue(subject, recording)
     mask = tissue.grey + tissue.white + tissue.csf > IN_BRAIN
     motion = estimated_motion(recording)
-    to_native = np.linalg.inv(subject.anatomy.to_template)
+    to_native = np.asarray(np.linalg.inv(subject.anatomy.to_template), dtype=np.float64)
     brain = np.empty((len(motion), int(mask.sum())), dtype=np.float32)
     image, receipt = replace(recording.clean, grid=grid), Receipt()
     path = named(scan, subject, "desc-preproc_bold.nii.gz")

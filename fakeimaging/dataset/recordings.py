@@ -35,7 +35,7 @@ def write_recording(
     _write_clean(recording, scan, keys, root, manifest)
     for companion in recording.forward.companions:
         _write_companion(companion, scan, root, manifest)
-    if activity is not None and getattr(activity, "events", ()) and recording.modality.names_run:
+    if activity is not None and activity.events and recording.modality.names_run:
         _write_events(activity, scan, root, manifest)
     path = scan.source.with_name(scan.source.name + "_recipe.json")
     manifest.add(path, write_json(root / path, recipe_of(recording)))

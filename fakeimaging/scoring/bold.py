@@ -108,7 +108,9 @@ def task_rows(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt.NDAr
     tr, n_volumes = repetition_time(dataset, scan), clean.shape[1]
     events = pd.read_csv(dataset.root / scan.beside("events.tsv"), sep="\t")
     columns = np.hstack([nuisance(dataset, scan, "high_pass"), np.ones((n_volumes, 1))])
-    model = activation.design(events, tr * (np.arange(n_volumes) + 0.5), np.asarray(columns, dtype=np.float64))
+    model = activation.design(
+        events, np.asarray(tr * (np.arange(n_volumes) + 0.5), dtype=np.float64), np.asarray(columns)
+    )
     percent = 100 * (series / series.mean(axis=1, keepdims=True) - 1)
     found = activation.recovered(percent, 100 * clean, model)
     if found is None:

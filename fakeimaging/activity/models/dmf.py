@@ -25,7 +25,7 @@ from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import ModelError
 from fakeimaging.core.parameters import Parameters, parameter
-from fakeimaging.structure.connectome import Connectome
+from fakeimaging.structure.subject import Subject
 
 DECO = "Deco et al. 2014, doi:10.1523/JNEUROSCI.5068-13.2014"
 FILTER_TIMES = (0.003, 0.015, 0.075, 0.375, 1.9, 9.4)
@@ -219,9 +219,9 @@ def filter_gains(parameters: DmfParameters, step: float) -> npt.NDArray[np.float
     return np.asarray(parameters.noise_sd * gains / np.sqrt(gains @ covariance @ gains))
 
 
-def prepare(parameters: DmfParameters, connectome: Connectome, step: float) -> Setup:
+def prepare(parameters: DmfParameters, subject: Subject, step: float) -> Setup:
     """Set coupling, inhibition, noise gains and the start at the working point."""
-    coupling = connectome.row_normalised()
+    coupling = subject.connectome.row_normalised()
     point = set_point(parameters)
     G = global_coupling(parameters, point)
     gains = filter_gains(parameters, step)

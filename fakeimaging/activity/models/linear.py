@@ -14,7 +14,7 @@ import numpy.typing as npt
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import Parameters, parameter
-from fakeimaging.structure.connectome import Connectome
+from fakeimaging.structure.subject import Subject
 
 
 class LinearParameters(Parameters):
@@ -41,9 +41,9 @@ def rate(x, baseline):  # type: ignore[no-untyped-def]
     return baseline + x
 
 
-def prepare(parameters: LinearParameters, connectome: Connectome, step: float) -> Setup:
+def prepare(parameters: LinearParameters, subject: Subject, step: float) -> Setup:
     """Couple by the row-normalised weights and start at the working point."""
-    return Setup(connectome.row_normalised())
+    return Setup(subject.connectome.row_normalised())
 
 
 def covariance(parameters: LinearParameters, coupling: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,0 +1,193 @@
+"""Stimuli: currents into chosen regions, each condition one course in time times a gain for each region.
+
+    stimulus_i(t) = sum_c gain_c,i course_c(t),   course_c(t) = sum_k [up(t - t_k - latency) - up(t - t_k - latency - duration)]
+
+up rises from 0 to 1 as half a cosine; an event therefore delivers exactly amplitude * duration. Onsets t_k are what the
+participant sees; the current arrives a latency later. Courses are made block by block, never for a whole run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import model_validator
+
+from fakeimaging.core.errors import ParameterError, did_you_mean
+from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.structure.parcellation import Region
+
+SLACK = 1e-6
+"""Seconds by which sums of decimal times may miss."""
+
+
+class Event(NamedTuple):
+    """One presentation of a condition: onset and duration in s on the run's clock."""
+
+    onset: float
+    duration: float
+    trial_type: str
+
+
+class Condition(Parameters):
+    """One condition of a task: which regions its stimulus reaches, how strongly and when.
+
+    The regions are those named, those of the network and those of the kind, together. Times are a list of ``onsets``, or
+    ``onset`` alone, or blocks: ``onset`` of the first, ``period`` from onset to onset, ``count`` (as many as fit when left out).
+    """
+
+    trial_type: str = parameter(unit="-", description="name in the events table")
+    regions: tuple[str, ...] = parameter((), unit="-", description="names of regions it reaches")
+    network: str | None = parameter(None, unit="-", description="functional network it reaches")
+    kind: str | None = parameter(None, unit="-", description="kind of region it reaches, such as thalamus")
+    hemisphere: Literal["L", "R"] | None = parameter(None, unit="-", description="only on this side")
+    amplitude: float = parameter(
+        0.02, unit="nA", bounds=(-0.2, 0.2), description="current (in the unit of the model's stimulus)"
+    )
+    duration: float = parameter(20.0, unit="s", bounds=(0.001, 3600), description="length of one event")
+    onsets: tuple[float, ...] | None = parameter(None, unit="s", description="all onsets")
+    onset: float | None = parameter(None, unit="s", bounds=(0, 36_000), description="onset of the first event")
+    period: float | None = parameter(None, unit="s", bounds=(0.01, 3600), description="from onset to onset")
+    count: int | None = parameter(None, unit="1", bounds=(1, 100_000), description="number of events")
+    rise: float = parameter(0.01, unit="s", bounds=(0.001, 1), description="time in which the current rises and falls")
+    latency: float = parameter(0.04, unit="s", bounds=(0, 1), description="time from the eye or ear to the region")
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if not self.trial_type.strip() or self.trial_type == "n/a" or set(self.trial_type) & set("\t\n\r"):
+            raise ValueError(f"`trial_type`: {self.trial_type!r} cannot stand in an events table")
+        if not self.regions and self.network is None and self.kind is None:
+            raise ValueError("`regions`: no region is reached; name `regions`, a `network` or a `kind`")
+        if self.onsets is None and self.onset is None:
+            raise ValueError("`onsets`: missing; give `onsets`, or `onset` with `period` and `count`")
+        if self.onsets is not None and (self.onset, self.period, self.count) != (None, None, None):
+            raise ValueError("`onsets`: give either `onsets` or `onset`, `period` and `count`, not both")
+        if self.count not in (None, 1) and self.period is None:
+            raise ValueError("`period`: missing; more than one event needs it")
+        return self
+
+    def times(self, run_duration: float) -> tuple[float, ...]:
+        """Return the onset of every event in s, sorted."""
+        if self.onsets is not None:
+            return tuple(sorted(self.onsets))
+        first, period = self.onset or 0.0, self.period or 1.0
+        fitting = 1 if self.period is None else int((run_duration - first - self.duration + SLACK) / period) + 1
+        count = max(1, fitting) if self.count is None else self.count
+        return tuple(round(first + k * period, 9) for k in range(count))
+
+    def problems(self, run_duration: float) -> list[str]:
+        """Return what is wrong with the times of its events in a run of this length."""
+        here = f"condition '{self.trial_type}'"
+        times = self.times(run_duration)
+        if not times:
+            return [f"{here} has no onset"]
+        if times[0] < 0:
+            return [f"{here}: the onset {times[0]:g} s is before the start of the run"]
+        if times[-1] + self.duration > run_duration + SLACK:
+            end = f"{times[-1]:g} s + {self.duration:g} s"
+            return [f"{here}: the event at {end} ends after the run of {run_duration:g} s"]
+        return []
+
+
+@dataclass(frozen=True, eq=False)
+class Stimulus:
+    """The stimuli of a run, ready for the kernel.
+
+    Parameters
+    ----------
+    conditions : tuple of Condition
+    onsets : tuple of ndarray
+        Of each condition, sorted, in s.
+    gain : ndarray, shape (n_conditions, n_regions)
+        Amplitude in each region, in the unit of the model's stimulus.
+    """
+
+    conditions: tuple[Condition, ...]
+    onsets: tuple[npt.NDArray[np.float64], ...]
+    gain: npt.NDArray[np.float64]
+
+    def course(self, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the course of each condition at ``times`` (s, ascending), shape (n_conditions, len(times)); 1 at full strength."""
+        courses = np.zeros((len(self.conditions), len(times)))
+        for course, condition, onsets in zip(courses, self.conditions, self.onsets, strict=True):
+            arrivals = onsets + condition.latency
+            over = arrivals + condition.duration + condition.rise < times[0]
+            for arrival in arrivals[~over & (arrivals <= times[-1])]:
+                rising = _up((times - arrival) / condition.rise)
+                course += rising - _up((times - arrival - condition.duration) / condition.rise)
+        return courses
+
+
+def _up(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray((1 - np.cos(np.pi * np.clip(x, 0, 1))) / 2)
+
+
+def make_stimulus(conditions: Sequence[Condition], regions: Sequence[Region], run_duration: float) -> Stimulus:
+    """Find the regions and the times of each condition.
+
+    Parameters
+    ----------
+    conditions : sequence of Condition
+    regions : sequence of Region
+        Of the subject.
+    run_duration : float
+        Seconds.
+
+    Raises
+    ------
+    ParameterError
+        Naming every region, network or kind that the subject does not have, with the nearest it has.
+    """
+    problems = [
+        f"`run.conditions[{c}].{problem}"
+        for c, condition in enumerate(conditions)
+        for problem in _unknown(condition, regions)
+    ]
+    if problems:
+        raise ParameterError(problems)
+    gain = [[condition.amplitude * reaches(condition, region) for region in regions] for condition in conditions]
+    onsets = tuple(np.array(condition.times(run_duration)) for condition in conditions)
+    return Stimulus(tuple(conditions), onsets, np.array(gain).reshape(len(conditions), len(regions)))
+
+
+def reaches(condition: Condition, region: Region) -> bool:
+    """Return whether the stimulus of a condition reaches a region."""
+    meant = region.name in condition.regions or condition.network == region.network or condition.kind == region.kind
+    return meant and condition.hemisphere in (None, region.hemisphere)
+
+
+def _unknown(condition: Condition, regions: Sequence[Region]) -> list[str]:
+    wanted: list[tuple[str, Any, set[str]]] = [
+        ("regions", name, {region.name for region in regions}) for name in condition.regions
+    ]
+    wanted += [("network", condition.network, {region.network for region in regions})]
+    wanted += [("kind", condition.kind, {region.kind for region in regions})]
+    problems = [
+        f"{key}`: the subject has no such {key.removesuffix('s')} as '{name}'{did_you_mean(name, known)}"
+        for key, name, known in wanted
+        if name is not None and name not in known
+    ]
+    if not problems and not any(reaches(condition, region) for region in regions):
+        problems = [f"hemisphere`: no region meant lies in hemisphere {condition.hemisphere}"]
+    return problems
+
+
+def events_of(conditions: Sequence[Condition], run_duration: float) -> tuple[Event, ...]:
+    """Return every event of a run, sorted by onset.
+
+    Examples
+    --------
+    >>> face = Condition(trial_type="face", network="Visual", onset=10.0, duration=5.0, period=20.0)
+    >>> [event.onset for event in events_of([face], 60.0)]
+    [10.0, 30.0, 50.0]
+    """
+    return tuple(
+        sorted(
+            Event(onset, condition.duration, condition.trial_type)
+            for condition in conditions
+            for onset in condition.times(run_duration)
+        )
+    )
