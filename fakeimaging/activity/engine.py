@@ -250,7 +250,8 @@ def advance(
         If a state stops being finite.
     """
     every, _ = intervals(kernel.model, schedule.step)
-    times = (current.done - schedule.n_dropped + np.arange(size)) * schedule.step + schedule.start
+    steps = current.done - schedule.n_dropped + np.arange(size, dtype=np.float64)
+    times = steps * schedule.step + schedule.start
     course = np.zeros((0, size)) if stimulus is None else stimulus.course(times)
     gain = np.zeros((0, len(current.spare))) if stimulus is None else stimulus.gain
     # Memory maps are subclasses the kernel is not compiled for: hand over plain views of them.

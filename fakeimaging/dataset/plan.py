@@ -8,6 +8,7 @@ from math import prod
 from fakeimaging.activity.activity import LEAD, run_path
 from fakeimaging.activity.models import as_model
 from fakeimaging.dataset.names import Scan, scans
+from fakeimaging.dataset.recordings import PREPARED
 from fakeimaging.dataset.structure import anatomy_grid
 from fakeimaging.dataset.study import Run, Session, Study
 from fakeimaging.modalities import MODALITIES
@@ -15,7 +16,7 @@ from fakeimaging.modalities.acquire import scan_path
 from fakeimaging.structure.parcellation import DEFAULT_REGIONS
 from fakeimaging.structure.subject import TINY_REGIONS
 
-BYTES_A_VOXEL = {"observed": 1.35, "clean": 0.55, "truth": 0.4}
+BYTES_A_VOXEL = {"observed": 1.35, "clean": 0.55, "prep": 1.35, "truth": 0.4}
 """Compressed bytes a voxel, rounded up (the default study: 1.19 and 1.27 observed, 0.46 and 0.39 clean, 0.31 truth)."""
 SECONDS_AN_IMAGE, SECONDS_A_MEGAVOXEL = 1.5, 0.06
 """Time to simulate and write images on one core, rounded up."""
@@ -86,9 +87,9 @@ def _scan(scan: Scan, study: Study) -> Item:
     where = (f"ses-{scan.session}",) if scan.session is not None else ()
     path = run_path(scan.task, scan.run, scan.session) if scan.task is not None and scan.run is not None else where
     stream = "/".join((f"sub-{scan.subject}", *path, *scan_path(modality, parameters, scan.acquisition.repeat)))
-    return _images(
-        f"{scan.raw.name} and its clean twin", shape, BYTES_A_VOXEL["observed"] + BYTES_A_VOXEL["clean"], stream
-    )
+    kept = ("observed", "clean", "prep") if scan.modality in PREPARED else ("observed", "clean")
+    bytes_a_voxel = sum(BYTES_A_VOXEL[what] for what in kept)
+    return _images(f"{scan.raw.name} and its clean twin", shape, bytes_a_voxel, stream)
 
 
 def _activity(run: Run, session: Session, study: Study, subject: str) -> Item:

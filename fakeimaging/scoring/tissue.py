@@ -70,9 +70,9 @@ def segmented(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
     from sklearn.cluster import KMeans
 
     sample = values[:: max(1, len(values) // 20_000)].reshape(-1, 1)
-    centres = np.asarray(KMeans(3, n_init=4, random_state=0).fit(sample).cluster_centers_, dtype=float).ravel()
-    low, middle, high = sorted(centres.tolist())
-    return np.asarray(np.searchsorted([(low + middle) / 2, (middle + high) / 2], values), dtype=np.uint8)
+    fitted: Any = KMeans(3, n_init=4, random_state=0).fit(sample)
+    centres = np.sort(np.ravel(fitted.cluster_centers_))
+    return np.asarray(np.searchsorted((centres[1:] + centres[:-1]) / 2, values), dtype=np.uint8)
 
 
 def dice(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
@@ -84,7 +84,8 @@ def dice(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_]) -> float:
     >>> round(dice(np.array([True, True, False]), np.array([True, False, False])), 3)
     0.667
     """
-    return float(2 * np.count_nonzero(a & b) / max(1, np.count_nonzero(a) + np.count_nonzero(b)))
+    both, sizes = int(np.count_nonzero(a & b)), int(np.count_nonzero(a)) + int(np.count_nonzero(b))
+    return 2 * both / max(1, sizes)
 
 
 def brightness_order(image: npt.NDArray, truth: npt.NDArray[np.uint8]) -> float:

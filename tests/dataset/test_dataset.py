@@ -2,6 +2,7 @@ import gzip
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -34,13 +35,19 @@ def bids_errors(root):
     report = json.loads(result.stdout)
     reports = [report, *report.get("derivativesSummary", {}).values()]
     issues = [issue for part in reports for issue in part["issues"]["issues"]]
-    return [(issue["code"], issue.get("location")) for issue in issues if issue["severity"] == "error"], len(reports)
+    errors = [(issue["code"], issue.get("location")) for issue in issues if issue["severity"] == "error"]
+    return [error for error in errors if not allowed(*error)], len(reports)
+
+
+def allowed(code, location):
+    """BIDS has no name for confounds yet; the validator says so of fMRIPrep's as well."""
+    return code == "NOT_INCLUDED" and bool(re.search(r"_desc-confounds_timeseries\.(tsv|json)$", location))
 
 
 def test_the_bids_validator_finds_no_error(tiny_dataset):
     errors, n_datasets = bids_errors(tiny_dataset)
     assert errors == []
-    assert n_datasets == 2
+    assert n_datasets == 3
 
 
 def test_the_bids_validator_would_find_one(tiny_dataset, tmp_path):
