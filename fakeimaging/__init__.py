@@ -12,7 +12,6 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Activity": "activity.activity",
-    "Condition": "activity.stimuli",
     "Connectome": "structure.connectome",
     "Dataset": "dataset.load",
     "FakeImagingError": "core.errors",
@@ -24,7 +23,6 @@ _HOMES = {
     "Observable": "activity.model",
     "Parameters": "core.parameters",
     "Recording": "modalities.recording",
-    "Rotation": "activity.model",
     "Setup": "activity.model",
     "Stage": "modalities.layers",
     "Streams": "core.streams",
@@ -42,7 +40,6 @@ _HOMES = {
 
 __all__ = [
     "Activity",
-    "Condition",
     "Connectome",
     "Dataset",
     "FakeImagingError",
@@ -54,7 +51,6 @@ __all__ = [
     "Observable",
     "Parameters",
     "Recording",
-    "Rotation",
     "Setup",
     "Stage",
     "Streams",
@@ -85,9 +81,8 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from fakeimaging import scoring as score
     from fakeimaging.activity.activity import Activity, simulate_activity
-    from fakeimaging.activity.model import Model, Observable, Rotation, Setup
+    from fakeimaging.activity.model import Model, Observable, Setup
     from fakeimaging.activity.models import MODELS
-    from fakeimaging.activity.stimuli import Condition
     from fakeimaging.core.errors import FakeImagingError
     from fakeimaging.core.parameters import Parameters, parameter
     from fakeimaging.core.spaces import Grid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,11 +15,11 @@ from pydantic import model_validator
 from fakeimaging.activity import engine
 from fakeimaging.activity.model import Model, Setup
 from fakeimaging.activity.models import as_model
+from fakeimaging.activity.modes import Modes
 from fakeimaging.activity.stimuli import Condition, Event, Stimulus, events_of, make_stimulus
-from fakeimaging.activity.taps import Tap, storage
+from fakeimaging.activity.taps import Tap, storage, tap_clock
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
-from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.streams import Streams
@@ -75,10 +75,12 @@ class Activity:
         Seconds from t = 0.
     taps : mapping of str to Tap
     truth : mapping
-        ``effective_weights`` (row receives) and ``delays`` (s), each (n_regions, n_regions).
+        ``effective_weights`` (row receives) and ``delays`` (s), each (n_regions, n_regions), and what the model adds.
     references : tuple of Reference
     events : tuple of Event
         Stimuli of the run, sorted by onset; seconds from t = 0.
+    differences : Modes, optional
+        How the parts of each region differ.
     """
 
     streams: Streams
@@ -92,6 +94,7 @@ class Activity:
     truth: Mapping[str, npt.NDArray] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
     events: tuple[Event, ...] = ()
+    differences: Modes | None = None
 
     def __repr__(self) -> str:
         return (
@@ -109,6 +112,30 @@ class Activity:
         if name not in self.taps:
             raise UnknownNameError(f"this activity has no tap '{name}'{did_you_mean(name, self.taps)}", value=name)
         return self.taps[name]
+
+
+    def modes(self, name: str) -> Tap | None:
+        """Return the sub-regional modes as one observable, on the clock of the tap of that name.
+
+        Parameters
+        ----------
+        name : str
+            ``"rate"`` (Hz per unit of the spatial pattern) or ``"dipole"`` (nAm/mm2 per unit).
+
+        Returns
+        -------
+        Tap or None
+            Samples of shape (n, N_MODES * n_regions), the first n_regions columns mode 1, made when they are read; None
+            when the model has no linearisation. Both observables read the same modes.
+
+        Raises
+        ------
+        UnknownNameError
+            If the modes have no such observable.
+        """
+        if self.differences is None:
+            return None
+        return replace(self.differences.tap(name), clock=self.tap(name).clock)
 
 
 def simulate_activity(
@@ -175,7 +202,17 @@ def simulate_activity(
         truth=network_truth(setup, delays),
         references=chosen.references,
         events=events_of(times.conditions, times.duration),
+        differences=modes_of(chosen, checked, subject, streams, times.duration),
     )  # fmt: skip
+
+
+def modes_of(
+    model: Model, parameters: Parameters, subject: Subject, streams: Streams, duration: float
+) -> Modes | None:
+    """Return the sub-regional modes of a run, None when the model has none; ``streams`` are the run's."""
+    if model.modes is None:
+        return None
+    return Modes(model.modes, parameters, subject, streams.at("modes"), -LEAD, duration)
 
 
 def stimulus_of(model: Model, times: RunParameters, subject: Subject) -> Stimulus | None:
@@ -194,8 +231,9 @@ def stimulus_of(model: Model, times: RunParameters, subject: Subject) -> Stimulu
 
 
 def network_truth(setup: Setup, delays: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
-    """Return the truth of an activity about its network: effective weights (row receives) and delays in s."""
-    return {"effective_weights": frozen(setup.coupling), "delays": frozen(delays)}
+    """Return the truth of an activity about its network: effective weights (row receives), delays in s, what the model adds."""
+    own = {name: frozen(np.array(array)) for name, array in setup.truth.items()}
+    return {"effective_weights": frozen(setup.coupling), "delays": frozen(delays), **own}
 
 
 def run_path(task: str, run: int, session: str | None) -> tuple[str, ...]:
@@ -261,5 +299,5 @@ def _room(model: Model, schedule: engine.Schedule, n: int, folder: Path | None) 
 
 def _tap(model: Model, name: str, array: npt.NDArray[np.float32], step: float) -> Tap:
     observable = model.observables[name]
-    interval = 1 / observable.rate
-    return Tap(name, observable.unit, Clock(-LEAD + (interval - step) / 2, interval, len(array)), frozen(array))
+    clock = tap_clock(observable.rate, -LEAD, -LEAD + len(array) / observable.rate, step)
+    return Tap(name, observable.unit, clock, frozen(array))

@@ -76,11 +76,14 @@ class Setup:
         First value of each state; 0 where left out. The past before the start is constant.
     derived : mapping of str to float or ndarray of shape (n_regions,)
         More constants that the functions may name.
+    truth : mapping of str to ndarray, shape (n_regions,)
+        What of it is worth knowing afterwards; goes into the activity's truth.
     """
 
     coupling: npt.NDArray[np.float64]
     initial: Mapping[str, Any] = field(default_factory=dict)
     derived: Mapping[str, Any] = field(default_factory=dict)
+    truth: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
 
 def plain_setup(parameters: Any, subject: Subject, step: float) -> Setup:
@@ -114,6 +117,9 @@ class Model:
         places, and random streams.
     rotating : tuple of Rotation
         Pairs of states whose linear part takes exact steps.
+    modes : Model, optional
+        The local dynamics linearised around the working point, uncoupled and with the same parameter class: deviations of
+        observables, at the same rates, that the parts of a region show against each other.
     step : float
         Default time step in seconds.
     transient : float
@@ -131,6 +137,7 @@ class Model:
     diffusion: Callable[..., tuple[float, ...]] | None = None
     prepare: Callable[[Any, Subject, float], Setup] = plain_setup
     rotating: tuple[Rotation, ...] = ()
+    modes: Model | None = None
     step: float = 1e-3
     transient: float = 10.0
     references: tuple[Reference, ...] = ()

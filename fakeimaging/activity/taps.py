@@ -50,7 +50,8 @@ class Tap:
         """Return the tap without its warm-up."""
         first = self.clock.index(0.0)
         clock = replace(self.clock, start=self.clock.start + first * self.clock.step, n=self.clock.n - first)
-        return replace(self, clock=clock, samples=self.samples[first:])
+        unmade = getattr(self.samples, "after", None)
+        return replace(self, clock=clock, samples=self.samples[first:] if unmade is None else unmade(first))
 
     def blocks(self, seconds: float = 10.0) -> Iterator[tuple[Clock, npt.NDArray[np.float32]]]:
         """Yield clock and samples, shape (n, n_regions), of consecutive stretches."""
@@ -82,6 +83,11 @@ class Tap:
         return replace(
             self, clock=Clock(self.clock.start + (k - 1) / 2 * self.clock.step, k * self.clock.step, n), samples=means
         )
+
+
+def tap_clock(rate: float, start: float, stop: float, step: float) -> Clock:
+    """Return the clock of a tap recorded from ``start`` to ``stop`` (s): the middle of the steps in each of its intervals."""
+    return Clock(start + (1 / rate - step) / 2, 1 / rate, round((stop - start) * rate))
 
 
 def storage(name: str, n_samples: int, n_regions: int, folder: Path | None) -> npt.NDArray[np.float32]:

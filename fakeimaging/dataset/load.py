@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fakeimaging.activity import engine
-from fakeimaging.activity.activity import Activity, network_truth, run_path
+from fakeimaging.activity.activity import Activity, modes_of, network_truth, run_path
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.stimuli import events_of
 from fakeimaging.activity.taps import Tap
@@ -89,10 +89,11 @@ class Dataset:
         person, parameters = self.subject(subject), made_by.parameters.parse(wanted.parameters)
         _, step = engine.intervals(made_by, wanted.step or made_by.step)
         setup = made_by.prepare(parameters, person, step)
+        streams = person.streams.at(*run_path(task, run, session))
         return Activity(
-            person.streams.at(*run_path(task, run, session)), task, run, session, made_by.name, parameters,
+            streams, task, run, session, made_by.name, parameters,
             wanted.duration, taps, network_truth(setup, person.connectome.delays(wanted.speed)), made_by.references,
-            events_of(wanted.conditions, wanted.duration),
+            events_of(wanted.conditions, wanted.duration), modes_of(made_by, parameters, person, streams, wanted.duration),
         )  # fmt: skip
 
     def recording(

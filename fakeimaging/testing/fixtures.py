@@ -24,6 +24,6 @@ def short_activity(label: str = "01", seed: int = 1, run: int = 1, duration: flo
 
 
 def constant_activity(activity: Activity, rate: float = 5.0) -> Activity:
-    """Return the same run with every tap held at one value."""
+    """Return the same run with every tap held at one value and no sub-regional modes."""
     taps = {name: replace(tap, samples=np.full_like(tap.samples, rate)) for name, tap in activity.taps.items()}
-    return replace(activity, taps=taps)
+    return replace(activity, taps=taps, differences=None)

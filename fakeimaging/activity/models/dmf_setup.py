@@ -1,0 +1,274 @@
+"""Parameters of the default model and what follows from them in closed form: working point, inhibition, coupling, noise, alpha map.
+
+    working point   E[H(I* + sigma n)] = r*,  n ~ N(0, 1),  sigma^2 = s^2 + ca^2 / 2
+    inhibition      J_i = (W_E I0 + w+ J_N S_E,i + G J_N sum_j C_ij S_E,j - I_E,i) / S_I,i
+    loop gain       K = spectral radius of G J_N diag(chi) C,  chi_i the response of S_E,i to a slow current
+
+For one target rate and rows of C that sum to 1, K = G J_N chi. Every function works on arrays over regions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.core.errors import ModelError
+from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.structure.subject import Subject
+
+Array = npt.NDArray[np.float64]
+DECO = "Deco et al. 2014, doi:10.1523/JNEUROSCI.5068-13.2014"
+FILTER_TIMES = (0.003, 0.015, 0.075, 0.375, 1.9, 9.4)
+"""Time constants in s of the filters that make 1/f noise (assumed): 0.02 to 50 Hz."""
+POSTERIOR_EDGE = (-55.0, 10.0)
+"""Template y in mm at which the alpha gradient is halfway, and its width in mm (assumed)."""
+
+
+class DmfParameters(Parameters):
+    """Parameters of the dynamic mean field and its alpha resonator."""
+
+    a_E: float = parameter(310.0, unit="1/nC", bounds=(1, 5000), symbol="a_E", source=DECO)
+    b_E: float = parameter(125.0, unit="Hz", bounds=(1, 5000), symbol="b_E", source=DECO)
+    d_E: float = parameter(0.16, unit="s", bounds=(0.001, 2), symbol="d_E", source=DECO)
+    a_I: float = parameter(615.0, unit="1/nC", bounds=(1, 5000), symbol="a_I", source=DECO)
+    b_I: float = parameter(177.0, unit="Hz", bounds=(1, 5000), symbol="b_I", source=DECO)
+    d_I: float = parameter(0.087, unit="s", bounds=(0.001, 2), symbol="d_I", source=DECO)
+    tau_E: float = parameter(0.1, unit="s", bounds=(0.01, 1), symbol="tau_E", source=DECO, description="NMDA gating")
+    tau_I: float = parameter(
+        0.01, unit="s", bounds=(0.002, 0.2), symbol="tau_I", source=DECO, description="GABA gating"
+    )
+    gamma: float = parameter(0.641, unit="1", bounds=(0.05, 5), symbol="gamma", source=DECO)
+    J_N: float = parameter(0.15, unit="nA", bounds=(0.01, 1), symbol="J_NMDA", source=DECO)
+    I0: float = parameter(0.382, unit="nA", bounds=(0, 2), symbol="I_0", source=DECO, description="external current")
+    W_E: float = parameter(1.0, unit="1", bounds=(0, 5), symbol="W_E", source=DECO)
+    W_I: float = parameter(0.7, unit="1", bounds=(0, 5), symbol="W_I", source=DECO)
+    w_plus: float = parameter(1.0, unit="1", bounds=(0, 3), symbol="w_+", description="local recurrent excitation")
+    target_rate: float = parameter(5.0, unit="Hz", bounds=(1, 20), symbol="r*", description="mean excitatory rate")
+    rate_log_sd: float = parameter(
+        0.18, unit="1", bounds=(0, 0.3), description="spread of the log target rate over regions"
+    )
+    loop_gain: float = parameter(
+        0.9,
+        unit="1",
+        bounds=(0, 0.95),
+        symbol="K",
+        description="gain of the whole network; near 1 it locks into one mode",
+    )
+    noise_sd: float = parameter(0.01, unit="nA", bounds=(0, 0.1), symbol="s", description="SD of the current noise")
+    noise_exponent: float = parameter(
+        1.1, unit="1", bounds=(0, 2), symbol="chi", description="its spectrum falls as 1/f^chi"
+    )
+    alpha_current: float = parameter(
+        0.008, unit="nA", bounds=(0, 0.1), symbol="ca", description="current of the alpha rhythm at amplitude 1"
+    )
+    alpha_frequency: float = parameter(10.3, unit="Hz", bounds=(1, 40), description="of a region without input")
+    alpha_log_sd: float = parameter(0.05, unit="1", bounds=(0, 0.3), description="spread of the log frequency")
+    alpha_growth: float = parameter(
+        -6.0, unit="1/s", bounds=(-100, -1), symbol="a", description="growth rate at the occipital pole"
+    )
+    alpha_growth_front: float = parameter(-15.0, unit="1/s", bounds=(-100, -1), description="the same at the front")
+    alpha_noise: float = parameter(
+        3.464, unit="1/sqrt(s)", bounds=(0, 20), symbol="be", description="noise of the rhythm at the occipital pole"
+    )
+    alpha_noise_front: float = parameter(0.35, unit="1", bounds=(0, 1), description="share of that noise at the front")
+    alpha_suppression: float = parameter(
+        6.0, unit="1/s", bounds=(0, 50), symbol="delta", description="growth lost when the rate doubles"
+    )
+    alpha_saturation: float = parameter(
+        0.5, unit="1/s", bounds=(0.01, 50), symbol="b", description="growth lost at amplitude 1"
+    )
+    alpha_coupling: float = parameter(10.0, unit="1/s", bounds=(0, 20), symbol="Ka", description="through the tracts")
+    tau_r: float = parameter(
+        0.1, unit="s", bounds=(0.01, 10), symbol="tau_r", description="memory of the rate that suppresses alpha"
+    )
+    dipole_density: float = parameter(
+        17.0, unit="nAm/mm2 per nA", bounds=(0, 1000), symbol="kappa", description="cortical dipole of a current"
+    )
+    stimulus_dipole: float = parameter(
+        0.25, unit="1", bounds=(0, 1), description="share of the stimulus current that makes a dipole by itself"
+    )
+    mode_drive: float = parameter(
+        0.6, unit="1", bounds=(0, 5), description="SD of the drive of sub-regional modes, relative to the region's own"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class SetPoint:
+    """Working point of each region: rate in Hz, currents in nA, gating variables, slopes in Hz/nA."""
+
+    rate: Array
+    I_E: Array
+    I_I: Array
+    S_E: Array
+    S_I: Array
+    slope_E: Array
+    slope_I: Array
+
+
+def transfer(current: npt.ArrayLike, a: float, b: float, d: float) -> Array:
+    """Return the firing rate in Hz at a current in nA, for arrays; `response` of the kernel is its twin for numbers."""
+    x = d * (a * np.asarray(current, dtype=float) - b)
+    small = np.abs(x) < 1e-4
+    safe = np.where(small, 1.0, x)
+    return np.asarray(np.where(small, 1 + x / 2 + x * x / 12, safe / -np.expm1(-safe)) / d)
+
+
+def set_point(parameters: DmfParameters, rate: npt.ArrayLike | None = None) -> SetPoint:
+    """Return the working point at which the mean rate over the noise is the target.
+
+    Parameters
+    ----------
+    parameters : DmfParameters
+    rate : array_like, shape (n_regions,), optional
+        Targets in Hz; ``target_rate`` when left out.
+    """
+    p, target = parameters, np.asarray(parameters.target_rate if rate is None else rate, dtype=float)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(21)
+    spread = np.sqrt(p.noise_sd**2 + p.alpha_current**2 / 2) * nodes
+
+    def mean_rate(current: Array) -> Array:
+        """Rate in Hz averaged over the noise (Gauss-Hermite)."""
+        return np.asarray(transfer(current[..., None] + spread, p.a_E, p.b_E, p.d_E) @ weights / weights.sum())
+
+    I_E = _root(lambda current: mean_rate(current) - target, -1.0, 2.0, target.shape, "excitatory current")
+    S_E = p.gamma * target * p.tau_E / (1 + p.gamma * target * p.tau_E)
+    drive = p.W_I * p.I0 + p.J_N * S_E
+    S_I = -_root(
+        lambda s: p.tau_I * transfer(drive + s, p.a_I, p.b_I, p.d_I) + s, -10.0, 0.0, target.shape, "inhibition"
+    )
+    h = 1e-5
+    slope_E = (mean_rate(I_E + h) - mean_rate(I_E - h)) / (2 * h)
+    rates_I = [transfer(drive - S_I + x, p.a_I, p.b_I, p.d_I) for x in (h, -h)]
+    return SetPoint(target, I_E, drive - S_I, S_E, S_I, slope_E, (rates_I[0] - rates_I[1]) / (2 * h))
+
+
+def _root(function: Callable[[Array], Array], low: float, high: float, shape: tuple[int, ...], what: str) -> Array:
+    """Find where a rising function is 0, for every region at once, by halving."""
+    below, above = np.full(shape, low), np.full(shape, high)
+    if (function(below) > 0).any() or (function(above) < 0).any():
+        raise ModelError(f"model dmf: these parameters have no working point (no {what} from {low:g} to {high:g})")
+    for _ in range(60):
+        middle = (below + above) / 2
+        over = function(middle) > 0
+        below, above = np.where(over, below, middle), np.where(over, middle, above)
+    return np.asarray((below + above) / 2)
+
+
+def inhibition(parameters: DmfParameters, point: SetPoint, G: float, received: npt.ArrayLike) -> Array:
+    """Return the local inhibition J_i (nA) that holds every region at its working point.
+
+    Parameters
+    ----------
+    parameters : DmfParameters
+    point : SetPoint
+    G : float
+        Global coupling.
+    received : array_like, shape (n_regions,)
+        Gating that arrives at the working point: the effective weights times the S_E of their sources.
+    """
+    p = parameters
+    constant = p.W_E * p.I0 + p.w_plus * p.J_N * point.S_E - point.I_E
+    return np.asarray((constant + G * p.J_N * np.asarray(received, dtype=float)) / point.S_I)
+
+
+def slow_response(parameters: DmfParameters, point: SetPoint, J: npt.ArrayLike) -> Array:
+    """Return chi (1/nA): by how much a slow current into a region moves its S_E, inhibition included."""
+    p = parameters
+    c = p.gamma * (1 - point.S_E) * point.slope_E / (1 / p.tau_E + p.gamma * point.rate)
+    q = p.tau_I * point.slope_I * p.J_N / (1 + p.tau_I * point.slope_I)
+    return np.asarray(c / (1 - c * (p.w_plus * p.J_N - np.asarray(J) * q)))
+
+
+def global_coupling(parameters: DmfParameters, point: SetPoint, coupling: npt.ArrayLike = 1.0) -> float:
+    """Return the global coupling G at which the network has the loop gain asked for.
+
+    Parameters
+    ----------
+    parameters : DmfParameters
+    point : SetPoint
+    coupling : array_like, shape (n_regions, n_regions)
+        Effective weights; left out, a network of row sums 1 and one working point.
+    """
+    from scipy.optimize import brentq
+
+    weights = np.atleast_2d(np.asarray(coupling, dtype=float))
+    if parameters.loop_gain == 0:
+        return 0.0
+    arriving = weights @ np.broadcast_to(point.S_E, len(weights))
+
+    def gain(G: float) -> float:
+        chi = slow_response(parameters, point, inhibition(parameters, point, G, arriving))
+        return spectral_radius(G * parameters.J_N * np.broadcast_to(chi, len(weights))[:, None] * weights)
+
+    try:
+        return float(brentq(lambda G: gain(G) - parameters.loop_gain, 0.0, 50.0, xtol=1e-12))
+    except ValueError:
+        raise ModelError(
+            f"model dmf: no coupling gives these weights a loop gain of {parameters.loop_gain:g}"
+        ) from None
+
+
+def spectral_radius(matrix: Array) -> float:
+    """Return the largest eigenvalue of a matrix without negative entries, by iteration.
+
+    A multiple of the identity is added first, so that networks that only alternate between two halves converge too.
+    """
+    shift = float(matrix.sum(axis=1).max())
+    if shift == 0:
+        return 0.0
+    vector, old = np.ones(len(matrix)), 0.0
+    for _ in range(5000):
+        vector = matrix @ vector + shift * vector
+        size = float(vector.max())
+        vector /= size
+        if abs(size - old) < 1e-14 * size:
+            break
+        old = size
+    return size - shift
+
+
+def filter_rates() -> Array:
+    """Return the rates (1/s) at which the six noise filters forget, shape (6,)."""
+    return 1 / np.array(FILTER_TIMES)
+
+
+def filter_gains(parameters: DmfParameters, step: float) -> Array:
+    """Return the gains (nA) of the six filters, so that their sum has SD ``noise_sd`` at this time step, shape (6,)."""
+    gains = filter_rates() ** (-parameters.noise_exponent / 2)
+    rate = step * filter_rates()
+    covariance = rate[:, None] * rate / (step * (rate[:, None] + rate - rate[:, None] * rate))
+    return np.asarray(parameters.noise_sd * gains / np.sqrt(gains @ covariance @ gains))
+
+
+def target_rates(parameters: DmfParameters, subject: Subject) -> Array:
+    """Return each region's target rate in Hz: log-normal over regions, drawn from the subject's own stream."""
+    spread = parameters.rate_log_sd * _draw(subject, "target-rate")
+    return np.asarray(parameters.target_rate * np.exp(spread - parameters.rate_log_sd**2 / 2))
+
+
+def alpha_map(parameters: DmfParameters, subject: Subject) -> dict[str, Array]:
+    """Return what makes the alpha rhythm of each region: strongest at the back of the cortex, none below it.
+
+    Returns
+    -------
+    dict
+        ``growth`` (1/s), ``omega`` (rad/s), ``alpha_drive`` (1/sqrt(s)), ``alpha_input`` (1/s) and ``cortex`` (1 or 0), each
+        shape (n_regions,).
+    """
+    p, cortex = parameters, np.array([float(region.kind == "cortex") for region in subject.regions])
+    middle, width = POSTERIOR_EDGE
+    back = 1 / (1 + np.exp((subject.parcellation.centroids[:, 1] - middle) / width))
+    return {
+        "growth": p.alpha_growth_front + (p.alpha_growth - p.alpha_growth_front) * back,
+        "omega": 2 * np.pi * p.alpha_frequency * np.exp(p.alpha_log_sd * _draw(subject, "alpha-frequency")),
+        "alpha_drive": p.alpha_noise * (p.alpha_noise_front + (1 - p.alpha_noise_front) * back) * cortex,
+        "alpha_input": p.alpha_coupling * cortex,
+        "cortex": cortex,
+    }
+
+
+def _draw(subject: Subject, what: str) -> Array:
+    return subject.streams.at("activity", what).rng().standard_normal(subject.n_regions)
