@@ -91,7 +91,7 @@ class DmfParameters(Parameters):
         0.25, unit="1", bounds=(0, 1), description="share of the stimulus current that makes a dipole by itself"
     )
     mode_drive: float = parameter(
-        0.6, unit="1", bounds=(0, 5), description="SD of the drive of sub-regional modes, relative to the region's own"
+        0.7, unit="1", bounds=(0, 5), description="SD of the drive of sub-regional modes, relative to the region's own"
     )
 
 
