@@ -1,7 +1,7 @@
 """The step loop of a model as source text: Euler-Maruyama (Ito), delayed coupling from a ring of past states, taps as means.
 
-The linear part of a rotating pair z = x + i y takes an exact step: z(t + h) = exp((a + i w) h) z(t) + h N(t) + noise, N what
-`drift` returns.
+The linear part of a rotating pair z = x + i y takes an exact step: z(t + h) = exp((a + i w) h) (z(t) + h N(t)) + noise, N what
+`drift` returns (Lawson 1967, doi:10.1137/0704033).
 
 One function, ``advance``, steps a block and carries everything on in its arrays: states, history, generators, the second
 normal of a pair, tap sums. ``now`` counts steps from the very start; the first ``dropped`` of them fill no tap. The
@@ -175,7 +175,7 @@ def _node_update(model: Model, names: Sequence[str]) -> list[str]:
     if model.diffusion is not None:
         lines.append(f"amplitudes = {_call(model.diffusion)}")
     for pair, rotation in enumerate(model.rotating):
-        lines.append(_turn(pair, f"its_{rotation.real}", f"its_{rotation.imaginary}"))
+        lines += _turn(pair, *(f"its_{name}" for name in rotation.states), *map(model.states.index, rotation.states))
     lines += [_update(model, row, state) for row, state in enumerate(model.states)]
     for c, state in enumerate(model.coupled):
         for slot in ("head", "head + length"):
@@ -187,14 +187,16 @@ def _call(function: Callable[..., Any]) -> str:
     return f"{function.__name__}({', '.join(f'its_{name}' for name in inspect.signature(function).parameters)})"
 
 
-def _turn(pair: int, real: str, imaginary: str) -> str:
-    """Line that takes the linear part of a rotating pair one exact step on."""
+def _turn(pair: int, x: str, y: str, row_x: int, row_y: int) -> list[str]:
+    """Lines that take a rotating pair one step on, its noise apart."""
     cosine, sine = f"turn[{2 * pair}, i]", f"turn[{2 * pair + 1}, i]"
-    return f"{real}, {imaginary} = {cosine} * {real} - {sine} * {imaginary}, {sine} * {real} + {cosine} * {imaginary}"
+    lines = [f"{name} += step * drifts[{row}]" for name, row in ((x, row_x), (y, row_y))]
+    return [*lines, f"{x}, {y} = {cosine} * {x} - {sine} * {y}, {sine} * {x} + {cosine} * {y}"]
 
 
 def _update(model: Model, row: int, state: str) -> str:
-    terms = f"state[{row}, i] = its_{state} + step * drifts[{row}]"
+    turned = any(state in rotation.states for rotation in model.rotating)
+    terms = f"state[{row}, i] = its_{state}" + ("" if turned else f" + step * drifts[{row}]")
     for k, (driven, process) in enumerate(model.driven):
         if driven == state:
             terms += f" + root_step * amplitudes[{k}] * normals[{process}, i]"

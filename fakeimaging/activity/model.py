@@ -63,6 +63,11 @@ class Rotation:
     growth: str
     frequency: str
 
+    @property
+    def states(self) -> tuple[str, str]:
+        """Both states."""
+        return self.real, self.imaginary
+
 
 @dataclass(frozen=True, eq=False)
 class Setup:
@@ -143,7 +148,7 @@ class Model:
     references: tuple[Reference, ...] = ()
 
     def __post_init__(self) -> None:
-        turning = [state for pair in self.rotating for state in (pair.real, pair.imaginary)]
+        turning = [state for pair in self.rotating for state in pair.states]
         for name in (*self.coupled, *(state for state, _ in self.driven), *turning):
             if name not in self.states:
                 raise ModelError(f"model {self.name}: '{name}' is not a state{did_you_mean(name, self.states)}")

@@ -3,6 +3,7 @@ import pytest
 
 import fakeimaging as fi
 from fakeimaging.activity import engine
+from fakeimaging.activity.model import Rotation
 from fakeimaging.activity.models import MODELS
 from fakeimaging.core.errors import InputError, ModelError, ParameterError, RateError, UnknownNameError
 from fakeimaging.core.streams import Streams
@@ -26,10 +27,20 @@ def run_linear(weights, delays, n_steps, *, streams, step=STEP, dropped=0, initi
     return taps["rate"]
 
 
-def reference_noise(streams, n_steps, n):
+def reference_noise(streams, n_steps, n, n_noises=1):
+    """Normals as the kernel draws them, shape (n_steps, n) or (n_steps, n_noises, n); n_steps even.
+
+    Each step takes whole pairs; the last of an odd number of processes takes one half of a pair and the next step the other.
+    """
     generators = [Xoshiro256pp(streams.at(f"region-{i + 1}").key(4)) for i in range(n)]
-    pairs = np.array([[generator.normals() for generator in generators] for _ in range(n_steps // 2)])
-    return pairs.transpose(0, 2, 1).reshape(n_steps, n)
+    noise = np.zeros((n_steps, n_noises, n))
+    for i, generator in enumerate(generators):
+        for t in range(n_steps):
+            for w in range(0, n_noises - 1, 2):
+                noise[t, w : w + 2, i] = generator.normals()
+            if n_noises % 2 and t % 2 == 0:
+                noise[t : t + 2, -1, i] = generator.normals()
+    return noise[:, 0] if n_noises == 1 else noise
 
 
 def random_network(seed, n=5):
@@ -84,14 +95,13 @@ def test_regions_have_noise_of_their_own():
 
 def test_a_tap_is_the_mean_over_its_interval():
     activity = fi.simulate_activity(tiny_subject(), model="dmf", duration=2.0)
-    fast, slow = activity.tap("inhibitory_rate"), activity.tap("rate")
-    assert fast.clock.rate == pytest.approx(10)
-    assert slow.clock.rate == pytest.approx(100)
-    assert slow.clock.start == pytest.approx(-20 + 0.0045)
-    assert slow.from_start().clock.start == pytest.approx(0.0045)
-    averaged = slow.at_rate(10.0)
-    np.testing.assert_allclose(averaged.samples[3], slow.samples[30:40].mean(axis=0), rtol=1e-6)
-    assert averaged.clock.start == pytest.approx(slow.clock.times[:10].mean())
+    assert [activity.tap(name).clock.rate for name in ("rate", "inhibitory_rate", "dipole")] == pytest.approx([50, 10, 250])
+    tap = activity.tap("rate")
+    assert tap.clock.start == pytest.approx(-20 + 0.0095)
+    assert tap.from_start().clock.start == pytest.approx(0.0095)
+    averaged = tap.at_rate(10.0)
+    np.testing.assert_allclose(averaged.samples[3], tap.samples[15:20].mean(axis=0), rtol=1e-6)
+    assert averaged.clock.start == pytest.approx(tap.clock.times[:5].mean())
 
 
 def test_a_rate_above_the_taps_own_raises():
@@ -200,3 +210,83 @@ def test_taps_start_when_the_dropped_steps_are_over():
     engine.run(kernel, setup, lags * STEP, engine.Schedule(STEP, 513, 500), taps, streams=Streams(4))
     every_step = run_linear(weights, lags * STEP, 1013, streams=Streams(4))
     np.testing.assert_allclose(taps["rate"], every_step[513:].reshape(50, 10, 5).mean(axis=1), rtol=1e-4, atol=1e-6)
+
+
+SPINNER = """
+from fakeimaging import Model, Observable, Parameters, Setup, parameter
+from fakeimaging.activity.model import Rotation
+class P(Parameters):
+    a: float = parameter(-0.5, unit="1/s")
+    omega: float = parameter(65.0, unit="rad/s")
+    cubic: float = parameter(0.0, unit="1/s")
+def drift(x, y, cubic):
+    return (-cubic * (x * x + y * y) * x, -cubic * (x * x + y * y) * y)
+def rate(x):
+    return x
+def other(y):
+    return y
+def prepare(parameters, subject, step):
+    return Setup(subject.connectome.weights, {"x": 1.0})
+MODEL = Model(name="spinner", parameters=P, states=("x", "y"), coupled=(), drift=drift, transient=0.0, prepare=prepare,
+    rotating=(Rotation("x", "y", "a", "omega"),),
+    observables={"rate": Observable(rate, "1", RATE), "y": Observable(other, "1", RATE)})
+"""
+
+
+def spin(tmp_path, step, **parameters):
+    """The complex state of one region before each step, from 1 on."""
+    (tmp_path / "spinner.py").write_text(SPINNER.replace("RATE", repr(1 / step)))
+    path = tmp_path / "spinner.py"
+    activity = fi.simulate_activity(tiny_subject(), model=path, duration=1.0, step=step, parameters=parameters)
+    return activity.tap("rate").samples[:, 0] + 1j * activity.tap("y").samples[:, 0]
+
+
+@pytest.mark.parametrize("step", [1e-3, 2e-2])
+def test_a_linear_rotation_is_exact_at_any_step(tmp_path, step):
+    z = spin(tmp_path, step)
+    np.testing.assert_allclose(z, np.exp((-0.5 + 65j) * step * np.arange(len(z))), atol=2e-6)
+
+
+def test_the_rest_of_a_rotating_pair_takes_euler_steps_of_order_one(tmp_path):
+    # dz = (a + i w - c |z|^2) z has |z|^2 = 1 / ((1 + c/a') exp(2 a' t) - c/a') with a' = -a.
+    a, c, t = 0.5, 3.0, 4.0
+    exact = ((1 + c / a) * np.exp(2 * a * t) - c / a) ** -0.5
+    errors = [abs(abs(spin(tmp_path, step, cubic=c)[round(t / step)]) / exact - 1) for step in (0.01, 0.005, 0.0025)]
+    assert errors[0] < 0.02
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(1, abs=0.1)
+    assert np.log2(errors[1] / errors[2]) == pytest.approx(1, abs=0.1)
+
+
+def test_a_pair_that_is_no_pair_of_states_is_refused():
+    model = MODELS.get("linear")
+    for pair, message in ((("x", "z"), "'z' is not a state"), (("x", "x"), "one pair only")):
+        with pytest.raises(ModelError, match=message):
+            fi.Model(**{**model.__dict__, "rotating": (Rotation(*pair, "tau", "tau"),)})
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 3, 5, 7])
+def test_delays_around_a_chunk_of_steps_arrive_on_time(n_steps, monkeypatch):
+    """Lags from 0 to 9 steps, blocks of any length: the same as the slow twin."""
+    monkeypatch.setattr(engine, "BLOCK_SECONDS", n_steps * STEP)
+    weights = (np.ones((10, 10)) - np.eye(10)) / 9
+    lags = np.add.outer(np.arange(10), np.arange(10)) % 10
+    start = np.linspace(-1, 1, 10)
+    fast = run_linear(weights, lags * STEP, 60, streams=Streams(1), tau=0.01, sigma=0.0, gain=0.9, initial=start)
+    slow = linear_network(
+        weights, lags, tau=0.01, gain=0.9, sigma=0.0, step=STEP, n_steps=60, noise=np.zeros((60, 10)), start=start
+    )
+    np.testing.assert_allclose(fast, slow, rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_may_use_the_names_of_the_loop_itself(tmp_path):
+    (tmp_path / "names.py").write_text(
+        "from fakeimaging import Model, Observable, Parameters, parameter\n"
+        "class P(Parameters):\n    step: float = parameter(3.0, unit='1')\n    weight: float = parameter(2.0, unit='1')\n"
+        "    n: float = parameter(1.0, unit='1')\n"
+        "def drift(now, head, step, weight, n):\n    return (-now * n, -head)\n"
+        "def rate(now, step, weight, n):\n    return step + weight + n + now\n"
+        "MODEL = Model(name='names', parameters=P, states=('now', 'head'), coupled=('head',), drift=drift,"
+        " observables={'rate': Observable(rate, 'Hz', 100.0)}, transient=0.0)\n"
+    )
+    activity = fi.simulate_activity(tiny_subject(), model=tmp_path / "names.py", duration=1.0)
+    np.testing.assert_allclose(activity.tap("rate").samples, 6.0)

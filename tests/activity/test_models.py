@@ -3,14 +3,15 @@ import pytest
 from scipy.optimize import root
 
 import fakeimaging as fi
-from fakeimaging.activity.models import dmf, linear
+from fakeimaging.activity.models import dmf, dmf_setup, linear
 from fakeimaging.core.errors import ModelError
 from fakeimaging.core.streams import Streams
 from fakeimaging.testing.fixtures import tiny_subject
 from tests.activity.test_engine import random_network, reference_noise, run_linear
-from tests.reference.networks import deco_node, dmf_network, linear_network, pink_gains
+from tests.reference.networks import deco_node, deco_set_point, dmf_network, linear_network, pink_gains
 
-PUBLISHED = {"w_plus": 1.4, "noise_sd": 0.0, "target_rate": 3.0631}
+QUIET = {"noise_sd": 0.0, "alpha_noise": 0.0, "alpha_current": 0.0}
+PUBLISHED = {"w_plus": 1.4, "target_rate": 3.0631, "rate_log_sd": 0.0, **QUIET}
 
 
 @pytest.mark.parametrize("seed", [21, 22, 23])
@@ -48,7 +49,9 @@ def test_deco_2014_isolated_node():
             "S_E": state[0],
             "S_I": state[1],
         }
-        arguments |= {f"f{i}": 0.0 for i in range(1, 7)} | {f"g{i}": 0.0 for i in range(1, 7)}
+        zeros = ("x", "y", "slow_rate", "coupled_x", "stimulus", "alpha_input")
+        arguments |= {f"{kind}{i}": 0.0 for i in range(1, 7) for kind in "fgk"} | dict.fromkeys(zeros, 0.0)
+        arguments["rest_rate"] = 1.0
         chosen = dmf.drift.__code__.co_varnames[: dmf.drift.__code__.co_argcount]
         return dmf.drift(*(arguments[name] for name in chosen))[:2]
 
@@ -63,7 +66,7 @@ def test_deco_2014_feedback_inhibition_in_closed_form():
     point = dmf.set_point(p)
     assert pytest.approx(125 / 310 - 0.026, abs=1e-5) == point.I_E
     assert pytest.approx((0.16412, 0.03916), rel=2e-4) == (point.S_E, point.S_I)
-    base, slope = dmf.inhibition(p, point, 0.0, 1.0), dmf.inhibition(p, point, 1.0, 1.0)
+    base, slope = dmf.inhibition(p, point, 0.0, point.S_E), dmf.inhibition(p, point, 1.0, point.S_E)
     assert base == pytest.approx(1.00194, rel=2e-4)
     assert slope - base == pytest.approx(0.6286, rel=2e-4)
 
@@ -75,21 +78,65 @@ def test_without_noise_every_region_rests_at_the_target_rate(seed):
     np.testing.assert_allclose(activity.tap("rate").samples, 3.0631, rtol=1e-4)
 
 
-def test_the_default_working_point():
-    # Computed independently for a total current SD of sqrt(.010^2 + .008^2 / 2) nA.
-    p = dmf.DmfParameters(noise_sd=np.sqrt(0.01**2 + 0.008**2 / 2))
+@pytest.mark.parametrize("target", [3.2, 5.0, 8.0])
+def test_the_working_point_is_that_of_an_independent_solution(target):
+    sigma = np.sqrt(0.01**2 + 0.008**2 / 2)
+    point = dmf.set_point(dmf.DmfParameters(), [target, 5.0])
+    i_e, s_e, s_i = deco_set_point(target, sigma)
+    assert (point.I_E[0], point.S_E[0], point.S_I[0]) == pytest.approx((i_e, s_e, s_i), rel=1e-6)
+
+
+def test_the_default_working_point_and_coupling():
+    # Figures computed outside this package.
+    p = dmf.DmfParameters()
     point = dmf.set_point(p)
     assert pytest.approx((0.39330, 0.24271, 0.046147), rel=2e-5) == (point.I_E, point.S_E, point.S_I)
     assert point.slope_E == pytest.approx(130.5, rel=1e-3)
     expected = {0.7: 0.759, 0.8: 0.935, 0.85: 1.034, 0.9: 1.141, 0.95: 1.258}
     for gain, G in expected.items():
         assert dmf.global_coupling(p.model_copy(update={"loop_gain": gain}), point) == pytest.approx(G, abs=6e-4)
-    assert dmf.inhibition(p, point, 1.1411, 1.0) == pytest.approx(1.4443, abs=1e-4)
+    assert dmf.inhibition(p, point, 1.1411, point.S_E) == pytest.approx(1.4443, abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_loop_gain_is_the_spectral_radius_of_the_slow_network(seed):
+    weights, _ = random_network(seed, n=12)
+    p = dmf.DmfParameters(loop_gain=0.8)
+    point = dmf.set_point(p, np.random.default_rng(seed).uniform(3, 8, 12))
+    G = dmf.global_coupling(p, point, weights)
+    J = dmf.inhibition(p, point, G, weights @ point.S_E)
+    chi = dmf_setup.slow_response(p, point, J)
+    radius = np.abs(np.linalg.eigvals(G * p.J_N * chi[:, None] * weights)).max()
+    assert radius == pytest.approx(0.8, rel=1e-6)
+
+
+def test_the_slow_response_is_that_of_the_equations():
+    """chi from a small constant current into one isolated region without noise."""
+    parameters = {**QUIET, "loop_gain": 0.0, "rate_log_sd": 0.0}
+    p = dmf.DmfParameters.parse(parameters)
+    point = dmf.set_point(p)
+    chi = dmf_setup.slow_response(p, point, dmf.inhibition(p, point, 0.0, 0.0))
+    push = {"trial_type": "push", "kind": "cortex", "amplitude": 1e-4, "onset": 0.0, "duration": 10.0}
+    activity = fi.simulate_activity(tiny_subject(), duration=10.0, parameters=parameters, conditions=[push])
+    settled = activity.tap("rate").samples[-100:].mean()
+    s_e = 0.641 * settled * 0.1 / (1 + 0.641 * settled * 0.1)
+    assert (s_e - point.S_E) / 1e-4 == pytest.approx(chi, rel=0.02)
+
+
+def test_networks_of_two_alternating_halves_have_a_spectral_radius():
+    assert dmf_setup.spectral_radius(np.array([[0.0, 2.0], [0.5, 0.0]])) == pytest.approx(1.0)
+    assert dmf_setup.spectral_radius(np.zeros((2, 2))) == 0
+
+
+def test_the_transfer_function_of_arrays_is_that_of_numbers():
+    currents = np.concatenate([np.linspace(0, 1, 50), 125 / 310 + np.array([0, 1e-9, -1e-7, 1e-6])])
+    slow = [dmf.response(current, 310.0, 125.0, 0.16) for current in currents.tolist()]
+    np.testing.assert_allclose(dmf_setup.transfer(currents, 310.0, 125.0, 0.16), slow, rtol=1e-9)
 
 
 def test_the_noise_filters_have_unit_variance_and_the_exponent_asked_for():
     p, step, n = dmf.DmfParameters(noise_sd=0.01), 1e-3, 2**17
-    times, gains = np.array(dmf.FILTER_TIMES), dmf.filter_gains(p, step)
+    times, gains = np.array(dmf_setup.FILTER_TIMES), dmf.filter_gains(p, step)
     frequency = np.fft.rfftfreq(n, step)[1:]
     z = np.exp(-2j * np.pi * frequency[:, None] * step)
     spectrum = np.abs((gains * (step / times) / np.sqrt(step) * z / (1 - (1 - step / times) * z)).sum(axis=1)) ** 2
@@ -115,8 +162,10 @@ def test_row_sums_of_unconnected_regions_leave_the_working_point():
     with pytest.warns(UserWarning, match="without any tract"):
         own = fi.Connectome(weights, 50 * weights)
     subject = fi.make_subject("01", seed=1, anatomy="tiny", connectome=own)
-    rates = fi.simulate_activity(subject, duration=1.0, parameters={"noise_sd": 0.0}).tap("rate").samples
-    np.testing.assert_allclose(rates, 5.0, rtol=1e-6)
+    activity = fi.simulate_activity(subject, duration=1.0, parameters=QUIET)
+    target = activity.truth["target_rate"]
+    assert target.std() > 0.3
+    np.testing.assert_allclose(activity.tap("rate").samples, np.tile(target, (1050, 1)), rtol=1e-6)
 
 
 def test_structure_shapes_activity():
@@ -148,13 +197,13 @@ def per_sample(rates, n):
     return rates.reshape(-1, n, rates.shape[1]).mean(axis=1)
 
 
-def network_of(activity, subject, speed):
+def network_of(activity, subject, speed, n_noises=1):
     """Weights, lags in steps and noise of a run, from the connectome and the run's stream alone."""
     weights = subject.connectome.weights / subject.connectome.weights.sum(axis=1, keepdims=True)
     lags = np.rint(subject.connectome.tract_lengths / (1e3 * speed) / 1e-3).astype(int)
     np.testing.assert_allclose(activity.truth["delays"], subject.connectome.tract_lengths / (1e3 * speed))
     np.testing.assert_allclose(activity.truth["effective_weights"], weights)
-    return weights, lags, reference_noise(activity.streams.at("activity"), 21_000, 10)
+    return weights, lags, reference_noise(activity.streams.at("activity"), 2000 * n_noises, 10, n_noises)
 
 
 def test_a_whole_run_of_the_linear_network_is_its_slow_twin(lopsided):
@@ -164,24 +213,33 @@ def test_a_whole_run_of_the_linear_network_is_its_slow_twin(lopsided):
     np.testing.assert_allclose(activity.tap("rate").samples[:200], 5 + per_sample(slow, 10), rtol=1e-5)
 
 
-def test_a_whole_run_of_the_mean_field_is_its_slow_twin(lopsided):
+def test_a_whole_run_of_the_default_model_is_its_slow_twin(lopsided):
     activity = fi.simulate_activity(lopsided, model="dmf", duration=1.0, transient=0.0, speed=3.5)
-    weights, lags, noise = network_of(activity, lopsided, 3.5)
-    point = dmf.set_point(dmf.DmfParameters())
-    G = dmf.global_coupling(dmf.DmfParameters(), point)
-    J = dmf.inhibition(dmf.DmfParameters(), point, G, 1.0)
+    weights, lags, noise = network_of(activity, lopsided, 3.5, n_noises=3)
+    target, parameters = activity.truth["target_rate"], dmf.DmfParameters()
+    i_e, s_e, s_i = np.array([deco_set_point(rate, np.sqrt(0.01**2 + 0.008**2 / 2)) for rate in target]).T
+    G = dmf.global_coupling(parameters, dmf.set_point(parameters, target), weights)
+    J = (0.382 + 0.15 * s_e + G * 0.15 * weights @ s_e - i_e) / s_i
+    y = np.array([region.centroid[1] for region in lopsided.regions])
+    back = 1 / (1 + np.exp((y + 55) / 10))
+    alpha = {"growth": -15 + 9 * back, "drive": 3.464 * (0.35 + 0.65 * back), "coupling": 10.0}
+    alpha["omega"] = 2 * np.pi * activity.truth["alpha_frequency"]
     times = (0.003, 0.015, 0.075, 0.375, 1.9, 9.4)
-    gains = pink_gains(times, 1.1, 0.01, 1e-3)
-    start = (point.S_E, point.S_I)
-    slow = dmf_network(weights, lags, noise, G=G, J=J, gains=gains, filter_times=times, step=1e-3, start=start)
-    np.testing.assert_allclose(activity.tap("rate").samples, per_sample(slow, 10), rtol=2e-4)
+    gains, n = pink_gains(times, 1.1, 0.01, 1e-3), len(noise)
+    slow = dmf_network(
+        weights, lags, noise, G=G, J=J, gains=gains, filter_times=times, step=1e-3, start=(target, s_e, s_i), alpha=alpha
+    )  # fmt: skip
+    n_samples = n // 20
+    np.testing.assert_allclose(activity.tap("rate").samples[:n_samples], per_sample(slow[0], 20), rtol=3e-4)
+    dipoles = per_sample(17 * (slow[1] - i_e), 4)
+    np.testing.assert_allclose(activity.tap("dipole").samples[: len(dipoles)], dipoles, atol=1e-4 * dipoles.std())
 
 
 def test_the_transient_is_dropped_and_twenty_seconds_are_kept_as_warm_up(lopsided):
     default = fi.simulate_activity(lopsided, model="dmf", duration=1.0).tap("rate")
     whole = fi.simulate_activity(lopsided, model="dmf", duration=21.0, transient=0.0).tap("rate")
-    assert default.clock.start == pytest.approx(-20 + 0.0045)
-    assert (default.samples == whole.samples[2000:4100]).all()
+    assert default.clock.start == pytest.approx(-20 + 0.0095)
+    assert (default.samples == whole.samples[1000:2050]).all()
 
 
 def test_parameters_without_a_working_point_are_named():

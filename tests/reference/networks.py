@@ -56,24 +56,52 @@ def pink_gains(filter_times, exponent, sd, step):
     return sd * gains / np.sqrt(variance)
 
 
-def dmf_network(weights, lag_steps, noise, *, G, J, gains, filter_times, step, start, w_plus=1.0):
-    """Excitatory rate before each step, shape (n_steps, n): Deco et al. (2014) with 1/f current noise, Euler, whole history kept."""
-    n_steps, n = noise.shape
-    s_e, s_i = np.full(n, start[0]), np.full(n, start[1])
-    filters = np.zeros((len(gains), n))
-    history, rates = np.zeros((n_steps, n)), np.zeros((n_steps, n))
-    source = np.arange(n)
+def deco_set_point(rate, sigma):
+    """Currents and gating variables at which the rate averaged over Gaussian current noise is ``rate`` (Hz)."""
+    from scipy.integrate import quad
+    from scipy.optimize import brentq
+
+    def mean_rate(current):
+        if sigma == 0:
+            return deco_rate(current, 310, 125, 0.16)
+        return quad(
+            lambda n: deco_rate(current + sigma * n, 310, 125, 0.16) * np.exp(-n * n / 2) / np.sqrt(2 * np.pi), -8, 8
+        )[0]
+
+    i_e = brentq(lambda current: mean_rate(current) - rate, 0.2, 0.6, xtol=1e-13)
+    s_e = 0.641 * rate * 0.1 / (1 + 0.641 * rate * 0.1)
+    s_i = brentq(lambda s: 0.01 * deco_rate(0.7 * 0.382 + 0.15 * s_e - s, 615, 177, 0.087) - s, 0, 1, xtol=1e-14)
+    return i_e, s_e, s_i
+
+
+def dmf_network(weights, lag_steps, noise, *, G, J, gains, filter_times, step, start, alpha, stimulus=None, w_plus=1.0):
+    """Excitatory rate and current before each step, each shape (n_steps, n), the whole history kept.
+
+    Deco et al. (2014) with 1/f current noise, Euler, and an alpha resonator. ``noise`` has shape (n_steps, 3, n); ``alpha`` holds
+    growth, omega, drive and coupling of each region; ``start`` rate, S_E and S_I; ``stimulus`` nA before each step.
+    """
+    n_steps, _, n = noise.shape
+    target, s_e, s_i = (np.array(values, dtype=float) for values in start)
+    filters, z, slow = np.zeros((len(gains), n)), np.zeros(n, dtype=complex), target.copy()
+    sent_s, sent_x = np.zeros((n_steps, n)), np.zeros((n_steps, n))
+    rates, currents, source, s_start = np.zeros((n_steps, n)), np.zeros((n_steps, n)), np.arange(n), s_e.copy()
     for t in range(n_steps):
-        history[t] = s_e
+        sent_s[t], sent_x[t] = s_e, z.real
         then = t - lag_steps
-        past = np.where(then >= 0, history[np.maximum(then, 0), source], start[0])
-        i_e = 0.382 + w_plus * 0.15 * s_e + G * 0.15 * (weights * past).sum(axis=1) - J * s_i + filters.sum(axis=0)
-        i_i = 0.7 * 0.382 + 0.15 * s_e - s_i
-        r_e, r_i = deco_rate(i_e, 310, 125, 0.16), deco_rate(i_i, 615, 177, 0.087)
-        rates[t] = r_e
+        past_s = np.where(then >= 0, sent_s[np.maximum(then, 0), source], s_start)
+        past_x = np.where(then >= 0, sent_x[np.maximum(then, 0), source], 0.0)
+        i_e = 0.382 + w_plus * 0.15 * s_e + G * 0.15 * (weights * past_s).sum(axis=1) - J * s_i + filters.sum(axis=0)
+        i_e = i_e + 0.008 * z.real + (0.0 if stimulus is None else stimulus[t])
+        r_e, r_i = deco_rate(i_e, 310, 125, 0.16), deco_rate(0.7 * 0.382 + 0.15 * s_e - s_i, 615, 177, 0.087)
+        rates[t], currents[t] = r_e, i_e
+        loss = 6.0 * (slow - target) / target + 0.5 * np.abs(z) ** 2
+        pushed = z + step * (-loss * z + alpha["coupling"] * (weights * past_x).sum(axis=1))
+        turned = np.exp((alpha["growth"] + 1j * alpha["omega"]) * step) * pushed
+        z = turned + np.sqrt(step) * alpha["drive"] * (noise[t, 1] + 1j * noise[t, 2])
         filters = filters + [
-            -step * f / tau + g * np.sqrt(step) / tau * noise[t]
+            -step * f / tau + g * np.sqrt(step) / tau * noise[t, 0]
             for f, tau, g in zip(filters, filter_times, gains, strict=True)
         ]
+        slow = slow + step * (r_e - slow) / 0.1
         s_e, s_i = s_e + step * ((1 - s_e) * 0.641 * r_e - s_e / 0.1), s_i + step * (r_i - s_i / 0.01)
-    return rates
+    return rates, currents
