@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Activity": "activity.activity",
+    "Condition": "activity.stimuli",
     "Connectome": "structure.connectome",
     "Dataset": "dataset.load",
     "FakeImagingError": "core.errors",
@@ -23,6 +24,7 @@ _HOMES = {
     "Observable": "activity.model",
     "Parameters": "core.parameters",
     "Recording": "modalities.recording",
+    "Rotation": "activity.model",
     "Setup": "activity.model",
     "Stage": "modalities.layers",
     "Streams": "core.streams",
@@ -40,6 +42,7 @@ _HOMES = {
 
 __all__ = [
     "Activity",
+    "Condition",
     "Connectome",
     "Dataset",
     "FakeImagingError",
@@ -51,6 +54,7 @@ __all__ = [
     "Observable",
     "Parameters",
     "Recording",
+    "Rotation",
     "Setup",
     "Stage",
     "Streams",
@@ -81,8 +85,9 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from fakeimaging import scoring as score
     from fakeimaging.activity.activity import Activity, simulate_activity
-    from fakeimaging.activity.model import Model, Observable, Setup
+    from fakeimaging.activity.model import Model, Observable, Rotation, Setup
     from fakeimaging.activity.models import MODELS
+    from fakeimaging.activity.stimuli import Condition
     from fakeimaging.core.errors import FakeImagingError
     from fakeimaging.core.parameters import Parameters, parameter
     from fakeimaging.core.spaces import Grid
