@@ -65,6 +65,12 @@ class Grid:
         split[:3, 3] = (1 / factor - 1) / 2
         return Grid(tuple(size * factor for size in self.shape), self.affine @ split)  # type: ignore[arg-type]
 
+    def part(self, first: npt.ArrayLike, shape: tuple[int, int, int]) -> Grid:
+        """Return the grid of a block of voxels that starts at voxel ``first``."""
+        shift = np.eye(4)
+        shift[:3, 3] = first
+        return Grid(shape, self.affine @ shift)
+
 
 def centred_grid(
     shape: tuple[int, int, int], voxel_size: float, centre: tuple[float, float, float] = (0, 0, 0)

@@ -18,7 +18,9 @@ import numpy.typing as npt
 from fakeimaging.core.citations import Reference
 from fakeimaging.structure.anatomy import Tissue
 
-TISSUES = ("grey", "white", "csf")
+BRAIN = ("grey", "white", "csf")
+HEAD = (*BRAIN, "bone", "muscle", "fat")
+"""Tissues with a signal; muscle is the soft tissue outside the skull that is not fat."""
 GREY_SIGNAL = 1000.0
 """Receiver gain of every sequence: pure grey matter has this signal with its default parameters, in image units."""
 REFERENCE = Reference(
@@ -35,13 +37,13 @@ class Relaxation:
     proton_density: float
 
 
-@lru_cache(maxsize=1)
-def relaxation_at_3t() -> dict[str, Relaxation]:
-    """Return the relaxation of grey and white matter and fluid at 3 T."""
+@lru_cache(maxsize=2)
+def relaxation_at_3t(tissues: tuple[str, ...] = BRAIN) -> dict[str, Relaxation]:
+    """Return the relaxation of tissues (names out of `HEAD`) at 3 T."""
     table = tomllib.loads((files("fakeimaging.data") / "tissues.toml").read_text())["3T"]
     return {
         name: Relaxation(*(table[name][key]["value"] for key in ("t1", "t2_star", "proton_density")))
-        for name in TISSUES
+        for name in tissues
     }
 
 
@@ -52,15 +54,15 @@ def mixed(tissue: Tissue, signals: Mapping[str, float]) -> npt.NDArray[np.float3
     ----------
     tissue : Tissue
     signals : mapping of tissue to float
-        In image units.
+        In image units, by names out of `HEAD`; tissues left out have none.
 
     Returns
     -------
     ndarray, shape tissue.grid.shape, float32
     """
     image = np.zeros(tissue.grid.shape, dtype=np.float32)
-    for name in TISSUES:
-        image += np.float32(signals[name]) * getattr(tissue, name)
+    for name, signal in signals.items():
+        image += np.float32(signal) * (tissue.scalp - tissue.fat if name == "muscle" else getattr(tissue, name))
     return image
 
 

@@ -1,4 +1,4 @@
-"""T1-weighted anatomy: an MPRAGE image of the tissue fractions at 3 T.
+"""T1-weighted anatomy: an MPRAGE image of the head's tissue at 3 T, without fat suppression.
 
 It images tissue: neither the connectome nor the activity changes it.
 """
@@ -15,12 +15,21 @@ from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Grid, centred_grid
 from fakeimaging.modalities.layers import Forward, Image
 from fakeimaging.modalities.modality import Modality
-from fakeimaging.modalities.relaxation import GREY_SIGNAL, REFERENCE, MprageTiming, mixed, mprage, relaxation_at_3t
+from fakeimaging.modalities.relaxation import (
+    BRAIN,
+    GREY_SIGNAL,
+    HEAD,
+    REFERENCE,
+    MprageTiming,
+    mixed,
+    mprage,
+    relaxation_at_3t,
+)
 from fakeimaging.modalities.stages import BIAS, MAGNITUDE, QUANTISATION, THERMAL, slope_for
 from fakeimaging.structure.subject import Subject
 
-FIELD_OF_VIEW = (192.0, 240.0, 192.0)
-"""mm, centred on the isocentre."""
+FIELD_OF_VIEW = (192.0, 248.0, 208.0)
+"""mm, centred on the isocentre: from ear to ear, from the tip of the nose to the back of the head, from the crown to the chin."""
 N_ECHOES = 176
 
 
@@ -57,19 +66,21 @@ def geometry(parameters: T1wParameters, duration: float) -> tuple[Grid, None]:
 
 
 def forward(subject: Subject, activity: Activity | None, parameters: T1wParameters) -> Forward:
-    """Return the noise-free image: tissue fractions times the MPRAGE signal of each tissue."""
+    """Return the noise-free image: tissue fractions times the MPRAGE signal of each tissue; its baseline is the brain alone."""
     p, gain = parameters, GREY_SIGNAL / _signals(T1wParameters())["grey"]
     signals = {name: gain * signal for name, signal in _signals(p).items()}
     grid, _ = geometry(p, 0.0)
-    image = mixed(subject.anatomy.tissue(grid), signals)
+    tissue = subject.anatomy.tissue(grid)
+    image = mixed(tissue, signals)
+    brain = mixed(tissue, {name: signals[name] for name in BRAIN})
     clean = Image(grid, None, lambda v: image, slope_for(max(map(abs, signals.values()))))
-    return Forward(clean, GREY_SIGNAL, image, {})
+    return Forward(clean, GREY_SIGNAL, brain, {})
 
 
 def _signals(p: T1wParameters) -> dict[str, float]:
     """Signal of each pure tissue, in receiver units."""
     timing = MprageTiming(p.tr, p.inversion_time, p.echo_spacing, p.flip_angle, N_ECHOES)
-    return {name: mprage(tissue, timing) for name, tissue in relaxation_at_3t().items()}
+    return {name: mprage(tissue, timing) for name, tissue in relaxation_at_3t(HEAD).items()}
 
 
 def sidecar(parameters: T1wParameters, forward: Forward) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.parameters import Parameters, parameter
-from fakeimaging.core.spaces import Affine, Grid, centred_grid, pose
+from fakeimaging.core.spaces import Affine, Grid, apply_affine, centred_grid, pose
+from fakeimaging.structure.head import Head, SurfaceName, template_head
 from fakeimaging.structure.template import TissueMaps
 
 COARSEST_SAMPLE = 1.25
@@ -31,12 +32,32 @@ class Pose(Parameters):
 
 @dataclass(frozen=True, eq=False)
 class Tissue:
-    """Fractions of grey matter, white matter and cerebrospinal fluid in each voxel of a grid, float32 in 0..1."""
+    """Shares of tissue in each voxel of a grid, float32 in 0..1; what is left of a voxel is air.
+
+    Parameters
+    ----------
+    grid : Grid
+    grey, white, csf, bone, scalp : ndarray, shape grid.shape
+        Grey and white matter, cerebrospinal fluid, skull, and the soft tissue outside it.
+    fat : ndarray, shape grid.shape
+        Share of fat, a part of ``scalp``.
+    """
 
     grid: Grid
     grey: npt.NDArray[np.float32]
     white: npt.NDArray[np.float32]
     csf: npt.NDArray[np.float32]
+    bone: npt.NDArray[np.float32]
+    scalp: npt.NDArray[np.float32]
+    fat: npt.NDArray[np.float32]
+
+    @property
+    def brain(self) -> npt.NDArray[np.float32]:
+        """Everything inside the skull: grey and white matter and fluid."""
+        return self.grey + self.white + self.csf
+
+
+TISSUES = ("grey", "white", "csf", "bone", "scalp", "fat")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +67,7 @@ class Anatomy:
     Parameters
     ----------
     maps : TissueMaps
-        Tissue probabilities on the template's grid.
+        Tissue on the template's grids.
     to_template : ndarray, shape (4, 4)
         Native mm to template mm.
     """
@@ -55,23 +76,68 @@ class Anatomy:
     to_template: Affine
 
     def tissue(self, grid: Grid) -> Tissue:
-        """Return the tissue fractions on a native grid; those of the last grid are kept."""
+        """Return the tissue on a native grid; that of the last grid is kept."""
         return _tissue(self, grid)
+
+    def head_surface(self, name: SurfaceName) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+        """Return a closed surface of this head.
+
+        Parameters
+        ----------
+        name : {"scalp", "outer_skull", "inner_skull"}
+
+        Returns
+        -------
+        vertices : ndarray, shape (n_vertices, 3), native mm
+        triangles : ndarray of int, shape (n_triangles, 3)
+            Outward by the right-hand rule.
+        """
+        head = head_of(self.maps)
+        return apply_affine(np.linalg.inv(self.to_template), head.vertices[name]), head.triangles
+
+
+def head_of(maps: TissueMaps) -> Head:
+    """Return the surfaces of the head that the maps show, in template mm."""
+    return _ellipsoid_head() if maps.space == TINY else template_head()
 
 
 @lru_cache(maxsize=1)
 def _tissue(anatomy: Anatomy, grid: Grid) -> Tissue:
-    maps = anatomy.maps
-    grey, white, csf = (_fractions(array, anatomy, grid) for array in (maps.grey, maps.white, maps.csf))
-    return Tissue(grid, grey, white, csf)
+    return Tissue(grid, *(_fractions(name, anatomy, grid) for name in TISSUES))
 
 
-def _fractions(array: npt.NDArray[np.uint8], anatomy: Anatomy, grid: Grid) -> npt.NDArray[np.float32]:
-    factor = int(np.ceil(grid.voxel_size.max() / (COARSEST_SAMPLE * anatomy.maps.grid.voxel_size.max())))
-    samples = resample(array, anatomy.maps.grid, grid.finer(factor), anatomy.to_template, order=1)
-    samples /= 255
-    fractions = samples if factor == 1 else blocks_of(samples, factor).mean(axis=-1, dtype=np.float32)
+def _fractions(name: str, anatomy: Anatomy, grid: Grid) -> npt.NDArray[np.float32]:
+    """Sample one map where it has anything, as the mean over each voxel."""
+    array, source = getattr(anatomy.maps, name), anatomy.maps.grid_of(name)
+    factor = int(np.ceil(grid.voxel_size.max() / (COARSEST_SAMPLE * source.voxel_size.max())))
+    fractions = np.zeros(grid.shape, dtype=np.float32)
+    corner, part = _part_within(grid, anatomy.to_template, source, _occupied(anatomy, name))
+    if part is not None:
+        samples = resample(array, source, part.finer(factor), anatomy.to_template, order=1)
+        samples /= 255
+        if factor > 1:
+            samples = blocks_of(samples, factor).mean(axis=-1, dtype=np.float32)
+        fractions[tuple(slice(c, c + size) for c, size in zip(corner, part.shape, strict=True))] = samples
     return frozen(fractions)
+
+
+@lru_cache(maxsize=16)
+def _occupied(anatomy: Anatomy, name: str) -> tuple[tuple[int, int], ...]:
+    """Return the first and last index along each axis of a map's box that is not empty."""
+    array = getattr(anatomy.maps, name)
+    edges = [np.flatnonzero(array.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    return tuple((int(edge[0]), int(edge[-1])) if len(edge) else (0, 0) for edge in edges)
+
+
+def _part_within(
+    grid: Grid, to_source: Affine, source: Grid, box: tuple[tuple[int, int], ...]
+) -> tuple[npt.NDArray[np.intp], Grid | None]:
+    """Return the part of a grid that a box of the source's voxels reaches: its first voxel, and its grid or None."""
+    ends = np.array(np.meshgrid(*((low - 1.0, high + 1.0) for low, high in box))).reshape(3, -1).T
+    index = apply_affine(np.linalg.inv(to_source @ grid.affine) @ source.affine, ends)
+    first = np.maximum(np.floor(index.min(axis=0)).astype(int), 0)
+    shape = np.minimum(np.ceil(index.max(axis=0)).astype(int) + 1, grid.shape) - first
+    return first, grid.part(first, tuple(shape.tolist())) if (shape > 0).all() else None
 
 
 def resample(
@@ -133,16 +199,44 @@ def random_pose(parameters: Pose, centre: npt.ArrayLike, *, rng: np.random.Gener
     return frozen(np.asarray(np.linalg.inv(to_native)))
 
 
-def ellipsoid_maps() -> TissueMaps:
-    """Return the tissue maps of the tiny anatomy: an ellipsoid of white matter in a shell of grey matter in fluid, 4 mm voxels.
+TINY = "tiny"
+_TINY_AXES = np.array([68.0, 86.0, 64.0])
+_TINY_EDGES = {"inner_skull": 1.0, "outer_skull": 1.08, "scalp": 1.16}
+"""Surfaces of the tiny head in its half-axes: bone and scalp of 5 to 7 mm."""
 
-    Half-axes 68, 86 and 64 mm (about those of the template's brain); the shell of grey matter takes the outer 30 % of each radius.
+
+def ellipsoid_maps() -> TissueMaps:
+    """Return the tissue maps of the tiny anatomy: white matter in a shell of grey matter, fluid, bone and scalp; voxels of 4 mm.
+
+    Half-axes of the brain 68, 86 and 64 mm (about those of the template's); the shell of grey matter takes the outer 30 % of each.
     """
-    grid = centred_grid((40, 48, 38), 4.0)
-    index = np.moveaxis(np.indices(grid.shape), 0, -1)
-    points = index @ grid.affine[:3, :3].T + grid.affine[:3, 3]
-    radius = np.linalg.norm(points / np.array([68.0, 86.0, 64.0]), axis=-1)
-    white, cortex, brain = (np.clip((edge - radius) / 0.05 + 0.5, 0, 1) for edge in (0.70, 0.95, 1.0))
+    grid, head_grid = centred_grid((40, 48, 38), 4.0), centred_grid((44, 54, 42), 4.0)
+    radius, far = _tiny_radius(grid), _tiny_radius(head_grid)
+    white, cortex, brain = (_within(radius, edge) for edge in (0.70, 0.95, 1.0))
     grey, fluid = cortex - white, brain - cortex
-    as_map = [frozen(np.rint(255 * fraction).astype(np.uint8)) for fraction in (grey, white, fluid)]
-    return TissueMaps("tiny", grid, *as_map)
+    inner, outer, skin = (_within(far, edge) for edge in _TINY_EDGES.values())
+    bone, scalp = outer - inner, skin - outer
+    grey, white, fluid, bone, scalp, fat = map(_as_codes, (grey, white, fluid, bone, scalp, 0.5 * scalp))
+    return TissueMaps(TINY, grid, grey, white, fluid, head_grid, bone, scalp, fat)
+
+
+def _tiny_radius(grid: Grid) -> npt.NDArray[np.float64]:
+    points = apply_affine(grid.affine, np.moveaxis(np.indices(grid.shape), 0, -1))
+    return np.asarray(np.linalg.norm(points / _TINY_AXES, axis=-1))
+
+
+def _within(radius: npt.NDArray[np.float64], edge: float) -> npt.NDArray[np.float64]:
+    return np.clip((edge - radius) / 0.05 + 0.5, 0, 1)
+
+
+def _as_codes(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    return frozen(np.rint(255 * shares).astype(np.uint8))
+
+
+@lru_cache(maxsize=1)
+def _ellipsoid_head() -> Head:
+    head = template_head()
+    rays = head.vertices["inner_skull"] - head.centre
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    vertices = {name: frozen(edge * _TINY_AXES * rays) for name, edge in _TINY_EDGES.items()}
+    return Head(frozen(np.zeros(3)), vertices, head.triangles)  # type: ignore[arg-type]

@@ -1,7 +1,8 @@
 """Regions of grey matter: a label image in template space and a table of regions; label i + 1 is row i of every matrix.
 
-Regions grow from seeds through grey matter along the shortest path (a geodesic Voronoi partition on a 2 mm grid), so that none
-jumps across a sulcus. Seeds are published coordinates, mirrored, and so are the regions: each has a homotopic one.
+Deep nuclei are one region a side each, as wide as published; cortex and cerebellum are split by growing regions from seeds along the
+shortest path through grey matter (a geodesic Voronoi partition), so that none jumps across a sulcus. Regions of the left side
+are mirrored: each has a homotopic one. Every region is one piece whose voxels touch by their faces.
 """
 
 from __future__ import annotations
@@ -17,15 +18,27 @@ import numpy.typing as npt
 
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.spaces import Affine, Grid, apply_affine, centred_grid
+from fakeimaging.core.spaces import Affine, Grid, apply_affine
 from fakeimaging.structure.anatomy import blocks_of, resample
-from fakeimaging.structure.template import SPACE, Seed, TissueMaps, published_seeds, template_maps
+from fakeimaging.structure.template import (
+    SPACE,
+    STRUCTURES,
+    Seed,
+    TissueMaps,
+    published_seeds,
+    read_image,
+    template_maps,
+    template_structures,
+)
 
 DEFAULT_REGIONS = 100
 GREY_MATTER = 0.25
-"""Share of grey matter from which a voxel belongs to a region (assumed: the template is blurred)."""
-_SUBCORTICAL = {"thalamus": 1, "hippocampus": 1, "amygdala": 1, "basal ganglia": 3}
+"""Share of grey matter from which a voxel of an atlas counts as grey (assumed)."""
+KINDS = STRUCTURES[1:-1]
+"""Structures that regions are part of: all but the brainstem."""
 _CEREBELLAR_SHARE = 0.08
+_ROUNDS = 3
+"""Times that the seeds move to the middle of their regions, which evens their sizes."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +54,7 @@ class Region:
     network : str
         Functional network, or the structure for subcortical regions.
     kind : str
-        ``cortex``, ``thalamus``, ``hippocampus``, ``amygdala``, ``basal ganglia`` or ``cerebellum``.
+        One of `KINDS`.
     centroid : (x, y, z)
         Template mm.
     volume : float
@@ -109,7 +122,7 @@ def _most_frequent(samples: npt.NDArray[np.uint16], n_regions: int) -> npt.NDArr
 
 
 def template_parcellation(n_regions: int = DEFAULT_REGIONS) -> Parcellation:
-    """Return the parcellation of the template in ``n_regions`` (even, 20 to 300); the default one is shipped, others are grown."""
+    """Return the parcellation of the template in ``n_regions`` (20 to 300); the default one is shipped, others are grown."""
     if n_regions == DEFAULT_REGIONS:
         return _shipped()
     return grow_template_parcellation(n_regions)
@@ -117,19 +130,29 @@ def template_parcellation(n_regions: int = DEFAULT_REGIONS) -> Parcellation:
 
 @lru_cache(maxsize=1)
 def _shipped() -> Parcellation:
-    import nibabel as nib
-
-    folder = files("fakeimaging.data")
-    image = nib.Nifti1Image.from_bytes(_gunzip((folder / "parcellation_dseg.nii.gz").read_bytes()))
-    rows = csv.DictReader(io.StringIO((folder / "parcellation_dseg.tsv").read_text()), delimiter="\t")
-    labels = np.asarray(image.dataobj).astype(np.uint16)
-    return Parcellation(SPACE, Grid(labels.shape, image.affine), frozen(labels), tuple(_region(row) for row in rows))
+    image, grid = read_image("parcellation_dseg.nii.gz")
+    table = (files("fakeimaging.data") / "parcellation_dseg.tsv").read_text()
+    rows = csv.DictReader(io.StringIO(table), delimiter="\t")
+    return Parcellation(SPACE, grid, frozen(image.astype(np.uint16)), tuple(_region(row) for row in rows))
 
 
-def _gunzip(data: bytes) -> bytes:
-    from isal import igzip
+def unlabelled_grey(parcellation: Parcellation, maps: TissueMaps) -> npt.NDArray[np.bool_]:
+    """Return which voxels of the maps' grid hold grey matter of no region (in the template: the brainstem).
 
-    return bytes(igzip.decompress(data))
+    Parameters
+    ----------
+    parcellation : Parcellation
+        On the grid of the maps.
+    maps : TissueMaps
+
+    Raises
+    ------
+    InputError
+        If the grids differ.
+    """
+    if parcellation.grid != maps.grid:
+        raise InputError("the parcellation and the tissue maps lie on different grids")
+    return (maps.grey > 0) & (parcellation.labels == 0)
 
 
 def _region(row: dict[str, str]) -> Region:
@@ -137,41 +160,71 @@ def _region(row: dict[str, str]) -> Region:
     return Region(row["name"], row["hemisphere"], row["network"], row["kind"], centroid, float(row["volume"]))
 
 
+@lru_cache(maxsize=4)
 def grow_template_parcellation(n_regions: int) -> Parcellation:
-    """Grow regions on the template from published coordinates: on a 2 mm grid, then carried to 1 mm.
+    """Grow regions on the template from published coordinates, on the left side of its 1 mm grid.
 
     Parameters
     ----------
     n_regions : int
-        Even, from 20 to 300.
+        From 20 to 300. An odd one splits the largest cortical region of the left side in two.
+
+    Raises
+    ------
+    InputError
+        If there are too few published coordinates.
     """
-    maps = template_maps()
-    seeds = mirrored_seeds(n_regions)
-    coarse = centred_grid((84, 104, 90), 2.0, (0.0, -17.0, 8.0))
-    grey = resample(maps.grey, maps.grid, coarse, np.eye(4), order=1) / 255
-    left = apply_affine(coarse.affine, np.moveaxis(np.indices(coarse.shape), 0, -1))[..., 0] < 0
-    labels = grow_regions(grey, coarse, np.array([seed.position for seed in seeds]), sides=left)
-    return _assemble(_mirrored(_carry(labels, coarse, maps)), maps, seeds)
+    maps, structures = template_maps(), template_structures()
+    half = len(structures) // 2
+    seeds = left_seeds(n_regions // 2)
+    labels = np.zeros(structures[:half].shape, dtype=np.uint16)
+    for kind in KINDS:
+        numbers = [i + 1 for i, seed in enumerate(seeds) if seed.kind == kind]
+        points = np.array([seeds[i - 1].position for i in numbers])
+        inside = structures[:half] == STRUCTURES.index(kind)
+        labels[inside] = np.array([0, *numbers])[_split(inside, maps.grey[:half], maps.grid, points)[inside]]
+    return _assemble(_both_sides(labels, structures, maps.grid), maps, _networks(labels, maps.grid, seeds), n_regions)
 
 
-def _mirrored(labels: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
-    """Give the right half the mirror image of the left (the template is symmetric); the midline plane is the right half's."""
-    half, labels = len(labels) // 2, labels.copy()
-    left = labels[:half]
-    # Seeds alternate left, right: the mirror region of label 1 is 2, of 3 is 4 ...
-    labels[len(labels) - half :] = np.where(left > 0, (left - 1 ^ 1) + 1, 0)[::-1]
+def _split(
+    inside: npt.NDArray[np.bool_], grey: npt.NDArray[np.uint8], grid: Grid, points: npt.NDArray
+) -> npt.NDArray[np.uint16]:
+    """Partition a structure among points; each then moves to the middle of its region, `_ROUNDS` times."""
+    if len(points) == 1:
+        return inside.astype(np.uint16)
+    cost = 1 / np.maximum(grey / np.float32(255), GREY_MATTER)
+    labels = grow_regions(inside, cost, grid, points)
+    for _ in range(_ROUNDS):
+        labels = grow_regions(inside, cost, grid, centroids_of(labels, grid, len(points)))
     return labels
 
 
-def mirrored_seeds(n_regions: int) -> tuple[Seed, ...]:
-    """Choose ``n_regions / 2`` well-spread coordinates with their mirror images: left, right, left, right ..."""
+def _both_sides(left: npt.NDArray[np.uint16], structures: npt.NDArray[np.uint8], grid: Grid) -> npt.NDArray[np.uint16]:
+    """Put the mirror image of the left half on the right: label i to 2i - 1 on the left and 2i on the right.
+
+    Grey matter on the plane between goes to either side like the fields of a chess board, each touching its own side.
+    """
+    half = len(left)
+    labels = np.zeros(grid.shape, dtype=np.uint16)
+    odd = np.where(left > 0, 2 * left - 1, 0).astype(np.uint16)
+    labels[:half] = odd
+    labels[: len(labels) - half - 1 : -1] = odd + (odd > 0)
+    if len(labels) > 2 * half:
+        y, z = np.indices(left.shape[1:])
+        beside = np.where(structures[half] == structures[half - 1], odd[-1], 0)
+        labels[half] = np.where(beside > 0, beside + (y + z) % 2, 0)
+    return labels
+
+
+def left_seeds(n: int) -> tuple[Seed, ...]:
+    """Choose ``n`` seeds of the left side (10 to 150): one for each deep nucleus, well-spread coordinates for cortex and cerebellum."""
     pool = [_to_left(seed) for seed in published_seeds()]
-    half = n_regions // 2
-    cerebellum = max(1, round(_CEREBELLAR_SHARE * half))
-    wanted = {**_SUBCORTICAL, "cerebellum": cerebellum}
-    wanted = {"cortex": half - sum(wanted.values()), **wanted}
-    chosen = [seed for kind, n in wanted.items() for seed in _spread([s for s in pool if s.kind == kind], n)]
-    return tuple(side for seed in chosen for side in (seed, _mirror(seed)))
+    deep = [kind for kind in KINDS if kind not in ("cortex", "cerebellum")]
+    cerebellum = max(1, round(_CEREBELLAR_SHARE * n))
+    spread = {kind: [seed for seed in pool if seed.kind == kind] for kind in ("cortex", "cerebellum")}
+    nuclei = [Seed((0.0, 0.0, 0.0), kind, kind) for kind in deep]
+    cortex = _spread(spread["cortex"], n - len(deep) - cerebellum)
+    return (*cortex, *nuclei, *_spread(spread["cerebellum"], cerebellum))
 
 
 def _to_left(seed: Seed) -> Seed:
@@ -179,9 +232,16 @@ def _to_left(seed: Seed) -> Seed:
     return Seed((-max(abs(x), 5.0), y, z), seed.kind, seed.network)
 
 
-def _mirror(seed: Seed) -> Seed:
-    x, y, z = seed.position
-    return Seed((-x, y, z), seed.kind, seed.network)
+def _networks(left: npt.NDArray[np.uint16], grid: Grid, seeds: tuple[Seed, ...]) -> list[Seed]:
+    """Give each cortical region the network of the assigned coordinate nearest to its middle."""
+    assigned = [_to_left(seed) for seed in published_seeds() if seed.kind == "cortex" and seed.network != "unassigned"]
+    points = np.array([seed.position for seed in assigned])
+    placed = []
+    for seed, centroid in zip(seeds, centroids_of(left, grid, len(seeds)), strict=True):
+        nearest = assigned[int(np.linalg.norm(points - centroid, axis=1).argmin())].network
+        network = nearest if seed.kind == "cortex" else seed.kind
+        placed.append(Seed(tuple(centroid.tolist()), seed.kind, network))
+    return placed
 
 
 def _spread(pool: list[Seed], n: int) -> list[Seed]:
@@ -198,104 +258,95 @@ def _spread(pool: list[Seed], n: int) -> list[Seed]:
 
 
 def grow_regions(
-    grey: npt.NDArray, grid: Grid, seeds: npt.NDArray, *, sides: npt.NDArray[np.bool_] | None = None
+    inside: npt.NDArray[np.bool_], cost: npt.NDArray, grid: Grid, seeds: npt.NDArray
 ) -> npt.NDArray[np.uint16]:
-    """Partition grey matter among seeds by the shortest path through it.
+    """Partition a mask among seeds by the cheapest path through it, from face to face.
 
     Parameters
     ----------
-    grey : ndarray, shape grid.shape
-        Share of grey matter, 0..1; the cost of a step is its length over this share.
+    inside : ndarray of bool
+        Voxels to share out; the first corner of the array is that of the grid.
+    cost : ndarray, shape inside.shape
+        Of a step, per mm.
     grid : Grid
     seeds : ndarray, shape (n, 3)
-        Positions in mm; each snaps to the nearest free voxel of grey matter.
-    sides : ndarray of bool, shape grid.shape, optional
-        Paths do not cross between True and False.
+        Positions in mm; each snaps to the nearest free voxel inside.
 
     Returns
     -------
-    ndarray of uint16, shape grid.shape
-        i + 1 where seed i is nearest, 0 outside grey matter and where no path leads.
+    ndarray of uint16, shape inside.shape
+        i + 1 where the path to seed i is cheapest, 0 outside and where no path leads; each region is one piece.
     """
     from scipy.sparse.csgraph import dijkstra
 
-    inside = grey > GREY_MATTER
-    graph = _voxel_graph(np.maximum(grey, GREY_MATTER), inside, grid.voxel_size, sides)
+    graph = _voxel_graph(cost, inside, grid.voxel_size)
     nodes = _snap(inside, grid, seeds)
     _, _, nearest = dijkstra(graph, indices=nodes, min_only=True, return_predecessors=True)
     owner = np.full(int(inside.sum()) + 1, 0, dtype=np.uint16)
     owner[nodes] = np.arange(1, len(nodes) + 1)
-    labels = np.zeros(grid.shape, dtype=np.uint16)
+    labels = np.zeros(inside.shape, dtype=np.uint16)
     labels[inside] = np.where(nearest >= 0, owner[nearest], 0)
     return labels
 
 
-def _voxel_graph(
-    grey: npt.NDArray, inside: npt.NDArray[np.bool_], voxel_size: npt.NDArray, sides: npt.NDArray[np.bool_] | None
-) -> object:
-    """Sparse graph of the 26 neighbours of each voxel inside, weighted by length over grey matter."""
+def _voxel_graph(cost: npt.NDArray, inside: npt.NDArray[np.bool_], voxel_size: npt.NDArray) -> object:
+    """Sparse graph of the voxels inside that share a face, weighted by length times mean cost."""
     from scipy.sparse import coo_matrix
 
     number = np.full(inside.shape, -1)
     number[inside] = np.arange(inside.sum())
     rows, columns, costs = [], [], []
-    for step in np.ndindex(3, 3, 3):
-        offset = np.array(step) - 1
-        if tuple(offset) <= (0, 0, 0):
-            continue
-        here = tuple(slice(max(0, -o), size - max(0, o)) for o, size in zip(offset, inside.shape, strict=True))
-        there = tuple(slice(max(0, o), size - max(0, -o)) for o, size in zip(offset, inside.shape, strict=True))
+    for axis in range(3):
+        here = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
+        there = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
         joined = inside[here] & inside[there]
-        if sides is not None:
-            joined &= sides[here] == sides[there]
         rows.append(number[here][joined])
         columns.append(number[there][joined])
-        costs.append(np.linalg.norm(offset * voxel_size) * 2 / (grey[here][joined] + grey[there][joined]))
+        costs.append(voxel_size[axis] * (cost[here][joined] + cost[there][joined]) / 2)
     n = int(inside.sum())
     upper = coo_matrix((np.concatenate(costs), (np.concatenate(rows), np.concatenate(columns))), shape=(n, n))
     return (upper + upper.T).tocsr()
 
 
 def _snap(inside: npt.NDArray[np.bool_], grid: Grid, seeds: npt.NDArray) -> npt.NDArray[np.intp]:
-    """Return the nearest free node of each seed, on its own side of the midline."""
+    """Return the nearest free node of each seed."""
     from scipy.spatial import cKDTree
 
-    positions = apply_affine(grid.affine, np.argwhere(inside))
+    tree = cKDTree(apply_affine(grid.affine, np.argwhere(inside)))
+    _, near = tree.query(seeds, k=min(len(seeds), tree.n))
     nodes: list[int] = []
-    for seed in seeds:
-        same = np.flatnonzero(positions[:, 0] * seed[0] > 0) if seed[0] else np.arange(len(positions))
-        _, near = cKDTree(positions[same]).query(seed, k=len(seeds))
-        nodes.append(next(int(node) for node in same[near] if node not in nodes))
+    for candidates in np.reshape(near, (len(seeds), -1)):
+        nodes.append(next(int(node) for node in candidates if node not in nodes))
     return np.array(nodes)
 
 
-def _carry(labels: npt.NDArray[np.uint16], coarse: Grid, maps: TissueMaps) -> npt.NDArray[np.uint16]:
-    """Carry labels from the coarse grid to the template's own: nearest label, inside grey matter, at most 3 mm away."""
-    from scipy.ndimage import distance_transform_edt
-
-    away, nearest = distance_transform_edt(labels == 0, sampling=coarse.voxel_size, return_indices=True)
-    spread = np.where(away <= 3.0, labels[tuple(nearest)], 0)
-    fine = resample(spread, coarse, maps.grid, np.eye(4), order=0).astype(np.uint16)
-    fine[maps.grey <= GREY_MATTER * 255] = 0
-    return fine
-
-
-def _assemble(labels: npt.NDArray[np.uint16], maps: TissueMaps, seeds: tuple[Seed, ...]) -> Parcellation:
-    volumes = np.bincount(labels.ravel(), minlength=len(seeds) + 1)[1:] * abs(np.linalg.det(maps.grid.affine[:3, :3]))
-    centroids = centroids_of(labels, maps.grid, len(seeds))
-    names = _names(seeds)
+def _assemble(labels: npt.NDArray[np.uint16], maps: TissueMaps, left: list[Seed], n_regions: int) -> Parcellation:
+    """Name the regions and measure them; ``left`` are the regions 1, 3, 5 ..., in order."""
+    pairs = [Seed((sign * s.position[0], *s.position[1:]), s.kind, s.network) for s in left for sign in (1, -1)]
+    if n_regions % 2:
+        labels, divided = _divide_largest(labels, maps.grid, pairs)
+        pairs.append(pairs[divided])
+    volumes = np.bincount(labels.ravel(), minlength=n_regions + 1)[1:] * abs(np.linalg.det(maps.grid.affine[:3, :3]))
+    centroids = centroids_of(labels, maps.grid, n_regions)
     regions = tuple(
-        Region(
-            name,
-            name[0],
-            seed.network if seed.kind == "cortex" else seed.kind,
-            seed.kind,
-            tuple(centroid),
-            float(volume),
-        )
-        for name, seed, centroid, volume in zip(names, seeds, centroids.tolist(), volumes, strict=True)
+        Region(name, name[0], seed.network, seed.kind, tuple(centroid), float(volume))
+        for name, seed, centroid, volume in zip(_names(pairs), pairs, centroids.tolist(), volumes, strict=True)
     )
     return Parcellation(maps.space, maps.grid, frozen(labels), regions)
+
+
+def _divide_largest(
+    labels: npt.NDArray[np.uint16], grid: Grid, regions: list[Seed]
+) -> tuple[npt.NDArray[np.uint16], int]:
+    """Split the largest cortical region of the left side; its hind part gets a label of its own, one above the last."""
+    volumes = np.bincount(labels.ravel(), minlength=len(regions) + 1)[1:]
+    largest = max(range(0, len(regions), 2), key=lambda i: volumes[i] if regions[i].kind == "cortex" else 0)
+    inside, labels = labels == largest + 1, labels.copy()
+    points = apply_affine(grid.affine, np.argwhere(inside))
+    ends = points[[points[:, 1].argmax(), points[:, 1].argmin()]]
+    halves = _split(inside, np.full(inside.shape, 255, np.uint8), grid, ends)
+    labels[halves == 2] = len(regions) + 1
+    return labels, largest
 
 
 def centroids_of(labels: npt.NDArray[np.uint16], grid: Grid, n_regions: int) -> npt.NDArray[np.float64]:
@@ -308,7 +359,7 @@ def centroids_of(labels: npt.NDArray[np.uint16], grid: Grid, n_regions: int) -> 
     return np.asarray(np.round(np.stack(sums, axis=1) / np.maximum(count, 1)[:, None], 2))
 
 
-def _names(seeds: tuple[Seed, ...]) -> list[str]:
+def _names(seeds: list[Seed]) -> list[str]:
     counts: dict[str, int] = {}
     names = []
     for seed in seeds:
@@ -326,17 +377,17 @@ def shell_parcellation(maps: TissueMaps, n_regions: int) -> Parcellation:
     ----------
     maps : TissueMaps
     n_regions : int
-        Even, from 2 to 60.
+        From 2 to 60; an odd one splits the largest region of the left side.
     """
-    half = n_regions // 2
+    half, middle = n_regions // 2, len(maps.grey) // 2
     height = 1 - (2 * np.arange(half) + 1) / half
     around = np.pi / 2 + np.pi * ((np.arange(half) * 0.618034 % 1) * 0.8 + 0.1)
     ring = np.sqrt(1 - height**2)
-    left = np.stack([ring * np.cos(around) * 58, ring * np.sin(around) * 73, height * 54], axis=1)
-    seeds = [
-        Seed(tuple(point), "cortex", f"Net{chr(65 + i * 2 // max(half, 1))}") for i, point in enumerate(left.tolist())
-    ]
-    pairs = tuple(side for seed in seeds for side in (seed, _mirror(seed)))
-    x = apply_affine(maps.grid.affine, np.moveaxis(np.indices(maps.grid.shape), 0, -1))[..., 0]
-    labels = grow_regions(maps.grey / 255, maps.grid, np.array([seed.position for seed in pairs]), sides=x < 0)
-    return _assemble(labels, maps, pairs)
+    points = np.stack([ring * np.cos(around) * 58, ring * np.sin(around) * 73, height * 54], axis=1)
+    inside = (maps.grey > 0)[:middle]
+    left = _split(inside, maps.grey[:middle], maps.grid, points)
+    networks = [f"Net{chr(65 + i * 2 // half)}" for i in range(half)]
+    centroids = centroids_of(left, maps.grid, half).tolist()
+    seeds = [Seed(tuple(c), "cortex", network) for c, network in zip(centroids, networks, strict=True)]
+    structures = (maps.grey > 0).astype(np.uint8)
+    return _assemble(_both_sides(left, structures, maps.grid), maps, seeds, n_regions)

@@ -1,15 +1,16 @@
-"""The MNI152NLin2009aSym tissue maps that the nilearn wheel ships, read as plain files (nilearn itself is not imported).
+"""The MNI152NLin2009aSym template: its tissue, sharpened, and the structure each voxel of grey matter belongs to.
 
-Grey and white matter are probabilities in 255ths on a 1 mm RAS+ grid; cerebrospinal fluid is what is left of the brain.
+The maps that the nilearn wheel ships are means over many brains, blurred over several millimetres. Ours are made from them once,
+by ``tools/build_anatomy.py``: the cortex is a ribbon outside the template's white surface, and an edge is one voxel wide.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,18 +23,55 @@ from fakeimaging.core.spaces import Grid
 SPACE = "MNI152NLin2009aSym"
 REFERENCE = Reference("Fonov et al.", 2011, "10.1016/j.neuroimage.2010.07.033", "ICBM 2009a template")
 SEEDS_REFERENCE = Reference("Seitzman et al.", 2020, "10.1016/j.neuroimage.2019.116290", "coordinates of the regions")
+STRUCTURES = (
+    "",
+    "cortex",
+    "caudate",
+    "putamen",
+    "ventral striatum",
+    "thalamus",
+    "hippocampus",
+    "amygdala",
+    "cerebellum",
+    "brainstem",
+)
+"""Structures of grey matter; those of a Region are all but the last, which belongs to no region."""
 _SEED_KINDS = ("cortex", "cortex", "cortex", "hippocampus", "amygdala", "basal ganglia", "thalamus", "cerebellum")
 
 
 @dataclass(frozen=True, eq=False)
 class TissueMaps:
-    """Tissue probabilities of a brain on a grid, uint8 in 255ths, each of the grid's shape."""
+    """Tissue of a head, as shares of each voxel in 255ths (uint8).
+
+    Parameters
+    ----------
+    space : str
+        Template whose millimetres the grids are in.
+    grid : Grid
+        Of the brain.
+    grey, white, csf : ndarray of uint8, shape grid.shape
+        They fill the inside of the skull.
+    head_grid : Grid
+        Of the whole head.
+    bone, scalp : ndarray of uint8, shape head_grid.shape
+        Skull, and the soft tissue outside it.
+    fat : ndarray of uint8, shape head_grid.shape
+        Share of fat, a part of ``scalp``.
+    """
 
     space: str
     grid: Grid
     grey: npt.NDArray[np.uint8]
     white: npt.NDArray[np.uint8]
     csf: npt.NDArray[np.uint8]
+    head_grid: Grid
+    bone: npt.NDArray[np.uint8]
+    scalp: npt.NDArray[np.uint8]
+    fat: npt.NDArray[np.uint8]
+
+    def grid_of(self, tissue: str) -> Grid:
+        """Return the grid that the map of a tissue lies on."""
+        return self.head_grid if tissue in ("bone", "scalp", "fat") else self.grid
 
 
 @dataclass(frozen=True)
@@ -52,22 +90,31 @@ def _data_folder() -> Path:
     return Path(spec.origin).parent / "datasets" / "data"
 
 
-def _read_map(tissue: str) -> tuple[npt.NDArray[np.uint8], Any]:
+def read_image(name: str) -> tuple[npt.NDArray, Grid]:
+    """Return a shipped image, as stored, and its grid."""
     import nibabel as nib
+    from isal import igzip
 
-    image: Any = nib.load(_data_folder() / f"mni_icbm152_{tissue}_tal_nlin_sym_09a_converted.nii.gz")
-    return np.asarray(image.dataobj), image.affine
+    image = nib.Nifti1Image.from_bytes(bytes(igzip.decompress((files("fakeimaging.data") / name).read_bytes())))
+    array = np.asarray(image.dataobj)
+    return array, Grid(array.shape[:3], np.asarray(image.affine))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=1)
 def template_maps() -> TissueMaps:
-    """Return the template's tissue maps, shape (197, 233, 189)."""
-    grey, affine = _read_map("gm")
-    white, _ = _read_map("wm")
-    head, _ = _read_map("t1")
-    tissue = grey.astype(np.int16) + white
-    csf = np.where((head > 0) | (tissue > 0), np.maximum(255 - tissue, 0), 0).astype(np.uint8)
-    return TissueMaps(SPACE, Grid(grey.shape, affine), frozen(grey), frozen(white), frozen(csf))
+    """Return the template's tissue maps, the brain's of shape (197, 233, 189) at 1 mm."""
+    brain, grid = read_image("template_tissue.nii.gz")
+    head, head_grid = read_image("head_tissue.nii.gz")
+    grey, white, csf = (frozen(np.ascontiguousarray(brain[..., i])) for i in range(3))
+    bone, scalp, fat = (frozen(np.ascontiguousarray(head[..., i])) for i in range(3))
+    return TissueMaps(SPACE, grid, grey, white, csf, head_grid, bone, scalp, fat)
+
+
+@lru_cache(maxsize=1)
+def template_structures() -> npt.NDArray[np.uint8]:
+    """Return the structure of each voxel of the template's brain that holds grey matter, an index into `STRUCTURES`."""
+    structures, _ = read_image("template_structures.nii.gz")
+    return frozen(structures)
 
 
 @lru_cache(maxsize=1)
