@@ -221,6 +221,15 @@ def legal_label(label: str) -> str:
     return label
 
 
+def count_regions(parameters: SubjectParameters) -> int:
+    """Return how many regions a subject of these parameters has."""
+    if parameters.n_regions is not None:
+        return parameters.n_regions
+    if parameters.atlas is not None:
+        return len(_structure(parameters)[1].regions)
+    return TINY_REGIONS if parameters.anatomy == "tiny" else DEFAULT_REGIONS
+
+
 def _structure(parameters: SubjectParameters) -> tuple[template.TissueMaps, Parcellation]:
     """Return the tissue of the template and the regions on it."""
     if parameters.atlas is None:
