@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from collections.abc import Iterable
 from functools import lru_cache
 from math import prod
 from pathlib import Path
@@ -154,7 +155,7 @@ def _regions(
     below = _defaults_below(labels, grid, maps, len(rows))
     regions = []
     for i, (row, centroid, volume) in enumerate(zip(rows, centroids, volumes.tolist(), strict=True)):
-        network, kind = below[i]
+        kind, network = below[i]
         side = _side(row.get("hemisphere", ""), centroid[0], i + 1)
         name = row.get("name") or f"{side}_Region_{i + 1:03d}"
         kind = _kind(row.get("kind") or kind, i + 1)
@@ -190,23 +191,30 @@ def _kinds() -> frozenset[str]:
 
 
 def _defaults_below(labels: npt.NDArray[np.uint16], grid: Grid, maps: TissueMaps, n: int) -> list[tuple[str, str]]:
-    """Return network and kind of each region: those of most of the default regions' voxels below it."""
+    """Return kind and network of each region: those of most voxels of the default regions below it."""
     if maps.space != SPACE:
-        return [("unassigned", "cortex")] * n
+        return [("cortex", "unassigned")] * n
     default = template_parcellation()
     below = resample(default.labels, default.grid, grid, np.eye(4), order=0).astype(np.int64)
     shared = np.bincount(
         labels.ravel().astype(np.int64) * (len(default.regions) + 1) + below.ravel(),
         minlength=(n + 1) * (len(default.regions) + 1),
     ).reshape(n + 1, -1)[1:, 1:]
-    networks, kinds = ([getattr(region, key) for region in default.regions] for key in ("network", "kind"))
-    return [(_most(row, networks, "unassigned"), _most(row, kinds, "cortex")) for row in shared]
+    return [_kind_and_network(row, default.regions) for row in shared]
 
 
-def _most(counts: npt.NDArray, words: list[str], otherwise: str) -> str:
+def _kind_and_network(counts: npt.NDArray, regions: tuple[Region, ...]) -> tuple[str, str]:
+    """Return the kind with the most voxels, and among regions of that kind the network with the most."""
+    if not counts.any():
+        return "cortex", "unassigned"
+    below = [(region, int(count)) for region, count in zip(regions, counts, strict=True)]
+    kind = _most((region.kind, count) for region, count in below)
+    return kind, _most((region.network, count) for region, count in below if region.kind == kind)
+
+
+def _most(counted: Iterable[tuple[str, int]]) -> str:
     """Return the word with the largest sum of counts."""
     total: Counter[str] = Counter()
-    for count, word in zip(counts.tolist(), words, strict=True):
+    for word, count in counted:
         total[word] += count
-    word, count = total.most_common(1)[0]
-    return word if count else otherwise
+    return total.most_common(1)[0][0]
