@@ -34,10 +34,12 @@ _HOMES = {
     "load": "dataset.load",
     "make_subject": "structure.subject",
     "parameter": "core.parameters",
+    "read_connectome": "structure.formats",
     "read_study": "dataset.study",
     "score": "scoring",
     "simulate_activity": "activity.activity",
     "simulate_study": "dataset.cohort",
+    "write_connectome": "structure.formats",
 }
 
 __all__ = [
@@ -64,10 +66,12 @@ __all__ = [
     "load",
     "make_subject",
     "parameter",
+    "read_connectome",
     "read_study",
     "score",
     "simulate_activity",
     "simulate_study",
+    "write_connectome",
 ]
 
 
@@ -101,4 +105,5 @@ if TYPE_CHECKING:
     from fakeimaging.modalities.modality import Modality
     from fakeimaging.modalities.recording import Recording
     from fakeimaging.structure.connectome import Connectome
+    from fakeimaging.structure.formats import read_connectome, write_connectome
     from fakeimaging.structure.subject import Subject, make_subject

@@ -9,7 +9,7 @@ from typing import Any
 import fakeimaging
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import write_json, write_text, write_tsv
-from fakeimaging.dataset.names import MODELS, PREP, RECORD, SOURCE, TRUTH
+from fakeimaging.dataset.names import CONNECTOME, MODELS, PREP, RECORD, SOURCE, TRUTH
 from fakeimaging.dataset.study import Study, model_files
 
 BIDS_VERSION = "1.10.0"
@@ -19,6 +19,13 @@ _DERIVATIVES = (
         PREP,
         "preprocessed",
         "The BOLD series of the dataset two folders up, in template space as fMRIPrep would leave them",
+    ),
+    (
+        CONNECTOME,
+        "connectome",
+        "Volume j of each *_desc-weights_probseg image holds the weight of the tract from region j to the region of each voxel;\n"
+        "a masker with the dseg image beside it returns the matrix. Weights are no probabilities: BIDS has no suffix for them. "
+        "Tables,\nGraphML and a zip for The Virtual Brain lie in sourcedata/fakeimaging of the dataset two folders up",
     ),
 )
 _GENERATED = {
@@ -51,6 +58,8 @@ What has no BIDS name, one folder a subject. Row i of every table and matrix is 
 - models/: model files of the study's own, as they were
 - *_regions.tsv: names, hemisphere, network, centroid in template and native mm, volume in mm3
 - *_weights.tsv, *_lengths.tsv: connectome, weights[target, source], lengths in mm
+- *_edges.tsv: one line a tract, from source to target
+- *_connectome.graphml, *_tvb.zip: the same connectome for other programs
 - *_transform.json: native mm to template mm
 - *_tap-*.npy with .json: activity, time x region, unit and clock in the .json; times below 0 are warm-up
 - *_recipe.json: parameters and random draws of each stage, and the stream of its random numbers

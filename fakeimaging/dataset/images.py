@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def header(grid: Grid, n_volumes: int | None, step: float, dtype: str, slope: fl
     step : float
         Seconds between volumes.
     dtype : str
-        ``"int16"`` or ``"uint16"``, stored little-endian.
+        ``"int16"``, ``"uint16"`` or ``"float64"``, stored little-endian.
     slope : float
         Stored value times slope is the signal.
     code : int
@@ -102,6 +102,29 @@ def write_labels(path: Path, labels: npt.NDArray, grid: Grid, *, code: int = SCA
     with writing(path, receipt) as file:
         file.write(header(grid, None, 0.0, "uint16", 1.0, code=code))
         file.write(labels.astype("<u2").tobytes(order="F"))
+    return receipt.result
+
+
+def write_floats(
+    path: Path, grid: Grid, volumes: Iterable[npt.NDArray], n_volumes: int | None, *, code: int = SCANNER
+) -> Written:
+    """Write volumes that must stay exact (float64); their order is no time.
+
+    Parameters
+    ----------
+    path : Path
+    grid : Grid
+    volumes : iterable of ndarray, shape grid.shape
+    n_volumes : int or None
+        How many there are; None for a 3-D file of one.
+    code : int
+        What the millimetres are: `SCANNER` or `MNI`.
+    """
+    receipt = Receipt()
+    with writing(path, receipt) as file:
+        file.write(header(grid, n_volumes, 1.0, "float64", 1.0, code=code))
+        for volume in volumes:
+            file.write(volume.astype("<f8").tobytes(order="F"))
     return receipt.result
 
 

@@ -12,6 +12,7 @@ from fakeimaging.modalities.modality import Modality
 
 TRUTH = PurePosixPath("derivatives/fakeimaging-truth")
 PREP = PurePosixPath("derivatives/fakeimaging-prep")
+CONNECTOME = PurePosixPath("derivatives/fakeimaging-connectome")
 SOURCE = PurePosixPath("sourcedata/fakeimaging")
 RECORD = SOURCE / "record.json"
 MODELS = SOURCE / "models"
@@ -133,12 +134,19 @@ def truth_anat(subject: str, session: str | None, ending: str) -> PurePosixPath:
     return TRUTH / folder / "anat" / f"{'_'.join(folder.parts)}_{ending}"
 
 
-def table(subject: str, name: str) -> PurePosixPath:
-    """Return a table of a subject's structure: ``weights``, ``lengths`` or ``regions``."""
-    return SOURCE / f"sub-{subject}" / f"sub-{subject}_{name}.tsv"
+def connectome_image(subject: str, session: str | None, ending: str, *, space: str | None = None) -> PurePosixPath:
+    """Return a file of the structural export, native or in a template ``space``; ``ending`` is the rest of its name."""
+    folder = subject_folder(subject, session)
+    where = f"space-{space}_" if space is not None else ""
+    return CONNECTOME / folder / "anat" / f"{'_'.join(folder.parts)}_{where}seg-fakeimaging_{ending}"
+
+
+def table(subject: str, name: str, suffix: str = ".tsv") -> PurePosixPath:
+    """Return a table of a subject's structure (``weights``, ``lengths``, ``regions``, ``edges``) or the like in another format."""
+    return SOURCE / f"sub-{subject}" / f"sub-{subject}_{name}{suffix}"
 
 
 def subject_folders(root: Path, subject: str) -> list[Path]:
     """Return every folder that holds files of one subject."""
     name = f"sub-{subject}"
-    return [root / folder / name for folder in (PurePosixPath(), TRUTH, PREP, SOURCE)]
+    return [root / folder / name for folder in (PurePosixPath(), TRUTH, PREP, CONNECTOME, SOURCE)]

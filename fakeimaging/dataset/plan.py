@@ -7,17 +7,19 @@ from math import prod
 
 from fakeimaging.activity.activity import LEAD, run_path
 from fakeimaging.activity.models import as_model
+from fakeimaging.dataset.export import export_grid
 from fakeimaging.dataset.names import Scan, scans
 from fakeimaging.dataset.recordings import PREPARED
 from fakeimaging.dataset.structure import anatomy_grid
 from fakeimaging.dataset.study import Run, Session, Study
 from fakeimaging.modalities import MODALITIES
 from fakeimaging.modalities.acquire import scan_path
-from fakeimaging.structure.parcellation import DEFAULT_REGIONS
-from fakeimaging.structure.subject import TINY_REGIONS
+from fakeimaging.structure.subject import count_regions
 
-BYTES_A_VOXEL = {"observed": 1.35, "clean": 0.55, "prep": 1.35, "truth": 0.4}
+BYTES_A_VOXEL = {"observed": 1.35, "clean": 0.55, "prep": 1.35, "truth": 0.4, "weights": 0.15}
 """Compressed bytes a voxel, rounded up (the default study: 1.19 and 1.27 observed, 0.46 and 0.39 clean, 0.31 truth)."""
+BYTES_A_PAIR = 60
+"""Bytes of tables, GraphML and zip for each pair of regions, rounded up."""
 SECONDS_AN_IMAGE, SECONDS_A_MEGAVOXEL = 1.5, 0.06
 """Time to simulate and write images on one core, rounded up."""
 STEPS_A_SECOND = 75_000
@@ -55,6 +57,7 @@ def plan(study: Study) -> list[Item]:
     items.append(
         _images("true regions and tissue fractions", truth, BYTES_A_VOXEL["truth"], f"sub-{subject}/structure")
     )
+    items.append(_connectome(study, subject))
     return items + [_activity(run, session, study, subject) for session in study.sessions for run in session.runs]
 
 
@@ -72,6 +75,16 @@ def total_seconds(study: Study, jobs: int) -> float:
 def _images(name: str, shape: tuple[int, ...], bytes_a_voxel: float, stream: str) -> Item:
     seconds = SECONDS_AN_IMAGE + SECONDS_A_MEGAVOXEL * prod(shape) / 1e6
     return Item(name, shape, int(prod(shape) * bytes_a_voxel), seconds, stream)
+
+
+def _connectome(study: Study, subject: str) -> Item:
+    """Both images of the weights, native and in template space, and the tables beside them."""
+    n, grid = count_regions(study.subject), export_grid(study)
+    volumes = 2 * (n + 2)
+    size = int(volumes * grid.n_voxels * BYTES_A_VOXEL["weights"]) + BYTES_A_PAIR * n * n
+    name = "connectome: image of its weights, native and in template space, and tables"
+    seconds = SECONDS_AN_IMAGE + SECONDS_A_MEGAVOXEL * volumes * grid.n_voxels / 1e6
+    return Item(name, (*grid.shape, n), size, seconds, f"sub-{subject}/structure")
 
 
 def _scan(scan: Scan, study: Study) -> Item:
@@ -93,8 +106,7 @@ def _scan(scan: Scan, study: Study) -> Item:
 
 
 def _activity(run: Run, session: Session, study: Study, subject: str) -> Item:
-    default = TINY_REGIONS if study.subject.anatomy == "tiny" else DEFAULT_REGIONS
-    n, model = study.subject.n_regions or default, as_model(run.model)
+    n, model = count_regions(study.subject), as_model(run.model)
     seconds = run.duration + LEAD
     samples = round(seconds * sum(tap.rate for tap in model.observables.values()))
     steps = (seconds + (model.transient if run.transient is None else run.transient)) / (run.step or model.step)

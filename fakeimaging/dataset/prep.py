@@ -86,9 +86,13 @@ def template_tissue(subject: Subject, recording: Recording) -> tuple[Grid, Tissu
 
 @lru_cache(maxsize=1)
 def _template_tissue(anatomy: Anatomy, shape: tuple[int, int, int], voxel_size: float) -> tuple[Grid, Tissue]:
-    middle = anatomy.to_template[:3, 3]
-    grid = centred_grid(shape, voxel_size, tuple(np.round(middle)))
+    grid = template_grid(anatomy, centred_grid(shape, voxel_size))
     return grid, replace(anatomy, to_template=np.eye(4)).tissue(grid)
+
+
+def template_grid(anatomy: Anatomy, raw: Grid) -> Grid:
+    """Return the grid in template space that is as fine and large as a raw one, centred on the template's brain."""
+    return centred_grid(raw.shape, float(raw.voxel_size[0]), tuple(np.round(anatomy.to_template[:3, 3])))
 
 
 def _series_keys(recording: Recording, scan: Scan) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from fakeimaging.activity.activity import Activity, simulate_activity
 from fakeimaging.core.files import write_json
 from fakeimaging.dataset import names
+from fakeimaging.dataset.export import export_grid, write_structural_export
 from fakeimaging.dataset.images import write_array
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import Scan
@@ -33,6 +34,7 @@ def write_subject(study: Study, label: str, root: Path) -> None:
     manifest = Manifest(label, study.digest())
     subject = subject_of(study, label)
     write_structure(subject, study, root, manifest)
+    write_structural_export(subject, export_grid(study), root, manifest, study.sessions[0].label)
     for session in study.sessions:
         activities = {(run.task, run.run): activity_of(subject, session, run) for run in session.runs}
         for run in session.runs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -15,10 +16,11 @@ from fakeimaging.core.errors import InputError
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Grid, apply_affine
 from fakeimaging.core.streams import Streams, fresh_seed
-from fakeimaging.structure import connectome as wiring
 from fakeimaging.structure import template
 from fakeimaging.structure.anatomy import Anatomy, Pose, ellipsoid_maps, random_pose
+from fakeimaging.structure.atlas import read_atlas
 from fakeimaging.structure.connectome import Connectome, DistanceRule, generate_connectome
+from fakeimaging.structure.formats import read_connectome
 from fakeimaging.structure.parcellation import (
     DEFAULT_REGIONS,
     Parcellation,
@@ -39,8 +41,31 @@ class SubjectParameters(Parameters):
         "template", unit="-", description="brain of the MNI template, or an ellipsoid"
     )
     n_regions: int | None = parameter(None, unit="1", bounds=(2, 300), description="number of regions (100; tiny 10)")
+    atlas: str | None = parameter(
+        None,
+        unit="-",
+        description="label image of your own in template space (NIfTI), in place of the regions that are grown",
+    )
+    atlas_table: str | None = parameter(None, unit="-", description="table of its regions: index, name, hemisphere ...")
+    connectome: str | None = parameter(
+        None,
+        unit="-",
+        description="wiring of your own (.npy, .csv, .tsv, .txt, .zip of TVB, .graphml), row i is label i + 1",
+    )
+    tract_lengths: str | None = parameter(None, unit="-", description="its tract lengths in mm, if the file has none")
+    signed: bool = parameter(False, unit="-", description="allow negative weights in it")
     pose: Pose = Pose()
     distance_rule: DistanceRule = DistanceRule()
+
+    @model_validator(mode="after")
+    def _files_fit_together(self) -> Self:
+        if self.atlas is not None and self.n_regions is not None:
+            raise ValueError("`n_regions`: the atlas says how many there are; leave it out")
+        if self.atlas_table is not None and self.atlas is None:
+            raise ValueError("`atlas_table`: there is no `atlas` it belongs to")
+        if self.tract_lengths is not None and self.connectome is None:
+            raise ValueError("`tract_lengths`: there is no `connectome` they belong to")
+        return self
 
     @model_validator(mode="after")
     def _regions_come_in_pairs(self) -> Self:
@@ -91,7 +116,7 @@ class Subject:
     def references(self) -> tuple[Reference, ...]:
         """The papers behind this subject."""
         images = (template.REFERENCE, template.SEEDS_REFERENCE) if self.anatomy.maps.space == template.SPACE else ()
-        return collect(images, wiring.REFERENCES)
+        return collect(images, self.connectome.references)
 
     def labels(self, grid: Grid) -> npt.NDArray[np.uint16]:
         """Return the region labels on a native grid, shape grid.shape; 0 outside every region."""
@@ -105,7 +130,7 @@ class Subject:
 
 
 def make_subject(
-    label: str = "01", *, seed: int | None = None, connectome: Connectome | None = None, **parameters: Any
+    label: str = "01", *, seed: int | None = None, connectome: Connectome | str | Path | None = None, **parameters: Any
 ) -> Subject:
     """Make a subject: brain, regions and wiring.
 
@@ -115,17 +140,19 @@ def make_subject(
         BIDS label (letters and digits).
     seed : int, optional
         Root of all random streams; None draws one, found afterwards as ``subject.streams.seed``.
-    connectome : Connectome, optional
-        Your own wiring in place of a generated one; as many regions as the parcellation.
+    connectome : Connectome or path, optional
+        Your own wiring in place of a generated one, or the file it is in (see `read_connectome`); as many regions as the
+        parcellation, row i is label i + 1.
     **parameters
-        Fields of `SubjectParameters`: ``anatomy="tiny"`` needs no image and takes under a second.
+        Fields of `SubjectParameters`: ``anatomy="tiny"`` needs no image and takes under a second; ``atlas="mine.nii.gz"``
+        brings regions of your own.
 
     Raises
     ------
     ParameterError
         If a parameter is unknown or out of bounds.
     InputError
-        If the label is not legal or the connectome does not fit the parcellation.
+        If the label is not legal, a file cannot be used, or the connectome does not fit the parcellation.
 
     Examples
     --------
@@ -133,25 +160,57 @@ def make_subject(
     >>> subject.n_regions, subject.connectome.weights.shape
     (10, (10, 10))
     """
+    if isinstance(connectome, str | Path):
+        parameters, connectome = {**parameters, "connectome": str(connectome)}, None
     checked = SubjectParameters.parse(parameters, where="subject")
     root = Streams(fresh_seed() if seed is None else seed)
     own = root.at(f"sub-{legal_label(label)}")
-    maps, parcellation = _atlas(checked.anatomy, checked.n_regions)
-    centre = _brain_centre(checked.anatomy, checked.n_regions)
+    maps, parcellation = _structure(checked)
+    centre = _brain_centre(checked.anatomy)
     anatomy = Anatomy(maps, random_pose(checked.pose, centre, rng=own.at("structure", "pose").rng()))
     if connectome is None:
-        group = root.at("cohort", "connectome")
-        rule = checked.distance_rule
-        connectome = generate_connectome(parcellation.regions, rule, group=group, own=own.at("structure", "connectome"))
-    if not isinstance(connectome, Connectome):
-        raise InputError(
-            f"`connectome`: a fakeimaging.Connectome(weights, tract_lengths) is needed, not {type(connectome).__name__}"
+        connectome = _wiring(
+            parcellation.regions, checked, root.at("cohort", "connectome"), own.at("structure", "connectome")
         )
-    if connectome.n_regions != len(parcellation.regions):
+    elif not isinstance(connectome, Connectome):
         raise InputError(
-            f"the connectome has {connectome.n_regions} regions, the parcellation {len(parcellation.regions)}"
+            f"`connectome`: a file or fakeimaging.Connectome(weights, tract_lengths) is needed, not {type(connectome).__name__}"
         )
+    _check_fit(connectome, parcellation.regions, checked)
     return Subject(label, own, anatomy, parcellation, connectome)
+
+
+def _wiring(regions: tuple[Region, ...], parameters: SubjectParameters, group: Streams, own: Streams) -> Connectome:
+    """Read the subject's own connectome, or generate one."""
+    rule = parameters.distance_rule
+    if parameters.connectome is None:
+        return generate_connectome(regions, rule, group=group, own=own)
+    return read_connectome(
+        parameters.connectome,
+        tract_lengths=parameters.tract_lengths,
+        centres=np.array([region.centroid for region in regions]),
+        names=[region.name for region in regions],
+        tortuosity=rule.tortuosity,
+        signed=parameters.signed,
+    )
+
+
+def _check_fit(connectome: Connectome, regions: tuple[Region, ...], parameters: SubjectParameters) -> None:
+    """Check that row i of the connectome can be region i: as many, and not the same names in another order."""
+    where = f"{parameters.connectome}: " if parameters.connectome is not None else ""
+    n = connectome.n_regions
+    if n != len(regions):
+        low, high = REGION_COUNTS[parameters.anatomy]
+        grown = parameters.atlas is None and n % 2 == 0 and low <= n <= high
+        hint = f"give n_regions={n}" if grown else "give the atlas it belongs to"
+        raise InputError(f"{where}the connectome has {n} regions, the parcellation {len(regions)}; {hint}")
+    names = tuple(region.name for region in regions)
+    if connectome.names is not None and connectome.names != names and set(connectome.names) == set(names):
+        first = next(i for i, (a, b) in enumerate(zip(connectome.names, names, strict=True)) if a != b)
+        raise InputError(
+            f"{where}row {first + 1} of the connectome is {connectome.names[first]!r}, label {first + 1} is {names[first]!r}: "
+            "bring them into one order"
+        )
 
 
 def legal_label(label: str) -> str:
@@ -162,18 +221,54 @@ def legal_label(label: str) -> str:
     return label
 
 
+def count_regions(parameters: SubjectParameters) -> int:
+    """Return how many regions a subject of these parameters has."""
+    if parameters.n_regions is not None:
+        return parameters.n_regions
+    if parameters.atlas is not None:
+        return len(_structure(parameters)[1].regions)
+    return TINY_REGIONS if parameters.anatomy == "tiny" else DEFAULT_REGIONS
+
+
+def _structure(parameters: SubjectParameters) -> tuple[template.TissueMaps, Parcellation]:
+    """Return the tissue of the template and the regions on it."""
+    if parameters.atlas is None:
+        return _maps(parameters.anatomy), _grown(parameters.anatomy, parameters.n_regions)
+    files = (parameters.atlas, parameters.atlas_table)
+    states = tuple(_state(Path(file)) for file in files if file is not None)
+    return _maps(parameters.anatomy), _own_atlas(parameters.anatomy, *files, states)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """Return what changes when a file does, so that a new one under an old name is read again."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}", value=path) from None
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=2)
+def _maps(anatomy: str) -> template.TissueMaps:
+    return ellipsoid_maps() if anatomy == "tiny" else template.template_maps()
+
+
 @lru_cache(maxsize=4)
-def _atlas(anatomy: str, n_regions: int | None) -> tuple[template.TissueMaps, Parcellation]:
+def _grown(anatomy: str, n_regions: int | None) -> Parcellation:
     if anatomy == "tiny":
-        maps = ellipsoid_maps()
-        return maps, shell_parcellation(maps, n_regions or TINY_REGIONS)
-    return template.template_maps(), template_parcellation(n_regions or DEFAULT_REGIONS)
+        return shell_parcellation(_maps(anatomy), n_regions or TINY_REGIONS)
+    return template_parcellation(n_regions or DEFAULT_REGIONS)
 
 
-@lru_cache(maxsize=4)
-def _brain_centre(anatomy: str, n_regions: int | None) -> tuple[float, float, float]:
+@lru_cache(maxsize=2)
+def _own_atlas(anatomy: str, path: str, table: str | None, states: tuple[tuple[int, int], ...]) -> Parcellation:
+    return read_atlas(path, _maps(anatomy), table=table)
+
+
+@lru_cache(maxsize=2)
+def _brain_centre(anatomy: str) -> tuple[float, float, float]:
     """Return the middle of the box around the brain in template mm: what a radiographer centres on."""
-    maps, _ = _atlas(anatomy, n_regions)
+    maps = _maps(anatomy)
     brain = (maps.grey > 25) | (maps.white > 25)
     edges = [np.flatnonzero(brain.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     middle = [(edge[0] + edge[-1]) / 2 for edge in edges]

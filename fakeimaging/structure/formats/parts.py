@@ -1,0 +1,45 @@
+"""What a connectome file holds, before it is checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.core.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Matrices and names as a file gives them; None where it has none.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n_regions, n_regions)
+        Row receives, column sends.
+    tract_lengths : ndarray, shape (n_regions, n_regions), mm, optional
+    names : tuple of str, optional
+    centres : ndarray, shape (n_regions, 3), mm, optional
+    """
+
+    weights: npt.NDArray[np.float64]
+    tract_lengths: npt.NDArray[np.float64] | None = None
+    names: tuple[str, ...] | None = None
+    centres: npt.NDArray[np.float64] | None = None
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the name of the file before every complaint about what is in it."""
+    try:
+        yield
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if text.startswith(f"{path}") else f"{path}: {text}", value=path) from None
+    except (OSError, EOFError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise InputError(f"cannot read {path}: {reason}", value=path) from None
