@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from pydantic import model_validator
 from fakeimaging.activity import engine
 from fakeimaging.activity.model import Model, Setup
 from fakeimaging.activity.models import as_model
+from fakeimaging.activity.physiology import Physiology, PhysiologyParameters, make_physiology
 from fakeimaging.activity.stimuli import Condition, Event, Stimulus, events_of, make_stimulus
 from fakeimaging.activity.taps import Tap, storage
 from fakeimaging.core.arrays import frozen
@@ -47,6 +49,7 @@ class RunParameters(Parameters):
         source="assumed, within 5-10 m/s",
     )
     conditions: tuple[Condition, ...] = ()
+    physiology: PhysiologyParameters = PhysiologyParameters()
 
     @model_validator(mode="after")
     def _events_lie_in_the_run(self) -> Self:
@@ -79,6 +82,7 @@ class Activity:
     references : tuple of Reference
     events : tuple of Event
         Stimuli of the run, sorted by onset; seconds from t = 0.
+    physiology_parameters : PhysiologyParameters
     """
 
     streams: Streams
@@ -92,6 +96,12 @@ class Activity:
     truth: Mapping[str, npt.NDArray] = field(default_factory=dict)
     references: tuple[Reference, ...] = ()
     events: tuple[Event, ...] = ()
+    physiology_parameters: PhysiologyParameters = PhysiologyParameters()
+
+    @cached_property
+    def physiology(self) -> Physiology:
+        """Heart, breathing, blinks and head motion of this run, the same for every instrument."""
+        return make_physiology(self.duration, self.physiology_parameters, streams=self.streams.at("physiology"))
 
     def __repr__(self) -> str:
         return (
@@ -175,6 +185,7 @@ def simulate_activity(
         truth=network_truth(setup, delays),
         references=chosen.references,
         events=events_of(times.conditions, times.duration),
+        physiology_parameters=times.physiology,
     )  # fmt: skip
 
 
