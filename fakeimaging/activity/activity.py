@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from fakeimaging.activity import engine
 from fakeimaging.activity.model import Model, Setup
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.modes import Modes
+from fakeimaging.activity.physiology import Physiology, PhysiologyParameters, make_physiology
 from fakeimaging.activity.stimuli import Condition, Event, Stimulus, events_of, make_stimulus
 from fakeimaging.activity.taps import Tap, storage, tap_clock
 from fakeimaging.core.arrays import frozen
@@ -47,6 +49,7 @@ class RunParameters(Parameters):
         source="assumed, within 5-10 m/s",
     )
     conditions: tuple[Condition, ...] = ()
+    physiology: PhysiologyParameters = PhysiologyParameters()
 
     @model_validator(mode="after")
     def _events_lie_in_the_run(self) -> Self:
@@ -81,6 +84,7 @@ class Activity:
         Stimuli of the run, sorted by onset; seconds from t = 0.
     differences : Modes, optional
         How the parts of each region differ.
+    physiology_parameters : PhysiologyParameters
     """
 
     streams: Streams
@@ -95,6 +99,12 @@ class Activity:
     references: tuple[Reference, ...] = ()
     events: tuple[Event, ...] = ()
     differences: Modes | None = None
+    physiology_parameters: PhysiologyParameters = PhysiologyParameters()
+
+    @cached_property
+    def physiology(self) -> Physiology:
+        """Heart, breathing, blinks and head motion of this run, the same for every instrument."""
+        return make_physiology(self.duration, self.physiology_parameters, streams=self.streams.at("physiology"))
 
     def __repr__(self) -> str:
         return (
@@ -203,6 +213,7 @@ def simulate_activity(
         references=chosen.references,
         events=events_of(times.conditions, times.duration),
         differences=modes_of(chosen, checked, subject, streams, times.duration),
+        physiology_parameters=times.physiology,
     )  # fmt: skip
 
 

@@ -194,6 +194,30 @@ def neural_drive(activity: Activity, efficacy: float) -> Callable[[slice], npt.N
     return lambda part: (np.asarray(tap.samples[part], dtype=np.float64) - mean) * scale
 
 
+def mode_drive(activity: Activity, efficacy: float) -> tuple[Callable[[slice], npt.NDArray[np.float64]], Clock] | None:
+    """Return what `neural_drive` does for the modes of the rates, and its clock: efficacy * mode / mean rate of its region.
+
+    None when the activity has no modes; they have no mean of their own.
+    """
+    tap = activity.modes("rate") if hasattr(activity, "modes") else None
+    if tap is None:
+        return None
+    mean = activity.tap("rate").from_start().samples.mean(axis=0, dtype=np.float64)
+    inverse = np.divide(efficacy, mean, out=np.zeros_like(mean), where=mean > 0)
+    scale = np.tile(inverse, tap.samples.shape[1] // len(mean))
+    return lambda part: np.asarray(tap.samples[part], dtype=np.float64) * scale, tap.clock
+
+
+def mode_flow(activity: Activity, parameters: Hemodynamics) -> BloodFlow | None:
+    """Return the blood flow that each mode alone would cause, columns in the order of its tap; None without modes.
+
+    Flow at a place is taken as that of its region plus pattern times that of its modes: the model is nearly linear for signals
+    this small (a test holds the sum of two BOLD signals of 1 % within 6 % of what their summed drive gives).
+    """
+    drive = mode_drive(activity, parameters.efficacy)
+    return None if drive is None else respond(drive[0], drive[1], parameters)
+
+
 def blood_flow(activity: Activity, parameters: Hemodynamics) -> BloodFlow:
     """Return the blood flow of a run, on the run's clock, from rest at the start of the warm-up."""
     return respond(neural_drive(activity, parameters.efficacy), activity.tap("rate").clock, parameters)

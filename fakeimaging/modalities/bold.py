@@ -1,56 +1,58 @@
-"""Functional MRI: the BOLD signal of each region at 3 T, painted on grey matter and sampled at each slice's own time.
+"""Functional MRI: the BOLD signal of each region and of its modes, painted on grey matter, sampled at each slice's own time.
 
-Region level (Stephan et al. 2007), v and q from the Balloon-Windkessel model:
+Voxel level: S = sum over tissues of fraction * steady-state signal; only the grey part carries the signal change
 
-    dS/S = V0 [k1 (1 - q) + k2 (1 - q/v) + k3 (1 - v)],  k1 = 4.3 nu0 E0 TE,  k2 = eps r0 E0 TE,  k3 = 1 - eps
+    dS/S (x, t) = b_r(t) + sum over modes m of pattern_m(x) b_mr(t)
 
-Voxel level: S = sum over tissues of fraction * steady-state signal; only the grey part carries dS/S of its region.
+of its region r (see `bold_field` for b). Stages follow the way of the signal: what changes in the brain, how the head lies, what the
+receiver adds, how it is stored.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import model_validator
 
-from fakeimaging.activity import hemodynamics
+from fakeimaging.activity import hemodynamics, physiology
 from fakeimaging.activity.activity import Activity
-from fakeimaging.activity.hemodynamics import BloodFlow, Hemodynamics, blood_flow
+from fakeimaging.activity.hemodynamics import BloodFlow, Hemodynamics, blood_flow, mode_flow
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Grid, centred_grid
-from fakeimaging.modalities.layers import Forward, Image, Recipe, Stage
+from fakeimaging.modalities import bold_field, motion, physio, physio_noise
+from fakeimaging.modalities.bold_drift import DRIFT
+from fakeimaging.modalities.bold_field import bold_change
+from fakeimaging.modalities.layers import Forward, Image
 from fakeimaging.modalities.modality import Modality
-from fakeimaging.modalities.relaxation import (
-    GREY_SIGNAL,
-    REFERENCE,
-    Relaxation,
-    mixed,
-    relaxation_at_3t,
-    spoiled_gradient_echo,
-)
+from fakeimaging.modalities.motion import MOTION
+from fakeimaging.modalities.physio import CARDIAC, RESPIRATORY
+from fakeimaging.modalities.physio_noise import PHYSIOLOGICAL
+from fakeimaging.modalities.relaxation import GREY_SIGNAL, REFERENCE, Relaxation, mixed, spoiled_gradient_echo
 from fakeimaging.modalities.stages import MAGNITUDE, QUANTISATION, THERMAL, slope_for
 from fakeimaging.structure.subject import Subject
 
 FIELD_OF_VIEW = (224.0, 224.0, 161.0)
 """mm, centred on the isocentre."""
-DRIFT_PERIOD = 128.0
-"""Shortest period of scanner drift in s: what the usual high-pass filter removes."""
-DRIFT_GRADIENT = 0.5
-"""Change of drift from the middle of the field of view to its edge, relative to its mean (assumed)."""
 STEPHAN = "Stephan et al. 2007, doi:10.1016/j.neuroimage.2007.07.040"
+LAMBDA = "share of the ceilings of Triantafyllou et al. 2005, doi:10.1016/j.neuroimage.2005.01.007; see bold.toml"
 
 
 class BoldParameters(Parameters):
-    """Parameters of the scan and of the BOLD signal at 3 T."""
+    """Parameters of the scan and of the BOLD signal. Those that depend on the field take its value when they are left out."""
 
     tr: float = parameter(2.0, unit="s", bounds=(0.05, 20), symbol="TR", description="repetition time")
     voxel_size: float = parameter(3.5, unit="mm", bounds=(1, 20), description="edge of the cubic voxel")
-    echo_time: float = parameter(0.03, unit="s", bounds=(0.005, 0.1), symbol="TE", description="echo time")
+    field_strength: float = parameter(3.0, unit="T", bounds=(1.5, 7), symbol="B_0", description="1.5, 3 or 7")
+    echo_time: float = parameter(
+        0.03, unit="s", bounds=(0.005, 0.1), symbol="TE", description="echo time; 40 ms at 1.5 T, 25 ms at 7 T"
+    )
     flip_angle: float = parameter(
         73.0, unit="deg", bounds=(1, 90), description="near the Ernst angle of grey matter at 2 s"
     )
@@ -69,28 +71,43 @@ class BoldParameters(Parameters):
         80.6, unit="1/s", bounds=(10, 400), symbol="nu_0", source=f"{STEPHAN}, 40.3 at 1.5 T, linear in field"
     )
     r0: float = parameter(
-        110.0, unit="1/s", bounds=(10, 500), symbol="r_0", source="3 T value of published DCM scripts; 100 in others"
+        110.0, unit="1/s", bounds=(10, 500), symbol="r_0", source="3 T value of published DCM scripts; see bold.toml"
     )
     epsilon: float = parameter(
-        0.47, unit="1", bounds=(0.01, 2), symbol="eps", source="3 T value of published DCM scripts"
+        0.47, unit="1", bounds=(0.01, 2), symbol="eps", source="3 T value of published DCM scripts; see bold.toml"
     )
     hemodynamics: Hemodynamics = Hemodynamics()
     snr: float = parameter(
-        100.0, unit="1", bounds=(1, 1e6), description="grey matter over thermal noise with the default sequence"
+        150.0, unit="1", bounds=(1, 1e6), description="grey matter over thermal noise with the default sequence"
+    )
+    lambda_grey: float = parameter(
+        0.0085, unit="1", bounds=(0, 0.1), symbol="lambda", source=LAMBDA, description="physiological noise over signal"
+    )
+    lambda_white: float = parameter(0.0043, unit="1", bounds=(0, 0.1), description="the same in white matter")
+    lambda_csf: float = parameter(0.0102, unit="1", bounds=(0, 0.1), description="the same in fluid")
+    cardiac_percent: float = parameter(
+        0.3, unit="%", bounds=(0, 10), description="root mean square of the pulse over grey matter"
+    )
+    respiratory_percent: float = parameter(
+        0.4, unit="%", bounds=(0, 10), description="root mean square of breathing over grey matter"
     )
     drift_percent: float = parameter(
         0.5, unit="%", bounds=(0, 10), description="expected SD of scanner drift over brain and time"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_the_field(cls, values: Any) -> Any:
+        field = values.get("field_strength", bold_field.DEFAULT) if isinstance(values, Mapping) else None
+        known = bold_field.fields().get(field) if isinstance(field, float | int) else None
+        return {**known.defaults, **values} if known is not None else values
 
-def bold_change(flow: BloodFlow, parameters: BoldParameters) -> npt.NDArray[np.float64]:
-    """Return the relative BOLD signal change of each region, shape (n_samples, n_regions)."""
-    p = parameters
-    v, q = flow.volume.astype(np.float64), flow.deoxyhemoglobin.astype(np.float64)
-    k1 = 4.3 * p.nu0 * p.hemodynamics.E0 * p.echo_time
-    k2 = p.epsilon * p.r0 * p.hemodynamics.E0 * p.echo_time
-    k3 = 1 - p.epsilon
-    return np.asarray(p.V0 * (k1 * (1 - q) + k2 * (1 - q / v) + k3 * (1 - v)))
+    @model_validator(mode="after")
+    def _field_is_known(self) -> Self:
+        if self.field_strength not in bold_field.fields():
+            allowed = ", ".join(f"{field:g}" for field in sorted(bold_field.fields()))
+            raise ValueError(f"`field_strength`: {self.field_strength:g} T has no constants; there are {allowed}")
+        return self
 
 
 def slice_times(n_slices: int, tr: float, order: str) -> npt.NDArray[np.float64]:
@@ -116,14 +133,25 @@ class Painting:
     voxel : ndarray of int, shape (n,)
         Index into the flattened (C order) volume.
     region, slice : ndarray of int, shape (n,)
-    grey : ndarray of float32, shape (n,)
-        Signal of the grey matter in the voxel at rest.
+    amounts : ndarray of float32, shape (1 + n_modes, n)
+        Signal of the grey matter in the voxel at rest, and that times each spatial pattern.
     """
 
     voxel: npt.NDArray[np.intp]
     region: npt.NDArray[np.intp]
     slice: npt.NDArray[np.intp]
-    grey: npt.NDArray[np.float32]
+    amounts: npt.NDArray[np.float32]
+
+    def painted(self, baseline: npt.NDArray[np.float32], at_slices: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the image whose slices show these changes, shape (n_slices, 1 + n_modes, n_regions)."""
+        n_series, n_regions = at_slices.shape[1:]
+        place, changes = self.slice * (n_series * n_regions) + self.region, at_slices.reshape(-1)
+        image = baseline.copy()
+        change = self.amounts[0] * changes.take(place)
+        for m in range(1, n_series):
+            change += self.amounts[m] * changes.take(place + m * n_regions)
+        image.reshape(-1)[self.voxel] += change
+        return image
 
 
 def geometry(parameters: BoldParameters, duration: float) -> tuple[Grid, Clock]:
@@ -149,93 +177,80 @@ def forward(subject: Subject, activity: Activity | None, parameters: BoldParamet
         raise InputError("bold images activity")
     p = parameters
     grid, clock = geometry(p, activity.duration)
-    signals = _tissue_signals(p)
-    baseline, painting = _paint(subject, grid, signals)
-    flow = blood_flow(activity, p.hemodynamics)
-    change = bold_change(flow, p)
-    offsets = slice_times(grid.shape[2], p.tr, p.slice_order)
+    signals, offsets = _tissue_signals(p), slice_times(grid.shape[2], p.tr, p.slice_order)
+    tissue = subject.anatomy.tissue(grid)
+    baseline = mixed(tissue, signals)
+    flow, modes = blood_flow(activity, p.hemodynamics), mode_flow(activity, p.hemodynamics)
+    changes = _changes(flow, modes, p)
+    painting = _paint(subject, grid, tissue.grey * np.float32(signals["grey"]), changes.shape[1] > 1)
 
     def volume(v: int) -> npt.NDArray[np.float32]:
         """Paint each region's signal, at the time of each slice, on its grey matter."""
-        at_slices = sample(change, flow.clock, clock.times[v] + offsets).astype(np.float32)
-        image = baseline.copy()
-        image.reshape(-1)[painting.voxel] += painting.grey * at_slices[painting.slice, painting.region]
-        return image
+        return painting.painted(baseline, sample(changes, flow.clock, clock.times[v] + offsets))
 
-    middle = clock.times + p.tr / 2
-    truth = {
-        "regional_bold": sample(change, flow.clock, middle).T,
-        "regional_flow": sample(flow.flow, flow.clock, middle).T,
+    truth = _truth(flow, changes, clock.times + p.tr / 2)
+    context = {
+        "physiology": activity.physiology,
+        "slice_times": offsets,
+        "tissue": tissue,
+        "signals": signals,
+        "to_template": subject.anatomy.to_template,
     }
     clean = Image(grid, clock, volume, slope_for(max(signals.values())))
-    return Forward(clean, GREY_SIGNAL, baseline, truth)
+    return Forward(clean, GREY_SIGNAL, baseline, truth, context=context)
+
+
+def _changes(flow: BloodFlow, modes: BloodFlow | None, p: BoldParameters) -> npt.NDArray[np.float32]:
+    """Relative signal change of the regions and of their modes, shape (n_samples, 1 + n_modes, n_regions)."""
+    parts = [bold_change(flow, p)] if modes is None else [bold_change(flow, p), bold_change(modes, p)]
+    n_samples, n_regions = parts[0].shape
+    return np.concatenate(parts, axis=1, dtype=np.float32).reshape(n_samples, -1, n_regions)
+
+
+def _truth(
+    flow: BloodFlow, changes: npt.NDArray[np.float32], middle: npt.NDArray[np.float64]
+) -> dict[str, npt.NDArray]:
+    """Series at the middle of each volume, one row a region; those of the modes (n_regions, n_modes, n_volumes)."""
+    series = np.moveaxis(sample(changes, flow.clock, middle), 0, -1)
+    truth = {"regional_bold": series[0], "regional_flow": sample(flow.flow, flow.clock, middle).T}
+    return truth | ({"mode_bold": np.ascontiguousarray(series[1:].swapaxes(0, 1))} if len(series) > 1 else {})
 
 
 def _tissue_signals(p: BoldParameters) -> dict[str, float]:
-    """Signal of each pure tissue at rest, in image units."""
-    gain = GREY_SIGNAL / _signal(relaxation_at_3t()["grey"], BoldParameters())
-    return {name: gain * _signal(tissue, p) for name, tissue in relaxation_at_3t().items()}
+    """Signal of each pure tissue at rest, in image units; grey matter has `GREY_SIGNAL` with the default sequence of its field."""
+    tissues = bold_field.fields()[p.field_strength].tissues
+    usual = BoldParameters.parse({"field_strength": p.field_strength})
+    gain = GREY_SIGNAL / _signal(tissues["grey"], usual)
+    return {name: gain * _signal(tissue, p) for name, tissue in tissues.items()}
 
 
 def _signal(tissue: Relaxation, p: BoldParameters) -> float:
     return spoiled_gradient_echo(tissue, p.tr, p.flip_angle, p.echo_time)
 
 
-def _paint(subject: Subject, grid: Grid, signals: dict[str, float]) -> tuple[npt.NDArray[np.float32], Painting]:
-    tissue = subject.anatomy.tissue(grid)
-    baseline = mixed(tissue, signals)
+def _paint(subject: Subject, grid: Grid, grey: npt.NDArray[np.float32], with_modes: bool) -> Painting:
     labels = subject.labels(grid)
-    x, y, z = np.nonzero((labels > 0) & (tissue.grey > 0))
-    grey = np.float32(signals["grey"]) * tissue.grey[x, y, z]
+    x, y, z = np.nonzero((labels > 0) & (grey > 0))
+    amounts = grey[x, y, z][None]
+    if with_modes:
+        amounts = np.concatenate([amounts, amounts * subject.patterns_on(grid)[:, x, y, z]])
     voxel = np.ravel_multi_index((x, y, z), grid.shape)
-    return baseline, Painting(voxel, labels[x, y, z].astype(np.intp) - 1, z, grey)
+    return Painting(voxel, labels[x, y, z].astype(np.intp) - 1, z, amounts)
 
 
-def sample(series: npt.NDArray, clock: Clock, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Interpolate a series of shape (clock.n, n_regions) linearly at ``times`` (s); beyond its ends the last value holds."""
+def sample(series: npt.NDArray, clock: Clock, times: npt.NDArray[np.float64]) -> npt.NDArray:
+    """Interpolate a series of shape (clock.n, ...) linearly at ``times`` (s); beyond its ends the last value holds."""
     position = np.clip((times - clock.start) / clock.step, 0, clock.n - 1)
     below = np.minimum(position.astype(int), clock.n - 2)
-    share = (position - below)[:, None]
+    share = (position - below).astype(series.dtype).reshape(-1, *[1] * (series.ndim - 1))
     return np.asarray((1 - share) * series[below] + share * series[below + 1])
-
-
-def _draw_drift(forward: Forward, parameters: BoldParameters, *, rng: np.random.Generator) -> Recipe:
-    """Cosines slower than `DRIFT_PERIOD` (at least one), each with its own gentle gradient over space."""
-    clock = forward.clean.clock
-    n_cosines = max(1, int(2 * clock.n * clock.step / DRIFT_PERIOD)) if clock is not None else 1
-    brain = np.nonzero(forward.baseline)
-    squares = [np.mean(np.linspace(-1, 1, n)[i] ** 2) for n, i in zip(forward.baseline.shape, brain, strict=True)]
-    variance = n_cosines * (1 + DRIFT_GRADIENT**2 * sum(squares))
-    coefficients = rng.standard_normal((n_cosines, 4)) * np.array([1.0, *[DRIFT_GRADIENT] * 3])
-    return {"coefficients": coefficients * parameters.drift_percent / 100 / np.sqrt(variance)}
-
-
-def drift_courses(recipe: Recipe, n_volumes: int) -> npt.NDArray[np.float64]:
-    """Return the time courses that belong to the maps 1, x, y, z (each from -1 to 1 over the grid), shape (n_volumes, 4)."""
-    k = np.arange(1, len(recipe["coefficients"]) + 1)
-    cosines = np.sqrt(2) * np.cos(np.pi * np.outer(np.arange(n_volumes) + 0.5, k) / n_volumes)
-    return np.asarray(cosines @ recipe["coefficients"])
-
-
-def _drift(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    constant, *gradient = drift_courses(recipe, forward.clean.n_volumes)[v].astype(np.float32)
-    field = np.float32(constant)
-    for axis, (size, slope) in enumerate(zip(forward.baseline.shape, gradient, strict=True)):
-        field = field + slope * np.expand_dims(
-            np.linspace(-1, 1, size, dtype=np.float32), [a for a in range(3) if a != axis]
-        )
-    return forward.baseline * field
-
-
-DRIFT = Stage("drift", "additive", _draw_drift, _drift)
-"""Slow scanner drift: low-rank, maps 1, x, y, z times cosines, in proportion to the baseline."""
 
 
 def sidecar(parameters: BoldParameters, forward: Forward) -> dict[str, Any]:
     """Return the BIDS keys of the scan."""
     times = slice_times(forward.clean.grid.shape[2], parameters.tr, parameters.slice_order)
     return {
-        "MagneticFieldStrength": 3.0,
+        "MagneticFieldStrength": parameters.field_strength,
         "MRAcquisitionType": "2D",
         "ScanningSequence": "EP",
         "PulseSequenceType": "gradient echo EPI",
@@ -252,7 +267,7 @@ MODALITY = Modality(
     images="function",
     geometry=geometry,
     forward=forward,
-    observe=(DRIFT, THERMAL, MAGNITUDE, QUANTISATION),
+    observe=(PHYSIOLOGICAL, DRIFT, CARDIAC, RESPIRATORY, MOTION, THERMAL, MAGNITUDE, QUANTISATION),
     datatype="func",
     suffix="bold",
     sidecar=sidecar,
@@ -260,6 +275,11 @@ MODALITY = Modality(
     references=(
         *hemodynamics.REFERENCES,
         Reference("Stephan et al.", 2007, "10.1016/j.neuroimage.2007.07.040", "BOLD output equation"),
+        Reference("Heinzle et al.", 2016, "10.1016/j.neuroimage.2015.10.025", "output coefficients at 7 T"),
         REFERENCE,
+        physio_noise.REFERENCE,
+        *physio.REFERENCES,
+        *physiology.REFERENCES,
+        *motion.REFERENCES,
     ),
 )

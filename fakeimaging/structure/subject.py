@@ -16,7 +16,7 @@ from fakeimaging.core.errors import InputError
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Grid, apply_affine
 from fakeimaging.core.streams import Streams, fresh_seed
-from fakeimaging.structure import template
+from fakeimaging.structure import patterns, template
 from fakeimaging.structure.anatomy import Anatomy, Pose, ellipsoid_maps, random_pose
 from fakeimaging.structure.atlas import read_atlas
 from fakeimaging.structure.connectome import Connectome, DistanceRule, generate_connectome
@@ -121,6 +121,24 @@ class Subject:
     def labels(self, grid: Grid) -> npt.NDArray[np.uint16]:
         """Return the region labels on a native grid, shape grid.shape; 0 outside every region."""
         return self.parcellation.on(grid, self.anatomy.to_template)
+
+    def patterns_on(self, grid: Grid) -> npt.NDArray[np.float32]:
+        """Return the spatial patterns of the activity's modes on a native grid, shape (N_MODES, *grid.shape); 0 outside regions."""
+        return patterns.patterns_on(self._patterns, grid, self.labels(grid), self.anatomy.to_template)
+
+    def patterns_at(
+        self, points: npt.ArrayLike, labels: npt.NDArray[np.integer] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return the patterns at points (n, 3) in template mm, shape (N_MODES, n).
+
+        ``labels`` (n,) says which region each point counts for (0 for none); that of the voxel it lies in when left out.
+        """
+        wanted = patterns.labels_at(self.parcellation, points) if labels is None else np.asarray(labels)
+        return self._patterns.at(points, wanted)
+
+    @property
+    def _patterns(self) -> patterns.Patterns:
+        return patterns.make_patterns(self.parcellation, self.anatomy.maps, self.streams.at("structure"))
 
     def native_centroids(self) -> npt.NDArray[np.float64]:
         """Return the centroids of the regions in native mm, shape (n_regions, 3)."""

@@ -1,0 +1,74 @@
+"""What a BOLD scan takes from the strength of its field: ``data/bold.toml`` as objects, and the output equation.
+
+Relative signal change (Stephan et al. 2007), v and q from the Balloon-Windkessel model:
+
+    dS/S = V0 [k1 (1 - q) + k2 (1 - q/v) + k3 (1 - v)],  k1 = 4.3 nu0 E0 TE,  k2 = eps r0 E0 TE,  k3 = 1 - eps
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.activity.hemodynamics import BloodFlow
+from fakeimaging.modalities.relaxation import Relaxation
+
+if TYPE_CHECKING:
+    from fakeimaging.modalities.bold import BoldParameters
+
+DEFAULT = 3.0
+"""T."""
+BRAIN = ("grey", "white", "csf")
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field strength.
+
+    Parameters
+    ----------
+    defaults : mapping of str to float
+        Parameters of a scan that are other at this field, by name.
+    tissues : mapping of str to Relaxation
+    """
+
+    defaults: Mapping[str, float]
+    tissues: Mapping[str, Relaxation]
+
+
+@lru_cache(maxsize=1)
+def fields() -> dict[float, Field]:
+    """Return what is known, by field strength in T.
+
+    Examples
+    --------
+    >>> sorted(fields())
+    [1.5, 3.0, 7.0]
+    """
+    table = tomllib.loads((files("fakeimaging.data") / "bold.toml").read_text())
+    return {float(name.removesuffix("T").replace("_", ".")): _field(rows) for name, rows in table.items()}
+
+
+def _field(rows: Mapping[str, dict]) -> Field:
+    defaults = {name: row["value"] for name, row in rows.items() if name not in BRAIN}
+    tissues = {
+        name: Relaxation(*(rows[name][key]["value"] for key in ("t1", "t2_star", "proton_density"))) for name in BRAIN
+    }
+    return Field(defaults, tissues)
+
+
+def bold_change(flow: BloodFlow, parameters: BoldParameters) -> npt.NDArray[np.float64]:
+    """Return the relative BOLD signal change of each region, shape (n_samples, n_regions)."""
+    p = parameters
+    v, q = flow.volume.astype(np.float64), flow.deoxyhemoglobin.astype(np.float64)
+    k1 = 4.3 * p.nu0 * p.hemodynamics.E0 * p.echo_time
+    k2 = p.epsilon * p.r0 * p.hemodynamics.E0 * p.echo_time
+    k3 = 1 - p.epsilon
+    return np.asarray(p.V0 * (k1 * (1 - q) + k2 * (1 - q / v) + k3 * (1 - v)))

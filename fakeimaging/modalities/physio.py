@@ -1,0 +1,202 @@
+"""Heart and breathing in images: Fourier terms of their phases at each slice's own time, times maps (Glover et al. 2000).
+
+    heart       S a(x) sum_k sqrt(2 s_k) cos(k phi_c - theta_k(x)),  a large in fluid, near arteries and the brainstem
+    breathing   (e dS/dy + g S) sum_k sqrt(2 s_k) cos(k phi_r - theta_k(x)) + r S_grey(x) w(t)
+
+dS/dy is the edge that a shift along the phase-encoding axis moves (the chest changes the field in the head), g the same everywhere, w the
+volume breathed per time convolved with the respiration response function (Birn et al. 2008), as carbon dioxide widens vessels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.activity.physiology import BEFORE, Physiology
+from fakeimaging.core.citations import Reference
+from fakeimaging.core.spaces import apply_affine
+from fakeimaging.modalities.layers import Forward, Recipe, Stage
+
+Box = tuple[slice, slice, slice]
+Maps = npt.NDArray[np.float32]
+
+HARMONICS = (0.85, 0.15)
+"""Shares of the variance at the rate itself and at twice the rate (assumed; RETROICOR's order 2)."""
+PHASE_GRADIENT = 0.5
+"""rad, SD of the change of phase from the middle of the field of view to its edge (assumed)."""
+ARTERIES = {
+    "circle of Willis": ((0, 4, -22), 14.0),
+    "basilar artery and brainstem": ((0, -26, -36), 14.0),
+    "left middle cerebral artery": ((-40, 4, -4), 11.0),
+    "right middle cerebral artery": ((40, 4, -4), 11.0),
+    "anterior cerebral arteries": ((0, 36, 8), 11.0),
+}
+"""Template mm and SD in mm of where the pulse is felt (assumed, from anatomy)."""
+EVERYWHERE = 0.15
+"""Pulsation far from arteries, relative to that beside them and in fluid (assumed)."""
+BREATHING_SHARES = {"edges": 0.4, "everywhere": 0.2, "volume": 0.4}
+"""Shares of the variance that breathing has in grey matter (assumed)."""
+STEP = 0.1
+"""s, of the convolution."""
+REFERENCES = (
+    Reference("Glover et al.", 2000, "10.1002/1522-2594(200007)44:1<162::AID-MRM23>3.0.CO;2-E", "RETROICOR"),
+    Reference("Birn et al.", 2008, "10.1016/j.neuroimage.2007.11.059", "respiration response function"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class LowRank:
+    """A term in space and time.
+
+    Parameters
+    ----------
+    box : three slices
+        Where the maps lie.
+    maps : ndarray, shape (n, *box), float32
+    courses : ndarray, shape (n_volumes, n, n_slices), float32
+    """
+
+    box: Box
+    maps: Maps
+    courses: Maps
+
+    def volume(self, v: int, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+        """Return volume ``v`` of the term."""
+        term = np.zeros(shape, dtype=np.float32)
+        for image, course in zip(self.maps, self.courses[v], strict=True):
+            term[self.box] += image * course[self.box[2]]
+        return term
+
+
+def box_of(image: npt.NDArray) -> Box:
+    """Return the box around what is not zero; the whole image when all is."""
+    filled = image != 0
+    if not filled.any():
+        return tuple(slice(0, size) for size in image.shape)  # type: ignore[return-value]
+    edges = [np.flatnonzero(filled.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    x, y, z = (slice(int(edge[0]), int(edge[-1]) + 1) for edge in edges)
+    return x, y, z
+
+
+def respiration_response(times: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return the response of the signal to one deeper breath at ``times`` (s) after it (Birn et al. 2008).
+
+    Examples
+    --------
+    >>> respiration_response([0.0, 3.0, 15.0]).round(3)
+    array([ 0.   ,  0.863, -1.011])
+    """
+    t = np.asarray(times, dtype=float)
+    return np.asarray(0.6 * t**2.1 * np.exp(-t / 1.6) - 0.0023 * t**3.54 * np.exp(-t / 4.25))
+
+
+def volume_course(body: Physiology, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return what breathing deeper and shallower does to the signal at ``times`` (s), unit variance over the run."""
+    clock = np.arange(-BEFORE, body.duration + STEP, STEP)
+    change = body.respiratory_volume(clock) - 1.0
+    course = np.convolve(change, respiration_response(np.arange(0, 50, STEP)))[: len(clock)]
+    spread = course[clock >= 0].std()
+    return np.asarray(np.interp(times, clock, course / spread if spread > 0 else course))
+
+
+def harmonics(phase: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Return cos and sin of the first and second harmonic, each of the variance of its share, shape (4, *phase.shape)."""
+    terms = [
+        np.sqrt(2 * share) * turn((k + 1) * phase) for k, share in enumerate(HARMONICS) for turn in (np.cos, np.sin)
+    ]
+    return np.stack(terms).astype(np.float32)
+
+
+def _draw_phases(forward: Forward, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    start = 2 * np.pi * rng.random((len(HARMONICS), 1))
+    return np.concatenate([start, PHASE_GRADIENT * rng.standard_normal((len(HARMONICS), 3))], axis=1)
+
+
+def _split(amplitude: Maps, phases: npt.NDArray, forward: Forward, box: Box) -> Maps:
+    """Maps of the four terms of `harmonics`: amplitude times cos and sin of the phase, which changes linearly over space."""
+    axes = [np.linspace(-1, 1, size)[part] for size, part in zip(forward.baseline.shape, box, strict=True)]
+    x, y, z = np.meshgrid(*axes, indexing="ij", sparse=True)
+    theta = [c + gx * x + gy * y + gz * z for c, gx, gy, gz in phases]
+    return np.stack([amplitude * turn(t) for t in theta for turn in (np.cos, np.sin)]).astype(np.float32)
+
+
+def _slice_times(forward: Forward) -> npt.NDArray[np.float64]:
+    starts = forward.clean.clock.times
+    return np.asarray(starts[:, None] + forward.context["slice_times"])
+
+
+def _scaled(amplitude: Maps, forward: Forward, box: Box, wanted: float) -> Maps:
+    """Scale an amplitude so that, relative to the image at rest, its root mean square over grey matter is ``wanted``."""
+    grey, rest = forward.context["tissue"].grey[box], forward.baseline[box]
+    inside = (grey > 0) & (rest > 0)
+    if not inside.any():
+        return amplitude * np.float32(0)
+    power = float(np.average((amplitude[inside] / rest[inside]) ** 2, weights=grey[inside]))
+    return amplitude * np.float32(wanted / np.sqrt(power) if power > 0 else 0)
+
+
+def _draw_cardiac(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
+    return {"percent": parameters.cardiac_percent, "phases": _draw_phases(forward, rng)}
+
+
+def _cardiac(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    return cardiac_term(forward, recipe["percent"], recipe["phases"].tobytes()).volume(v, forward.baseline.shape)
+
+
+@lru_cache(maxsize=2)
+def cardiac_term(forward: Forward, percent: float, phases: bytes) -> LowRank:
+    """Return maps and courses of the pulse; ``phases`` holds (2, 4) float64."""
+    box = box_of(forward.baseline)
+    amplitude = _scaled(forward.baseline[box] * pulsation(forward)[box], forward, box, percent / 100)
+    courses = harmonics(forward.context["physiology"].cardiac_phase(_slice_times(forward)))
+    maps = _split(amplitude, np.frombuffer(phases).reshape(-1, 4), forward, box)
+    return LowRank(box, maps, np.ascontiguousarray(courses.swapaxes(0, 1)))
+
+
+def pulsation(forward: Forward) -> Maps:
+    """Return how strongly the heart is felt in each voxel: 1 in fluid and beside arteries, `EVERYWHERE` far from both."""
+    grid, strength = forward.clean.grid, EVERYWHERE + forward.context["tissue"].csf
+    index = np.moveaxis(np.indices(grid.shape), 0, -1)
+    points = apply_affine(forward.context["to_template"] @ grid.affine, index)
+    for centre, sd in ARTERIES.values():
+        strength = strength + np.exp(-0.5 * (((points - np.array(centre)) / sd) ** 2).sum(axis=-1))
+    return np.minimum(strength, 1.0).astype(np.float32)
+
+
+CARDIAC = Stage("cardiac", "additive", _draw_cardiac, _cardiac)
+"""The pulse; needs ``parameters.cardiac_percent`` and the context ``physiology``, ``slice_times``, ``tissue``, ``to_template``."""
+
+
+def _draw_respiratory(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
+    return {"percent": parameters.respiratory_percent, "phases": _draw_phases(forward, rng)}
+
+
+def _respiratory(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    return respiratory_term(forward, recipe["percent"], recipe["phases"].tobytes()).volume(v, forward.baseline.shape)
+
+
+@lru_cache(maxsize=2)
+def respiratory_term(forward: Forward, percent: float, phases: bytes) -> LowRank:
+    """Return maps and courses of breathing; ``phases`` holds (2, 4) float64."""
+    box, body, times = box_of(forward.baseline), forward.context["physiology"], _slice_times(forward)
+    grey = np.float32(forward.context["signals"]["grey"]) * forward.context["tissue"].grey[box]
+    parts = {
+        "edges": np.gradient(forward.baseline, axis=1)[box],
+        "everywhere": forward.baseline[box],
+        "volume": grey,
+    }
+    scaled = {
+        name: _scaled(part, forward, box, percent / 100 * np.sqrt(BREATHING_SHARES[name]))
+        for name, part in parts.items()
+    }
+    locked = _split(scaled["edges"] + scaled["everywhere"], np.frombuffer(phases).reshape(-1, 4), forward, box)
+    courses = [*harmonics(body.respiratory_phase(times)), volume_course(body, times).astype(np.float32)]
+    return LowRank(box, np.concatenate([locked, scaled["volume"][None]]), np.stack(courses, axis=1))
+
+
+RESPIRATORY = Stage("respiratory", "additive", _draw_respiratory, _respiratory)
+"""Breathing; needs ``parameters.respiratory_percent`` and the context ``physiology``, ``slice_times``, ``tissue``, ``signals``."""

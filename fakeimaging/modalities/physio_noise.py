@@ -1,0 +1,117 @@
+"""Physiological noise without a name: fluctuations in proportion to the signal that have a memory in time and space.
+
+    sigma_p = lambda S,   tSNR = SNR0 / sqrt(1 + lambda^2 SNR0^2)   (Krueger and Glover 2001)
+
+In time it is autoregressive, rho = exp(-TR / tau). A volume has to be had alone, so the recursion is written as what it sums
+to, a moving average of fresh fields with weights rho^k, cut where they fall below 1 %: any volume needs a handful of fields,
+and in order each is drawn once. In space fresh fields live on a coarse grid and pass a Gaussian whose weights have unit
+length, so that the variance is exactly 1 everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.core.citations import Reference
+from fakeimaging.core.spaces import Grid
+from fakeimaging.core.streams import Streams
+from fakeimaging.modalities.layers import Forward, Recipe, Stage
+from fakeimaging.modalities.physio import Box, box_of
+
+TAU = {"grey": 2.0, "white": 1.0, "csf": 1.0}
+"""s, memory of the noise (assumed: 0.37 from volume to volume in grey matter at 2 s, 0.2 to 0.5 in published simulators)."""
+FWHM = 10.0
+"""mm, of the Gaussian that smooths it (assumed)."""
+SPACING = 6.0
+"""mm, of the coarse grid: below 1.5 SD of the Gaussian, so that the grid does not show."""
+NEGLIGIBLE = 0.01
+"""Weight of a past field below which it is left out."""
+TINY = 1e-6
+"""Weight of a coarse point below which it is left out."""
+REFERENCE = Reference("Krueger and Glover", 2001, "10.1002/mrm.1240", "physiological noise follows the signal")
+
+
+@dataclass(frozen=True, eq=False)
+class _Field:
+    """What makes a smooth field of unit variance on a box of voxels: one matrix an axis, and the SD of each memory there."""
+
+    box: Box
+    shape: tuple[int, int, int]
+    along: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+    sigma: tuple[npt.NDArray[np.float32], ...]
+    taus: tuple[float, ...]
+
+
+def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
+    lambdas = {f"lambda_{name}": getattr(parameters, f"lambda_{name}") for name in TAU}
+    return {"seed": int(rng.integers(2**63)), **lambdas}
+
+
+def _act(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    field = _field_of(forward, *(recipe[f"lambda_{name}"] for name in TAU))
+    step = 1.0 if forward.clean.clock is None else forward.clean.clock.step
+    term = np.zeros(forward.baseline.shape, dtype=np.float32)
+    for sigma, tau in zip(field.sigma, field.taus, strict=True):
+        coarse = sum(weight * _fresh(recipe["seed"], v - k, field.shape) for k, weight in enumerate(memory(step, tau)))
+        term[field.box] += sigma * _spread(coarse, field.along)
+    return term
+
+
+PHYSIOLOGICAL = Stage("physiological", "additive", _draw, _act)
+"""Needs ``parameters.lambda_grey``, ``lambda_white``, ``lambda_csf`` and the context ``tissue`` and ``signals``."""
+
+
+def memory(step: float, tau: float) -> npt.NDArray[np.float32]:
+    """Return the weights of the fresh fields of this volume, the one before ..., unit sum of squares.
+
+    Examples
+    --------
+    >>> memory(2.0, 2.0).round(3)
+    array([0.93 , 0.342, 0.126, 0.046, 0.017], dtype=float32)
+    """
+    share = np.exp(-step / tau)
+    weights = share ** np.arange(int(np.log(NEGLIGIBLE) / np.log(share)) + 1)
+    return (weights / np.linalg.norm(weights)).astype(np.float32)
+
+
+@lru_cache(maxsize=64)
+def _fresh(seed: int, v: int, shape: tuple[int, int, int]) -> npt.NDArray[np.float32]:
+    return Streams(seed).at(f"volume-{v}").rng().standard_normal(shape, dtype=np.float32)
+
+
+def _spread(coarse: npt.NDArray[np.float32], along: tuple[npt.NDArray[np.float32], ...]) -> npt.NDArray[np.float32]:
+    x, y, z = along
+    n_x, n_y, n_z = coarse.shape
+    rows = (x @ coarse.reshape(n_x, n_y * n_z)).reshape(len(x), n_y, n_z)
+    return np.matmul(np.matmul(y, rows), z.T)
+
+
+@lru_cache(maxsize=2)
+def _field_of(forward: Forward, *lambdas: float) -> _Field:
+    grid, tissue, signals = forward.clean.grid, forward.context["tissue"], forward.context["signals"]
+    box = box_of(forward.baseline)
+    spread = {
+        name: np.float32(value * signals[name]) * getattr(tissue, name)[box]
+        for name, value in zip(TAU, lambdas, strict=True)
+    }
+    taus = tuple(sorted(set(TAU.values())))
+    sigma = tuple(np.sum([spread[name] for name in TAU if TAU[name] == tau], axis=0) for tau in taus)
+    along = tuple(_kernel(grid, axis)[part] for axis, part in enumerate(box))
+    return _Field(box, tuple(matrix.shape[1] for matrix in along), along, sigma, taus)  # type: ignore[arg-type]
+
+
+def _kernel(grid: Grid, axis: int) -> npt.NDArray[np.float32]:
+    """Gaussian weights of the coarse points for each voxel along an axis, each row of unit length."""
+    size, voxel = grid.shape[axis], grid.voxel_size[axis]
+    position = (np.arange(size) + 0.5) * voxel
+    sd = FWHM / np.sqrt(8 * np.log(2))
+    coarse = np.arange(-2, int(size * voxel / SPACING) + 4) * SPACING
+    weights = np.exp(-0.5 * ((position[:, None] - coarse) / sd) ** 2)
+    # Smaller numbers are slow to multiply.
+    weights[weights < TINY] = 0
+    return np.asarray(weights / np.linalg.norm(weights, axis=1, keepdims=True), dtype=np.float32)
