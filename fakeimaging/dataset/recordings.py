@@ -71,7 +71,9 @@ def _write_signal(signal: Any, path: PurePosixPath, root: Path, manifest: Manife
 
 def _write_companion(companion: Companion, scan: Scan, root: Path, manifest: Manifest) -> None:
     path = scan.beside(f"{companion.name}.tsv")
-    if companion.truth:
+    if not companion.named:
+        path = scan.source.with_name(path.name)
+    elif companion.truth:
         path = TRUTH / path
     if companion.columns:
         manifest.add(path, write_tsv(root / path, list(companion.columns), [list(row) for row in companion.rows]))

@@ -177,6 +177,8 @@ class Companion:
         Content of the JSON file.
     truth : bool
         Whether it goes to the truth rather than beside the raw file.
+    named : bool
+        Whether BIDS has a name for it; else it goes to ``sourcedata``.
     """
 
     name: str
@@ -184,6 +186,7 @@ class Companion:
     rows: Sequence[Sequence[Any]] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
     truth: bool = False
+    named: bool = True
 
 
 @dataclass(frozen=True, eq=False)
