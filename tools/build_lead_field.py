@@ -40,8 +40,8 @@ MNI305_TO_MNI152 = np.array(
 """Millimetres of fsaverage to millimetres of MNI152: FreeSurfer's documentation of its coordinate systems."""
 THIN = 1.0
 """Where fsaverage's cortex is thinner than this, in mm, there is none: the medial wall (assumed; it is 0 there)."""
-RANK = 96
-"""Number of components kept."""
+RANK, LEVELS = 224, 1000
+"""Number of components kept, and steps in the field of one vertex: each vertex has a step of its own."""
 
 
 def main() -> None:
@@ -56,10 +56,10 @@ def main() -> None:
     forward = lead_field(options.work, options.ico, positions)
     full = forward["sol"]["data"].astype(np.float64)
     full -= full.mean(axis=0)
-    surface = cortex()
-    left, right = compressed(full, surface["areas"])
-    report(full, left.astype(float) @ right.astype(float), surface)
-    save(options.out, left, right, surface, positions)
+    surface = cortex() | {"normals": forward["source_nn"]}
+    factors = compressed(full)
+    report(full, factors["maps"].astype(float) @ (factors["amounts"] * factors["step"]), surface)
+    save(options.out, factors, surface, positions)
 
 
 def electrodes() -> dict[str, npt.NDArray[np.float64]]:
@@ -91,9 +91,7 @@ def layers(ico: int) -> dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.
     return {"inner_skull": (inner, triangles), "outer_skull": (outer, triangles), "outer_skin": (scalp, triangles)}
 
 
-def _distances(
-    origin: npt.NDArray, rays: npt.NDArray, corners: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _distances(origin: npt.NDArray, rays: npt.NDArray, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Distance at which each unit ray leaves a closed surface, corners of shape (n_triangles, 3, 3) (Moller and Trumbore 1997)."""
     a, edge1, edge2 = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     across = np.cross(origin - a, edge1)
@@ -111,24 +109,20 @@ def _distances(
 
 
 def cortex() -> dict[str, npt.NDArray[Any]]:
-    """Return the middle of fsaverage5's cortex, left hemisphere first: points (mm), normals, areas (mm2), and what is cortex."""
-    points, normals, areas, thickness = [], [], [], []
+    """Return the middle of fsaverage5's cortex, left hemisphere first: points (mm), areas (mm2), and what is cortex."""
+    points, areas, thickness = [], [], []
     for side in ("left", "right"):
         middle, triangles = _middle(side)
         corners = middle[triangles]
         flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        summed = np.zeros_like(middle)
         area = np.zeros(len(middle))
         for corner in range(3):
-            np.add.at(summed, triangles[:, corner], flat)
             np.add.at(area, triangles[:, corner], np.linalg.norm(flat, axis=1) / 6)
         points.append(middle)
-        normals.append(summed / np.linalg.norm(summed, axis=1, keepdims=True))
         areas.append(area)
         thickness.append(nib.load(FSAVERAGE5 / f"thick_{side}.gii.gz").darrays[0].data)
     return {
         "points": np.concatenate(points),
-        "normals": np.concatenate(normals),
         "areas": np.concatenate(areas),
         "cortex": np.concatenate(thickness) > THIN,
     }
@@ -172,9 +166,7 @@ def _sources(work: Path) -> Any:
     folder.mkdir(parents=True, exist_ok=True)
     for side, short in (("left", "lh"), ("right", "rh")):
         mne.write_surface(folder / f"{short}.mid", *_middle(side), overwrite=True)
-    return mne.setup_source_space(
-        SUBJECT, spacing="all", surface="mid", subjects_dir=work, add_dist=False, n_jobs=1
-    )
+    return mne.setup_source_space(SUBJECT, spacing="all", surface="mid", subjects_dir=work, add_dist=False, n_jobs=1)
 
 
 def _info(positions: dict[str, npt.NDArray[np.float64]]) -> mne.Info:
@@ -184,13 +176,16 @@ def _info(positions: dict[str, npt.NDArray[np.float64]]) -> mne.Info:
     return info.set_montage(mne.channels.make_dig_montage(metres, coord_frame="head"))
 
 
-def compressed(
-    full: npt.NDArray[np.float64], areas: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.float16]]:
-    """Return the factors, (n_channels, rank) and (rank, n_vertices), of the best approximation of the field of equal dipoles."""
+def compressed(full: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:
+    """Return the leading components: `maps` (n_channels, rank), and for each vertex its `amounts` (rank) in its own `step`."""
     u, s, vt = np.linalg.svd(full, full_matrices=False)
-    root = np.sqrt(s[:RANK])
-    return (u[:, :RANK] * root).astype(np.float16), (root[:, None] * vt[:RANK]).astype(np.float16)
+    amounts = s[:RANK, None] * vt[:RANK]
+    step = (np.linalg.norm(amounts, axis=0) / LEVELS).astype(np.float32)
+    return {
+        "maps": u[:, :RANK].astype(np.float32),
+        "amounts": np.rint(amounts / step).astype(np.int16),
+        "step": step,
+    }
 
 
 def report(full: npt.NDArray, approximate: npt.NDArray, surface: dict[str, npt.NDArray]) -> None:
@@ -215,8 +210,7 @@ def _print_errors(what: str, full: npt.NDArray, approximate: npt.NDArray) -> Non
 
 def save(
     path: Path,
-    left: npt.NDArray[np.float16],
-    right: npt.NDArray[np.float16],
+    factors: dict[str, npt.NDArray],
     surface: dict[str, npt.NDArray],
     positions: dict[str, npt.NDArray[np.float64]],
 ) -> None:
@@ -229,8 +223,7 @@ def save(
     with writing(path) as file:
         np.savez_compressed(
             file,
-            left=left,
-            right=right,
+            **factors,
             points=apply_affine(MNI305_TO_MNI152, surface["points"]).astype(np.float32),
             normals=turned.astype(np.float16),
             areas=surface["areas"].astype(np.float32),
