@@ -10,6 +10,7 @@ MODALITIES: Registry[Modality] = Registry(
     "fakeimaging.modalities",
     {
         "bold": "fakeimaging.modalities.bold:MODALITY",
+        "eeg": "fakeimaging.modalities.eeg:MODALITY",
         "t1w": "fakeimaging.modalities.t1w:MODALITY",
     },
 )
