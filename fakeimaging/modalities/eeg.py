@@ -49,7 +49,7 @@ class EegParameters(Parameters):
         50.0, unit="Hz", bounds=(40, 70), source="IEC 60038", description="of the mains: 50 or 60"
     )
     line_amplitude: float = parameter(
-        1e-6, unit="V", bounds=(0, 1e-3), description="of mains hum in a typical channel, rms"
+        3e-6, unit="V", bounds=(0, 1e-3), description="of mains hum in a typical channel, rms"
     )
     amplifier_noise: float = parameter(
         4e-8, unit="V/sqrt(Hz)", bounds=(0, 1e-5), description="white noise of the amplifier; 0.4 uV over 100 Hz"
@@ -61,10 +61,17 @@ class EegParameters(Parameters):
         description="noise of skin and electrode at 1 Hz, 1/f in power; about 1 uV from 0.5 to 125 Hz",
     )
     blink_amplitude: float = parameter(
-        1.5e-4, unit="V", bounds=(0, 2e-3), description="of a blink of strength 1, mean of Fp1 and Fp2, before the reference"
+        1.5e-4,
+        unit="V",
+        bounds=(0, 2e-3),
+        description="of a blink of strength 1, mean of Fp1 and Fp2, before the reference",
     )
     resolution: float = parameter(
-        1e-7, unit="V", bounds=(1e-9, 1e-5), source="BrainAmp's usual setting", description="one step of the stored int16"
+        1e-7,
+        unit="V",
+        bounds=(1e-9, 1e-5),
+        source="BrainAmp's usual setting",
+        description="one step of the stored int16",
     )
 
     @model_validator(mode="after")
@@ -113,7 +120,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
         reference=MICROVOLT,
         truth={"region_gain": gains.T.astype(np.float32)},
         companions=(_channel_table(names, parameters), *electrode_tables(subject, names)),
-        context={"physiology": activity.physiology},
+        context={"physiology": activity.physiology, "subject": subject},
     )
 
 
@@ -122,7 +129,8 @@ def _decimation(tap: Tap, rate: float) -> int:
     factor = tap.clock.rate / rate
     if factor < 1 - 1e-9:
         raise RateError(
-            f"`eeg.sampling_frequency`: {rate:g} Hz is above the {tap.clock.rate:g} Hz of the activity's dipoles", value=rate
+            f"`eeg.sampling_frequency`: {rate:g} Hz is above the {tap.clock.rate:g} Hz of the activity's dipoles",
+            value=rate,
         )
     if not math.isclose(factor, round(factor), rel_tol=1e-6):
         raise RateError(
