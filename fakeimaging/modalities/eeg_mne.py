@@ -51,7 +51,7 @@ def series_to_mne(recording: Recording, series: Series | None = None) -> mne.io.
     chosen = recording.observed if series is None else series
     info = mne_info(recording.forward.context["subject"], chosen)
     with info._unlock():
-        info["line_freq"] = recording.parameters.line_frequency
+        info["line_freq"] = recording.parameters.model_dump()["line_frequency"]
     return mne.io.RawArray(chosen.to_array().astype(np.float64), info, verbose="error")
 
 
@@ -67,7 +67,7 @@ def to_mne_forward(recording: Recording) -> mne.Forward:
     subject: Subject = recording.forward.context["subject"]
     names = [channel.name for channel in recording.clean.channels]
     field = lead_field()
-    native = apply_affine(np.linalg.inv(subject.anatomy.to_template), field.points)
+    native = apply_affine(np.asarray(np.linalg.inv(subject.anatomy.to_template), dtype=np.float64), field.points)
     to_head = native_to_captrak(subject)
     points = MILLIMETRE * apply_affine(to_head, native)
     normals = field.normals.astype(np.float64) @ subject.anatomy.to_template[:3, :3] @ to_head[:3, :3].T

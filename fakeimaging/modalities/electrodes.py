@@ -16,12 +16,12 @@ from fakeimaging.modalities.layers import Companion
 from fakeimaging.modalities.lead_field import lead_field, native_electrodes, native_fiducials
 from fakeimaging.structure.subject import Subject
 
-MONTAGES: dict[str, tuple[str, ...]] = {
-    "biosemi64": tuple(
-        ["Fp1", "AF7", "AF3", "F1", "F3", "F5", "F7", "FT7", "FC5", "FC3", "FC1", "C1", "C3", "C5", "T7", "TP7", "CP5", "CP3", "CP1", "P1", "P3", "P5", "P7", "P9", "PO7", "PO3", "O1", "Iz", "Oz", "POz", "Pz", "CPz", "Fpz", "Fp2", "AF8", "AF4", "AFz", "Fz", "F2", "F4", "F6", "F8", "FT8", "FC6", "FC4", "FC2", "FCz", "Cz", "C2", "C4", "C6", "T8", "TP8", "CP6", "CP4", "CP2", "P2", "P4", "P6", "P8", "P10", "PO8", "PO4", "O2"]
-    ),
-    "standard_1020": tuple(["Fp1", "Fpz", "Fp2", "F7", "F3", "Fz", "F4", "F8", "T7", "C3", "Cz", "C4", "T8", "P7", "P3", "Pz", "P4", "P8", "O1", "Oz", "O2"]),
-}
+_BIOSEMI64 = """
+Fp1 AF7 AF3 F1 F3 F5 F7 FT7 FC5 FC3 FC1 C1 C3 C5 T7 TP7 CP5 CP3 CP1 P1 P3 P5 P7 P9 PO7 PO3 O1 Iz Oz POz Pz CPz
+Fpz Fp2 AF8 AF4 AFz Fz F2 F4 F6 F8 FT8 FC6 FC4 FC2 FCz Cz C2 C4 C6 T8 TP8 CP6 CP4 CP2 P2 P4 P6 P8 P10 PO8 PO4 O2
+"""
+_STANDARD_1020 = "Fp1 Fpz Fp2 F7 F3 Fz F4 F8 T7 C3 Cz C4 T8 P7 P3 Pz P4 P8 O1 Oz O2"
+MONTAGES = {"biosemi64": tuple(_BIOSEMI64.split()), "standard_1020": tuple(_STANDARD_1020.split())}
 """Names of the electrodes of each montage; ``"all"`` is every one of the 335."""
 
 
@@ -76,4 +76,4 @@ def electrode_tables(subject: Subject, names: Sequence[str]) -> tuple[Companion,
 
 
 def _mm(point: npt.NDArray) -> list[float]:
-    return np.round(point, 3).tolist()  # type: ignore[no-any-return]
+    return np.round(point, 3).tolist()

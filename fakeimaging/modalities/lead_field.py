@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ import numpy.typing as npt
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import UnknownNameError, did_you_mean
-from fakeimaging.core.spaces import apply_affine
+from fakeimaging.core.spaces import Affine, apply_affine
 from fakeimaging.structure.parcellation import Parcellation
 from fakeimaging.structure.subject import Subject
 from fakeimaging.structure.template import SPACE
@@ -94,7 +95,7 @@ class LeadField:
         """Return the field at electrodes, shape (n, n_vertices), in V/(Am)."""
         return np.asarray(self.maps[self.rows(names)].astype(np.float64) @ self.amounts * self.step)
 
-    def summed(self, names: Sequence[str], weights: npt.NDArray) -> npt.NDArray[np.float64]:
+    def summed(self, names: Sequence[str], weights: Any) -> npt.NDArray[np.float64]:
         """Return the field of weighted patches at electrodes, shape (n, n_patches), in V per (nAm/mm2).
 
         Parameters
@@ -135,13 +136,17 @@ def attribution() -> str:
 def native_electrodes(subject: Subject, names: Sequence[str]) -> npt.NDArray[np.float64]:
     """Return where electrodes lie on a subject's head in native mm, shape (n, 3)."""
     field = lead_field()
-    return apply_affine(np.linalg.inv(subject.anatomy.to_template), field.electrodes[field.rows(names)])
+    return apply_affine(_to_native(subject), field.electrodes[field.rows(names)])
 
 
 def native_fiducials(subject: Subject) -> dict[str, npt.NDArray[np.float64]]:
     """Return nasion and preauricular points in native mm, by their BIDS names."""
-    points = apply_affine(np.linalg.inv(subject.anatomy.to_template), lead_field().fiducials)
+    points = apply_affine(_to_native(subject), lead_field().fiducials)
     return dict(zip(("NAS", "LPA", "RPA"), points, strict=True))
+
+
+def _to_native(subject: Subject) -> Affine:
+    return np.asarray(np.linalg.inv(subject.anatomy.to_template), dtype=np.float64)
 
 
 @lru_cache(maxsize=4)
@@ -204,14 +209,14 @@ def region_lead_field(subject: Subject, names: Sequence[str]) -> npt.NDArray[np.
 
 
 def mode_lead_field(subject: Subject, names: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Return what the sub-regional modes make at each electrode, shape (n_channels, n_modes * n_regions), mode-major, in V per (nAm/mm2)."""
+    """Return what the sub-regional modes make at each electrode in V per (nAm/mm2), shape (n_channels, n_modes * n_regions)."""
     labels = vertex_labels(subject.parcellation)
     patterns = subject.patterns_at(lead_field().points, labels)
     parts = [lead_field().summed(names, _membership(labels, pattern, subject.n_regions)) for pattern in patterns]
     return np.concatenate(parts, axis=1)
 
 
-def _membership(labels: npt.NDArray[np.intp], values: npt.NDArray, n_regions: int) -> object:
+def _membership(labels: npt.NDArray[np.intp], values: npt.NDArray, n_regions: int) -> Any:
     from scipy.sparse import csr_array
 
     inside = np.flatnonzero(labels)

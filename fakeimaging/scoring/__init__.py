@@ -21,7 +21,11 @@ __all__ = ["SCORES", "Row", "Score", "score_dataset"]
 SCORES: Registry[Callable[[Dataset, Scan], Iterable[Row]]] = Registry(
     "score",
     "fakeimaging.scores",
-    {"bold": "fakeimaging.scoring.bold:score_bold", "t1w": "fakeimaging.scoring.tissue:score_t1w"},
+    {
+        "bold": "fakeimaging.scoring.bold:score_bold",
+        "eeg": "fakeimaging.scoring.eeg:score_eeg",
+        "t1w": "fakeimaging.scoring.tissue:score_t1w",
+    },
 )
 
 
