@@ -11,6 +11,7 @@ MODALITIES: Registry[Modality] = Registry(
     {
         "bold": "fakeimaging.modalities.bold:MODALITY",
         "pet": "fakeimaging.modalities.pet:MODALITY",
+        "eeg": "fakeimaging.modalities.eeg:MODALITY",
         "t1w": "fakeimaging.modalities.t1w:MODALITY",
     },
 )

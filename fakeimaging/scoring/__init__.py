@@ -24,6 +24,7 @@ SCORES: Registry[Callable[[Dataset, Scan], Iterable[Row]]] = Registry(
     {
         "bold": "fakeimaging.scoring.bold:score_bold",
         "pet": "fakeimaging.scoring.pet:score_pet",
+        "eeg": "fakeimaging.scoring.eeg:score_eeg",
         "t1w": "fakeimaging.scoring.tissue:score_t1w",
     },
 )
