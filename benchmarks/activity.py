@@ -136,9 +136,12 @@ def mode_rows(activity: Activity, bold: npt.NDArray[np.float64]) -> Iterator[Row
     yield "share of modes in BOLD variance, mean", float(share.mean()), "1", (0.2, 0.4)
     dipole = activity.modes("dipole")
     assert dipole is not None
-    yield "dipole of modes over dipole of region, rms", float(
-        np.asarray(dipole.samples[:25_000]).std() / activity.tap("dipole").samples[:25_000].std()
-    ), "1", None
+    yield (
+        "dipole of modes over dipole of region, rms",
+        float(np.asarray(dipole.samples[:25_000]).std() / activity.tap("dipole").samples[:25_000].std()),
+        "1",
+        None,
+    )
 
 
 def evoked_rows(subject: Subject) -> Iterator[Row]:

@@ -120,7 +120,10 @@ def hindbrain(fine: Fine) -> tuple[np.ndarray, np.ndarray]:
     pieces, _ = ndimage.label(ndimage.binary_erosion(core))
     at = [np.abs(axis.ravel() - mm).argmin() for axis, mm in zip((x, y, z), (-20.0, -60.0, -40.0), strict=True)]
     cerebellum = pieces == pieces[tuple(at)]
-    cerebrum = pieces == pieces[np.abs(x.ravel() + 30).argmin(), np.abs(y.ravel() - 20).argmin(), np.abs(z.ravel() - 30).argmin()]
+    cerebrum = (
+        pieces
+        == pieces[np.abs(x.ravel() + 30).argmin(), np.abs(y.ravel() - 20).argmin(), np.abs(z.ravel() - 30).argmin()]
+    )
     kind = np.zeros(pieces.shape, np.uint8)
     stem = ndimage.binary_opening(stem, iterations=2)
     for code, mask in ((1, cerebrum), (2, cerebellum), (3, stem)):
@@ -139,7 +142,11 @@ def spine_distance(fine: Fine, nucleus: Nucleus) -> np.ndarray:
     x, y, z = (axis / s for axis, s in zip(fine.axes, stretch, strict=True))
     x, y, z = x[:, None, None], y[None, :, None], z[None, None, :]
     best = np.full(fine.grey.shape, np.inf, np.float32)
-    ends = zip(points[:-1], points[1:], radii[:-1], radii[1:], strict=True) if len(points) > 1 else [(points[0], points[0], radii[0], radii[0])]
+    ends = (
+        zip(points[:-1], points[1:], radii[:-1], radii[1:], strict=True)
+        if len(points) > 1
+        else [(points[0], points[0], radii[0], radii[0])]
+    )
     for a, b, ra, rb in ends:
         along = b - a
         square = max(float(along @ along), 1e-6)
@@ -215,7 +222,9 @@ def sharpen(fine: Fine) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     grey = np.where(kinds > 0, 1.0, 0.0).astype(np.float32)
     grey[deep > 0] = np.minimum(0.5 + 0.5 * own[deep > 0], 1)
     grey[stem & (kinds > 0)] = own[stem & (kinds > 0)]
-    white = np.where((kinds == 0) & (white | (cerebellum & core)), 1, np.where(kinds > 0, 1 - grey, 0)).astype(np.float32)
+    white = np.where((kinds == 0) & (white | (cerebellum & core)), 1, np.where(kinds > 0, 1 - grey, 0)).astype(
+        np.float32
+    )
     return grey, white, kinds
 
 

@@ -67,7 +67,9 @@ def tissue() -> tuple[np.ndarray, np.ndarray, np.ndarray, Grid]:
     scraps = np.zeros(structures.shape, bool)
     for code in range(1, len(STRUCTURES)):
         scraps |= apart(structures == code)
-    neighbour = ndimage.maximum_filter(np.where(scraps | (structures == STRUCTURES.index("brainstem")), 0, structures), 3)
+    neighbour = ndimage.maximum_filter(
+        np.where(scraps | (structures == STRUCTURES.index("brainstem")), 0, structures), 3
+    )
     structures[scraps] = np.where(neighbour[scraps] == STRUCTURES.index("cortex"), neighbour[scraps], 0)
     scraps = apart(structures == STRUCTURES.index("cortex")) | (scraps & (structures == 0))
     structures[scraps] = 0

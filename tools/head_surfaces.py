@@ -70,7 +70,9 @@ def build_head(brain: np.ndarray, grid: Grid) -> Head:
     inner_radius = np.maximum(radius, brain_reach(rays, brain, grid, centre) + BRAIN_MARGIN)
     outer_radius = inner_radius + np.clip(SKULL_SHARE * (scalp_radius - inner_radius), THINNEST_SKULL, THICKEST_SKULL)
     scalp_radius = np.maximum(scalp_radius, outer_radius + THINNEST_SCALP)
-    print(f"inner skull moved outward at {(inner_radius > radius).sum()} vertices, most by {(inner_radius - radius).max():.1f} mm")
+    print(
+        f"inner skull moved outward at {(inner_radius > radius).sum()} vertices, most by {(inner_radius - radius).max():.1f} mm"
+    )
     radii = {"inner_skull": inner_radius, "outer_skull": outer_radius, "scalp": scalp_radius}
     return Head(centre, {name: centre + rays * r[:, None] for name, r in radii.items()}, triangles.astype(np.intp))
 

@@ -123,7 +123,6 @@ class Activity:
             raise UnknownNameError(f"this activity has no tap '{name}'{did_you_mean(name, self.taps)}", value=name)
         return self.taps[name]
 
-
     def modes(self, name: str) -> Tap | None:
         """Return the sub-regional modes as one observable, on the clock of the tap of that name.
 
@@ -217,9 +216,7 @@ def simulate_activity(
     )  # fmt: skip
 
 
-def modes_of(
-    model: Model, parameters: Parameters, subject: Subject, streams: Streams, duration: float
-) -> Modes | None:
+def modes_of(model: Model, parameters: Parameters, subject: Subject, streams: Streams, duration: float) -> Modes | None:
     """Return the sub-regional modes of a run, None when the model has none; ``streams`` are the run's."""
     if model.modes is None:
         return None

@@ -65,7 +65,9 @@ class Modes:
     def schedule(self) -> engine.Schedule:
         """Steps of the whole run."""
         _, step = engine.intervals(self.model, self.model.step)
-        return engine.Schedule(step, round(self.model.transient / step), round((self.stop - self.start) / step), self.start)
+        return engine.Schedule(
+            step, round(self.model.transient / step), round((self.stop - self.start) / step), self.start
+        )
 
     @cached_property
     def kernel(self) -> engine.Kernel:

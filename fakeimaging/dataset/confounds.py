@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.modalities.motion import framewise_displacement
+
 Series = npt.NDArray[np.float64]
 MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 """Millimetres, then radians."""
-HEAD_RADIUS = 50.0
-"""mm, of the sphere on which rotations become displacements (Power et al. 2012)."""
 HIGH_PASS = 1 / 128
 """Hz; slower cosines are columns, and leave the voxels before CompCor."""
 N_COMPONENTS = 6
@@ -56,7 +56,7 @@ def confounds(
     for name, course in signals.items():
         columns |= expanded(name, course)
     columns |= dvars(brain)
-    columns["framewise_displacement"] = framewise_displacement(motion)
+    columns["framewise_displacement"] = np.concatenate([[np.nan], framewise_displacement(motion)[1:]])
     drifts = cosines(len(brain), tr)
     columns |= {f"cosine{k:02d}": drift for k, drift in enumerate(drifts.T)}
     components, about = compcor(brain, tissues, drifts)
@@ -79,19 +79,6 @@ def expanded(name: str, course: Series) -> dict[str, Series]:
         f"{name}_power2": course**2,
         f"{name}_derivative1_power2": derivative**2,
     }
-
-
-def framewise_displacement(motion: Series) -> Series:
-    """Return the framewise displacement in mm, shape (n_volumes,); NaN for the first volume.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> framewise_displacement(np.array([[0, 0, 0, 0, 0, 0], [1, 0, -1, 0.01, 0, 0]]))
-    array([nan, 2.5])
-    """
-    moved = np.abs(np.diff(motion, axis=0))
-    return np.concatenate([[np.nan], moved[:, :3].sum(axis=1) + HEAD_RADIUS * moved[:, 3:].sum(axis=1)])
 
 
 def dvars(brain: npt.NDArray[np.float32]) -> dict[str, Series]:

@@ -94,6 +94,7 @@ class Dataset:
             streams, task, run, session, made_by.name, parameters,
             wanted.duration, taps, network_truth(setup, person.connectome.delays(wanted.speed)), made_by.references,
             events_of(wanted.conditions, wanted.duration), modes_of(made_by, parameters, person, streams, wanted.duration),
+            wanted.physiology,
         )  # fmt: skip
 
     def recording(

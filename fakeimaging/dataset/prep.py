@@ -23,8 +23,9 @@ from fakeimaging.dataset.images import MNI, volumes_to, write_labels
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import PREP, Scan
 from fakeimaging.dataset.sidecars import reference_of, write_sidecar
+from fakeimaging.modalities.motion import resample_volume, rigid
 from fakeimaging.modalities.recording import Recording
-from fakeimaging.structure.anatomy import Anatomy, Tissue, resample
+from fakeimaging.structure.anatomy import Anatomy, Tissue
 from fakeimaging.structure.subject import Subject
 
 PURE = 0.9
@@ -48,7 +49,7 @@ def preprocessing(
     with volumes_to(root / path, image, receipt, code=MNI) as append:
 
         def take(v: int, volume: npt.NDArray) -> None:
-            moved = resample(volume, recording.clean.grid, grid, to_native, order=1)
+            moved = resample_volume(volume, recording.clean.grid, grid, rigid(motion[v]) @ to_native)
             brain[v] = moved[mask]
             append(np.clip(moved, 0, None))
 

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.activity import Activity
+from fakeimaging.activity.stimuli import Event
 from fakeimaging.core.files import write_json, write_tsv
+from fakeimaging.dataset.brainvision import write_brainvision
 from fakeimaging.dataset.images import write_array, write_image
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import TRUTH, Scan
@@ -21,6 +23,7 @@ from fakeimaging.modalities.layers import Companion, Image
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.structure.subject import Subject
 
+Events = tuple[Event, ...]
 PREPARED = {"bold": preprocessing}
 """Modalities with a preprocessed derivative, made from the observed volumes on their way to the raw file."""
 
@@ -30,13 +33,14 @@ def write_recording(
 ) -> None:
     """Write everything of one recording."""
     keys = raw_sidecar(recording, scan)
-    _write_observed(recording, scan, subject, root, manifest)
+    events = activity.events if activity is not None and recording.modality.names_run else ()
+    _write_observed(recording, scan, subject, events, root, manifest)
     write_sidecar(scan.raw, keys, root, manifest)
     _write_clean(recording, scan, keys, root, manifest)
     for companion in recording.forward.companions:
         _write_companion(companion, scan, root, manifest)
-    if activity is not None and activity.events and recording.modality.names_run:
-        _write_events(activity, scan, root, manifest)
+    if events:
+        _write_events(events, scan, root, manifest)
     path = scan.source.with_name(scan.source.name + "_recipe.json")
     manifest.add(path, write_json(root / path, recipe_of(recording)))
     for name, array in recording.truth.items():
@@ -44,7 +48,9 @@ def write_recording(
         manifest.add(path, write_array(root / path, np.asarray(array, dtype=np.float32)))
 
 
-def _write_observed(recording: Recording, scan: Scan, subject: Subject, root: Path, manifest: Manifest) -> None:
+def _write_observed(
+    recording: Recording, scan: Scan, subject: Subject, events: Events, root: Path, manifest: Manifest
+) -> None:
     derivative: AbstractContextManager[Callable[[int, npt.NDArray], None]] = nullcontext(lambda v, volume: None)
     if recording.modality.name in PREPARED:
         derivative = PREPARED[recording.modality.name](recording, scan, subject, root, manifest)
@@ -55,18 +61,22 @@ def _write_observed(recording: Recording, scan: Scan, subject: Subject, root: Pa
             take(v, part)
             return part
 
-        _write_signal(recording.observed.made_by(make), scan.raw, root, manifest)
+        _write_signal(recording.observed.made_by(make), scan.raw, events, root, manifest)
 
 
 def _write_clean(recording: Recording, scan: Scan, keys: dict[str, Any], root: Path, manifest: Manifest) -> None:
     about = {"Description": "the signal without any noise or artefact", "Sources": [f"bids:raw:{scan.raw}"]}
     skull = {"SkullStripped": False} if isinstance(recording.clean, Image) else {}
-    _write_signal(recording.clean, scan.clean, root, manifest)
+    _write_signal(recording.clean, scan.clean, (), root, manifest)
     write_sidecar(scan.clean, keys | about | skull, root, manifest)
 
 
-def _write_signal(signal: Any, path: PurePosixPath, root: Path, manifest: Manifest) -> None:
-    manifest.add(path, write_image(root / path, signal))
+def _write_signal(signal: Any, path: PurePosixPath, events: Events, root: Path, manifest: Manifest) -> None:
+    if isinstance(signal, Image):
+        manifest.add(path, write_image(root / path, signal))
+        return
+    for name, written in write_brainvision(root / path, signal, events).items():
+        manifest.add(path.with_name(name), written)
 
 
 def _write_companion(companion: Companion, scan: Scan, root: Path, manifest: Manifest) -> None:
@@ -82,10 +92,10 @@ def _write_companion(companion: Companion, scan: Scan, root: Path, manifest: Man
         manifest.add(about, write_json(root / about, dict(companion.about)))
 
 
-def _write_events(activity: Activity, scan: Scan, root: Path, manifest: Manifest) -> None:
+def _write_events(events: Events, scan: Scan, root: Path, manifest: Manifest) -> None:
     path = scan.beside("events.tsv")
-    rows = [[event.onset, event.duration, event.trial_type] for event in activity.events]
+    rows = [[event.onset, event.duration, event.trial_type] for event in events]
     manifest.add(path, write_tsv(root / path, ["onset", "duration", "trial_type"], rows))
     words = {"trial_type": {"Description": "condition: what stimulated the network", "Levels": {}}}
-    words["trial_type"]["Levels"] = {event.trial_type: "stimulus current into its regions" for event in activity.events}
+    words["trial_type"]["Levels"] = {event.trial_type: "stimulus current into its regions" for event in events}
     write_sidecar(path, words, root, manifest)

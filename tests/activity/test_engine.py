@@ -95,7 +95,9 @@ def test_regions_have_noise_of_their_own():
 
 def test_a_tap_is_the_mean_over_its_interval():
     activity = fi.simulate_activity(tiny_subject(), model="dmf", duration=2.0)
-    assert [activity.tap(name).clock.rate for name in ("rate", "inhibitory_rate", "dipole")] == pytest.approx([50, 10, 250])
+    assert [activity.tap(name).clock.rate for name in ("rate", "inhibitory_rate", "dipole")] == pytest.approx(
+        [50, 10, 250]
+    )
     tap = activity.tap("rate")
     assert tap.clock.start == pytest.approx(-20 + 0.0095)
     assert tap.from_start().clock.start == pytest.approx(0.0095)

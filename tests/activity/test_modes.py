@@ -101,7 +101,10 @@ def linear_flow(p, at):
 def test_the_linearisation_is_that_of_the_model():
     """A small step of current into one uncoupled region: the model's change is the integral of the linear equations."""
     parameters = {**QUIET, "loop_gain": 0.0}
-    subject, push = tiny_subject(), {"trial_type": "push", "kind": "cortex", "amplitude": 1e-4, "onset": 0.5, "duration": 1.5}
+    subject, push = (
+        tiny_subject(),
+        {"trial_type": "push", "kind": "cortex", "amplitude": 1e-4, "onset": 0.5, "duration": 1.5},
+    )
     activity = fi.simulate_activity(
         subject, duration=2.0, parameters=parameters, conditions=[push | {"latency": 0.0, "rise": 0.001}]
     )

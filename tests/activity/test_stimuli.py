@@ -75,7 +75,10 @@ def test_the_kernel_delivers_the_stimulus_of_the_equations():
     p = dmf.DmfParameters.parse(QUIET)
     setup = dmf.prepare(p, subject, 1e-3)
     stimulus, delays = make_stimulus(conditions, subject.regions, 2.0), subject.connectome.delays(7.0)
-    taps = {name: np.zeros((n // k, 10), dtype=np.float32) for name, k in (("rate", 20), ("inhibitory_rate", 100), ("dipole", 4))}
+    taps = {
+        name: np.zeros((n // k, 10), dtype=np.float32)
+        for name, k in (("rate", 20), ("inhibitory_rate", 100), ("dipole", 4))
+    }
     kernel = engine.build(dmf.MODEL, p, setup)
     engine.run(kernel, setup, delays, engine.Schedule(1e-3, 0, n), taps, streams=Streams(1), stimulus=stimulus)
     current = (stimulus.gain[:, None] * stimulus.course(np.arange(n) * 1e-3)[:, :, None]).sum(axis=0)
@@ -118,7 +121,10 @@ def test_the_response_is_later_and_weaker_in_the_regions_it_projects_to():
     ("changes", "message"),
     [
         ({"kind": None}, "no region is reached"),
-        ({"kind": "cortexx"}, r"`run.conditions\[0\].kind`: the subject has no such kind as 'cortexx'; did you mean 'cortex'"),
+        (
+            {"kind": "cortexx"},
+            r"`run.conditions\[0\].kind`: the subject has no such kind as 'cortexx'; did you mean 'cortex'",
+        ),
         ({"network": "NetX"}, "no such network as 'NetX'; did you mean 'Net"),
         ({"regions": ["nowhere"]}, r"conditions\[0\].regions`: the subject has no such region as 'nowhere'"),
         ({"onsets": None}, "give `onsets`, or `onset`"),

@@ -32,12 +32,6 @@ def test_standardised_dvars_is_one_for_noise_of_any_size_and_colour(seed):
     assert c.dvars(jumped)["std_dvars"][100] > 2
 
 
-def test_framewise_displacement_turns_radians_into_millimetres_on_a_sphere_of_50():
-    motion = np.zeros((3, 6))
-    motion[1] = [0.1, -0.2, 0.3, 0.002, 0, -0.004]
-    np.testing.assert_allclose(c.framewise_displacement(motion)[1:], [0.9, 0.9])
-
-
 def test_compcor_finds_the_course_that_a_tissue_shares():
     n_volumes, course = 120, np.sin(np.arange(120) * 0.7)
     brain = 1000 + noise(n_volumes, 600)

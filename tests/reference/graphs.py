@@ -33,7 +33,11 @@ def rewired(adjacency, rng, swaps_an_edge=10):
     """Swap the ends of random pairs of edges, so that every node keeps its degree."""
     swapped = adjacency.copy()
     edges = np.argwhere(np.triu(swapped, 1))
-    for a, b, flip in zip(*rng.integers(0, len(edges), (2, swaps_an_edge * len(edges))), rng.random(swaps_an_edge * len(edges)) < 0.5, strict=True):
+    for a, b, flip in zip(
+        *rng.integers(0, len(edges), (2, swaps_an_edge * len(edges))),
+        rng.random(swaps_an_edge * len(edges)) < 0.5,
+        strict=True,
+    ):
         (i, j), (k, m) = edges[a], edges[b][::-1] if flip else edges[b]
         if len({i, j, k, m}) == 4 and not swapped[i, m] and not swapped[k, j]:
             swapped[[i, j, k, m], [j, i, m, k]] = False
