@@ -67,6 +67,11 @@ class Scan:
         return self.instrument.entities(self.instrument.parameters.parse(self.acquisition.parameters))
 
     @property
+    def recording(self) -> str:
+        """Name of the raw file without its ending."""
+        return f"{self.stem}_{self.suffix}"
+
+    @property
     def suffix(self) -> str:
         """BIDS suffix."""
         return self.instrument.suffix
@@ -97,7 +102,7 @@ class Scan:
     @property
     def source(self) -> PurePosixPath:
         """Start of the names of what BIDS has no name for: recipe and regional truth."""
-        return SOURCE / f"sub-{self.subject}" / f"{self.stem}_{self.suffix}"
+        return SOURCE / f"sub-{self.subject}" / self.recording
 
 
 def subject_folder(subject: str, session: str | None) -> PurePosixPath:

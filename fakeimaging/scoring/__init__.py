@@ -14,6 +14,7 @@ from fakeimaging.core.registry import Registry
 from fakeimaging.dataset.load import Dataset, load
 from fakeimaging.dataset.manifest import missing, read_manifest
 from fakeimaging.dataset.names import Scan
+from fakeimaging.scoring.structure import score_structure
 from fakeimaging.scoring.table import Row, Score
 
 __all__ = ["SCORES", "Row", "Score", "score_dataset"]
@@ -50,13 +51,16 @@ def score_dataset(dataset: Dataset | str | Path, *, progress: Callable[[str], No
     """
     opened = dataset if isinstance(dataset, Dataset) else load(dataset)
     rows: list[Row] = []
+    say = progress or (lambda name: None)
     for subject in opened.subjects:
         _check_whole(opened, subject)
-    for scan in opened.scans():
-        if scan.modality in SCORES:
-            if progress is not None:
-                progress(scan.stem)
-            rows += SCORES.get(scan.modality)(opened, scan)
+    for subject in opened.subjects:
+        say(f"sub-{subject} structure")
+        rows += score_structure(opened, subject)
+        for scan in opened.scans(subject):
+            if scan.modality in SCORES:
+                say(scan.recording)
+                rows += SCORES.get(scan.modality)(opened, scan)
     return Score(tuple(rows))
 
 

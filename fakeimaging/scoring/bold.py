@@ -87,18 +87,18 @@ def connectivity_rows(
     weights = np.loadtxt(dataset.root / names.table(scan.subject, "weights"), skiprows=1, delimiter="\t")
     series, clean = fc.cleaned(series, tr, nuisance(dataset, scan)), fc.cleaned(clean, tr)
     estimate, truth = fc.connectivity(series), fc.connectivity(clean)
-    stream = Streams(dataset.study.seed or 0).at("score", scan.stem)
+    stream = Streams(dataset.study.seed or 0).at("score", scan.recording)
 
     found, n = fc.agreement(estimate, truth)
     by_chance = fc.chance(series, truth, rng=stream.at("fc").rng())
-    yield Row(scan.subject, scan.stem, "fc", found, 1.0, found - 1.0, by_chance, n, snr, "r")
+    yield Row(scan.subject, scan.recording, "fc", found, 1.0, found - 1.0, by_chance, n, snr, "r")
 
     wired = weights + weights.T
     log_weights = np.log(np.where(wired > 0, wired, 1.0))
     found, n = fc.agreement(estimate, log_weights, wired > 0)
     reachable, _ = fc.agreement(truth, log_weights, wired > 0)
     by_chance = fc.chance(series, log_weights, wired > 0, rng=stream.at("fc_weights").rng())
-    yield Row(scan.subject, scan.stem, "fc_weights", found, reachable, found - reachable, by_chance, n, snr, "r")
+    yield Row(scan.subject, scan.recording, "fc_weights", found, reachable, found - reachable, by_chance, n, snr, "r")
 
 
 def task_rows(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt.NDArray, snr: float) -> Iterator[Row]:
@@ -116,8 +116,8 @@ def task_rows(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt.NDAr
     if found is None:
         return
     auc, beta, truth, n = found["auc"], found["beta"], found["beta_truth"], found["n"]
-    yield Row(scan.subject, scan.stem, "task_auc", auc, 1.0, auc - 1.0, found["chance"], n, snr, "AUC")
-    yield Row(scan.subject, scan.stem, "task_beta", beta, truth, beta - truth, found["beta_chance"], n, snr, "%")
+    yield Row(scan.subject, scan.recording, "task_auc", auc, 1.0, auc - 1.0, found["chance"], n, snr, "AUC")
+    yield Row(scan.subject, scan.recording, "task_beta", beta, truth, beta - truth, found["beta_chance"], n, snr, "%")
 
 
 def temporal_snr(image: Path, labels: Path) -> float:

@@ -47,7 +47,7 @@ def score_eeg(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     channels, observed = read_series(dataset.root / scan.raw)
     if observed.shape[1] < SHORTEST * rate:
         return
-    stream = Streams(dataset.study.seed or 0).at("score", scan.stem)
+    stream = Streams(dataset.study.seed or 0).at("score", scan.recording)
     where = [channels.index(name) for name in OCCIPITAL if name in channels]
     if where:
         _, clean = read_series(dataset.root / scan.clean)
@@ -55,7 +55,7 @@ def score_eeg(dataset: Dataset, scan: Scan) -> Iterator[Row]:
         found, truth = (alpha_peak(series[where], rate) for series in (observed, clean))
         by_chance = peak_chance(observed[where], rate, truth, rng=stream.at("alpha_peak").rng())
         yield Row(
-            scan.subject, scan.stem, "alpha_peak", found, truth, found - truth, by_chance, len(where), np.nan, "Hz", "closer"
+            scan.subject, scan.recording, "alpha_peak", found, truth, found - truth, by_chance, len(where), np.nan, "Hz", "closer"
         )  # fmt: skip
     subject = dataset.subject(scan.subject)
     dipole = _dipoles(dataset, scan, rate, observed.shape[1])
@@ -64,7 +64,7 @@ def score_eeg(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     estimate = minimum_norm(gains, band_passed(observed, rate))
     truth_series = band_passed(dipole[seen], rate)
     found, by_chance = source_agreement(estimate, truth_series, rate, rng=stream.at("sources").rng())
-    yield Row(scan.subject, scan.stem, "sources", found, 1.0, found - 1.0, by_chance, len(seen), np.nan, "r")
+    yield Row(scan.subject, scan.recording, "sources", found, 1.0, found - 1.0, by_chance, len(seen), np.nan, "r")
 
 
 def read_series(header: Path) -> tuple[list[str], Floats]:

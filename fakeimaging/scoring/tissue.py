@@ -29,7 +29,7 @@ def score_t1w(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     inside = truth > 0
     found = np.zeros(image.shape, dtype=np.uint8)
     found[inside] = 1 + segmented(image[inside])
-    rng = Streams(dataset.study.seed or 0).at("score", scan.stem).rng()
+    rng = Streams(dataset.study.seed or 0).at("score", scan.recording).rng()
     snr = float("nan")
     every = (slice(None, None, STRIDE),) * 3
     few = truth[every]
@@ -37,13 +37,22 @@ def score_t1w(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     order = brightness_order(image[every], few)
     by_chance = _chance(lambda turned: brightness_order(turned, few), image[every], rng)
     yield Row(
-        scan.subject, scan.stem, "tissue_order", order, 1.0, order - 1.0, by_chance, int(inside.sum()), snr, "AUC"
+        scan.subject, scan.recording, "tissue_order", order, 1.0, order - 1.0, by_chance, int(inside.sum()), snr, "AUC"
     )
     for name, k in (("dice_grey", 2), ("dice_white", 3)):
         overlap = dice(found == k, truth == k)
         by_chance = _chance(lambda turned, k=k: dice(turned == k, few == k), found[every], rng)
         yield Row(
-            scan.subject, scan.stem, name, overlap, 1.0, overlap - 1.0, by_chance, int((truth == k).sum()), snr, "Dice"
+            scan.subject,
+            scan.recording,
+            name,
+            overlap,
+            1.0,
+            overlap - 1.0,
+            by_chance,
+            int((truth == k).sum()),
+            snr,
+            "Dice",
         )
 
 
