@@ -46,7 +46,12 @@ def main() -> None:
     fluid = np.maximum(whole - solid[0].astype(int) - solid[1], 0).astype(np.uint8)
     bone = np.clip(within["outer_skull"] - filled, 0, 1)
     scalp = np.clip(within["scalp"] - np.maximum(within["outer_skull"], filled), 0, 1)
-    fat = FAT_SHARE * scalp * np.clip(depth["scalp"] - SKIN + 0.5, 0, 1) * np.clip(SKIN + FAT - depth["scalp"] + 0.5, 0, 1)
+    fat = (
+        FAT_SHARE
+        * scalp
+        * np.clip(depth["scalp"] - SKIN + 0.5, 0, 1)
+        * np.clip(SKIN + FAT - depth["scalp"] + 0.5, 0, 1)
+    )
     write_image("template_tissue.nii.gz", np.stack([*solid, fluid], axis=-1), grid)
     write_image("template_structures.nii.gz", structures, grid)
     write_image("head_tissue.nii.gz", np.stack([codes(bone), codes(scalp), codes(fat)], axis=-1), head_grid)

@@ -12,7 +12,6 @@ import io
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -182,7 +181,7 @@ def _region(row: dict[str, str]) -> Region:
     return Region(row["name"], row["hemisphere"], row["network"], row["kind"], centroid, float(row["volume"]))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def grow_template_parcellation(n_regions: int) -> Parcellation:
     """Grow regions on the template from published coordinates, on the left side of its 1 mm grid.
 
