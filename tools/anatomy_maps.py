@@ -56,8 +56,10 @@ class Nucleus:
     stretch: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
-# Centres: Seitzman et al. 2020 (in the nilearn wheel) and the maximum-probability peaks of the Harvard-Oxford atlas (caudate -12.6 14.7
-# 11.6, putamen -23.1 8.4 -1, hippocampus -29.4 -16.8 -17.9, amygdala -25.2 -2.1 -20, accumbens -10.5 12.6 -5.3); spines between are assumed.
+# Centres: Seitzman et al. 2020 (in the nilearn wheel) and the maximum-probability peaks of the Harvard-Oxford atlas (caudate -12.6
+# 14.7 11.6, putamen -23.1 8.4 -1, hippocampus -29.4 -16.8 -17.9, amygdala -25.2 -2.1 -20, accumbens -10.5 12.6 -5.3); the spines
+# between them are assumed. Volumes: usual means of healthy adults in segmented T1w, to about 10 % (assumed; compare Potvin et al. 2016,
+# doi:10.1016/j.neuroimage.2016.05.016).
 NUCLEI = {
     "ventral striatum": Nucleus(0.58, ((9.5, 11.0, -7.0, 5.5),), (0.95, 1.15, 0.95)),
     "caudate": Nucleus(

@@ -24,8 +24,8 @@ DATA = Path(__file__).parents[1] / "fakeimaging" / "data"
 HEAD_SHAPE, HEAD_ORIGIN = (197, 243, 243), (-98.0, -134.0, -126.0)
 """1 mm grid of the head: to the tip of the nose, and down to where no T1w reaches."""
 
-SKIN, FAT = 1.5, 4.0
-"""mm of skin and of the fat under it (assumed; the muscle below fills the rest of the soft tissue)."""
+SKIN, FAT, FAT_SHARE = 1.5, 4.0, 0.6
+"""mm of skin and of the fat under it, and how much of that layer is fat (assumed; muscle fills the rest of the soft tissue)."""
 
 
 def main() -> None:
@@ -46,7 +46,12 @@ def main() -> None:
     fluid = np.maximum(whole - solid[0].astype(int) - solid[1], 0).astype(np.uint8)
     bone = np.clip(within["outer_skull"] - filled, 0, 1)
     scalp = np.clip(within["scalp"] - np.maximum(within["outer_skull"], filled), 0, 1)
-    fat = scalp * np.clip(depth["scalp"] - SKIN + 0.5, 0, 1) * np.clip(SKIN + FAT - depth["scalp"] + 0.5, 0, 1)
+    fat = (
+        FAT_SHARE
+        * scalp
+        * np.clip(depth["scalp"] - SKIN + 0.5, 0, 1)
+        * np.clip(SKIN + FAT - depth["scalp"] + 0.5, 0, 1)
+    )
     write_image("template_tissue.nii.gz", np.stack([*solid, fluid], axis=-1), grid)
     write_image("template_structures.nii.gz", structures, grid)
     write_image("head_tissue.nii.gz", np.stack([codes(bone), codes(scalp), codes(fat)], axis=-1), head_grid)

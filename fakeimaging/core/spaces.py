@@ -65,6 +65,12 @@ class Grid:
         split[:3, 3] = (1 / factor - 1) / 2
         return Grid(tuple(size * factor for size in self.shape), self.affine @ split)  # type: ignore[arg-type]
 
+    def coarser(self, factor: int) -> Grid:
+        """Return the grid whose voxels are cubes of ``factor`` voxels of this one; what is left over at the end is cut off."""
+        joined = np.diag([factor, factor, factor, 1.0])
+        joined[:3, 3] = (factor - 1) / 2
+        return Grid(tuple(size // factor for size in self.shape), self.affine @ joined)  # type: ignore[arg-type]
+
     def part(self, first: npt.ArrayLike, shape: tuple[int, int, int]) -> Grid:
         """Return the grid of a block of voxels that starts at voxel ``first``."""
         shift = np.eye(4)

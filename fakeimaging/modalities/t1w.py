@@ -28,8 +28,10 @@ from fakeimaging.modalities.relaxation import (
 from fakeimaging.modalities.stages import BIAS, MAGNITUDE, QUANTISATION, THERMAL, slope_for
 from fakeimaging.structure.subject import Subject
 
-FIELD_OF_VIEW = (192.0, 248.0, 208.0)
-"""mm, centred on the isocentre: from ear to ear, from the tip of the nose to the back of the head, from the crown to the chin."""
+FIELD_OF_VIEW = (208.0, 248.0, 200.0)
+"""mm: from ear to ear, from the tip of the nose to the back of the head, from the crown to the upper lip."""
+FIELD_CENTRE = (0.0, 7.0, 8.0)
+"""mm from the isocentre, where the middle of the brain lies: towards nose and crown."""
 N_ECHOES = 176
 
 
@@ -62,7 +64,7 @@ class T1wParameters(Parameters):
 def geometry(parameters: T1wParameters, duration: float) -> tuple[Grid, None]:
     """Return the native grid; a T1w does not depend on a run."""
     nx, ny, nz = (round(length / parameters.voxel_size) for length in FIELD_OF_VIEW)
-    return centred_grid((nx, ny, nz), parameters.voxel_size), None
+    return centred_grid((nx, ny, nz), parameters.voxel_size, FIELD_CENTRE), None
 
 
 def forward(subject: Subject, activity: Activity | None, parameters: T1wParameters) -> Forward:

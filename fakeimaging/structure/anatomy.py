@@ -21,6 +21,9 @@ from fakeimaging.structure.template import TissueMaps
 COARSEST_SAMPLE = 1.25
 """Largest spacing, in voxels of the map, at which it is sampled inside a larger voxel."""
 
+COARSE = 4.0
+"""Size of a voxel, in voxels of the map, from which means over cubes of two stand in for the map: eight times less to sample."""
+
 
 class Pose(Parameters):
     """How heads differ in position, orientation and size (standard deviations over subjects)."""
@@ -32,28 +35,51 @@ class Pose(Parameters):
 
 @dataclass(frozen=True, eq=False)
 class Tissue:
-    """Shares of tissue in each voxel of a grid, float32 in 0..1; what is left of a voxel is air.
+    """Shares of tissue in each voxel of a grid, float32 in 0..1, sampled when asked; what is left of a voxel is air.
 
     Parameters
     ----------
+    anatomy : Anatomy
     grid : Grid
-    grey, white, csf, bone, scalp : ndarray, shape grid.shape
-        Grey and white matter, cerebrospinal fluid, skull, and the soft tissue outside it.
-    fat : ndarray, shape grid.shape
-        Share of fat, a part of ``scalp``.
+        Native.
     """
 
+    anatomy: Anatomy
     grid: Grid
-    grey: npt.NDArray[np.float32]
-    white: npt.NDArray[np.float32]
-    csf: npt.NDArray[np.float32]
-    bone: npt.NDArray[np.float32]
-    scalp: npt.NDArray[np.float32]
-    fat: npt.NDArray[np.float32]
+
+    @property
+    def grey(self) -> npt.NDArray[np.float32]:
+        """Grey matter, shape grid.shape."""
+        return _share(self.anatomy, "grey", self.grid)
+
+    @property
+    def white(self) -> npt.NDArray[np.float32]:
+        """White matter, shape grid.shape."""
+        return _share(self.anatomy, "white", self.grid)
+
+    @property
+    def csf(self) -> npt.NDArray[np.float32]:
+        """Cerebrospinal fluid, shape grid.shape."""
+        return _share(self.anatomy, "csf", self.grid)
+
+    @property
+    def bone(self) -> npt.NDArray[np.float32]:
+        """Skull, shape grid.shape."""
+        return _share(self.anatomy, "bone", self.grid)
+
+    @property
+    def scalp(self) -> npt.NDArray[np.float32]:
+        """Soft tissue outside the skull, shape grid.shape."""
+        return _share(self.anatomy, "scalp", self.grid)
+
+    @property
+    def fat(self) -> npt.NDArray[np.float32]:
+        """Fat, a part of ``scalp``, shape grid.shape."""
+        return _share(self.anatomy, "fat", self.grid)
 
     @property
     def brain(self) -> npt.NDArray[np.float32]:
-        """Everything inside the skull: grey and white matter and fluid."""
+        """Everything inside the skull, shape grid.shape: grey and white matter and fluid."""
         return self.grey + self.white + self.csf
 
 
@@ -76,8 +102,8 @@ class Anatomy:
     to_template: Affine
 
     def tissue(self, grid: Grid) -> Tissue:
-        """Return the tissue on a native grid; that of the last grid is kept."""
-        return _tissue(self, grid)
+        """Return the tissue on a native grid; the last six shares that were asked for are kept."""
+        return Tissue(self, grid)
 
     def head_surface(self, name: SurfaceName) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
         """Return a closed surface of this head.
@@ -93,7 +119,8 @@ class Anatomy:
             Outward by the right-hand rule.
         """
         head = head_of(self.maps)
-        return apply_affine(np.linalg.inv(self.to_template), head.vertices[name]), head.triangles
+        to_native = np.asarray(np.linalg.inv(self.to_template), dtype=np.float64)
+        return apply_affine(to_native, head.vertices[name]), head.triangles
 
 
 def head_of(maps: TissueMaps) -> Head:
@@ -101,17 +128,14 @@ def head_of(maps: TissueMaps) -> Head:
     return _ellipsoid_head() if maps.space == TINY else template_head()
 
 
-@lru_cache(maxsize=1)
-def _tissue(anatomy: Anatomy, grid: Grid) -> Tissue:
-    return Tissue(grid, *(_fractions(name, anatomy, grid) for name in TISSUES))
-
-
-def _fractions(name: str, anatomy: Anatomy, grid: Grid) -> npt.NDArray[np.float32]:
+@lru_cache(maxsize=6)
+def _share(anatomy: Anatomy, name: str, grid: Grid) -> npt.NDArray[np.float32]:
     """Sample one map where it has anything, as the mean over each voxel."""
-    array, source = getattr(anatomy.maps, name), anatomy.maps.grid_of(name)
-    factor = int(np.ceil(grid.voxel_size.max() / (COARSEST_SAMPLE * source.voxel_size.max())))
+    size = grid.voxel_size.max()
+    array, source, box = _source(anatomy.maps, name, size >= COARSE * anatomy.maps.grid_of(name).voxel_size.max())
+    factor = int(np.ceil(size / (COARSEST_SAMPLE * source.voxel_size.max())))
     fractions = np.zeros(grid.shape, dtype=np.float32)
-    corner, part = _part_within(grid, anatomy.to_template, source, _occupied(anatomy, name))
+    corner, part = _part_within(grid, anatomy.to_template, source, box)
     if part is not None:
         samples = resample(array, source, part.finer(factor), anatomy.to_template, order=1)
         samples /= 255
@@ -121,12 +145,16 @@ def _fractions(name: str, anatomy: Anatomy, grid: Grid) -> npt.NDArray[np.float3
     return frozen(fractions)
 
 
-@lru_cache(maxsize=16)
-def _occupied(anatomy: Anatomy, name: str) -> tuple[tuple[int, int], ...]:
-    """Return the first and last index along each axis of a map's box that is not empty."""
-    array = getattr(anatomy.maps, name)
+@lru_cache(maxsize=24)
+def _source(maps: TissueMaps, name: str, reduced: bool) -> tuple[npt.NDArray, Grid, tuple[tuple[int, int], ...]]:
+    """Return a map, or its means over cubes of two, with its grid and the first and last index of its box that is not empty."""
+    array, grid = getattr(maps, name), maps.grid_of(name)
+    if reduced:
+        array = np.pad(array, [(0, size % 2) for size in array.shape])
+        grid = Grid(array.shape, grid.affine).coarser(2)
+        array = frozen(blocks_of(array, 2).mean(axis=-1, dtype=np.float32))
     edges = [np.flatnonzero(array.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    return tuple((int(edge[0]), int(edge[-1])) if len(edge) else (0, 0) for edge in edges)
+    return array, grid, tuple((int(edge[0]), int(edge[-1])) if len(edge) else (0, 0) for edge in edges)
 
 
 def _part_within(
@@ -215,9 +243,9 @@ def ellipsoid_maps() -> TissueMaps:
     white, cortex, brain = (_within(radius, edge) for edge in (0.70, 0.95, 1.0))
     grey, fluid = cortex - white, brain - cortex
     inner, outer, skin = (_within(far, edge) for edge in _TINY_EDGES.values())
-    bone, scalp = outer - inner, skin - outer
-    grey, white, fluid, bone, scalp, fat = map(_as_codes, (grey, white, fluid, bone, scalp, 0.5 * scalp))
-    return TissueMaps(TINY, grid, grey, white, fluid, head_grid, bone, scalp, fat)
+    shares = (grey, white, fluid, outer - inner, skin - outer, 0.5 * (skin - outer))
+    maps = [frozen(np.rint(255 * share).astype(np.uint8)) for share in shares]
+    return TissueMaps(TINY, grid, *maps[:3], head_grid, *maps[3:])
 
 
 def _tiny_radius(grid: Grid) -> npt.NDArray[np.float64]:
@@ -227,10 +255,6 @@ def _tiny_radius(grid: Grid) -> npt.NDArray[np.float64]:
 
 def _within(radius: npt.NDArray[np.float64], edge: float) -> npt.NDArray[np.float64]:
     return np.clip((edge - radius) / 0.05 + 0.5, 0, 1)
-
-
-def _as_codes(shares: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    return frozen(np.rint(255 * shares).astype(np.uint8))
 
 
 @lru_cache(maxsize=1)

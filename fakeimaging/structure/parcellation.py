@@ -12,6 +12,7 @@ import io
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +32,14 @@ from fakeimaging.structure.template import (
     template_structures,
 )
 
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
+
 DEFAULT_REGIONS = 100
 GREY_MATTER = 0.25
 """Share of grey matter from which a voxel of an atlas counts as grey (assumed)."""
+LEAST_GREY = 0.05
+"""Share of grey matter that a native voxel beside a region must hold to belong to it: leaves out 0.4 % of the grey matter at 1 mm."""
 KINDS = STRUCTURES[1:-1]
 """Structures that regions are part of: all but the brainstem."""
 _CEREBELLAR_SHARE = 0.08
@@ -94,7 +100,9 @@ class Parcellation:
         """Centroids in template mm, shape (n_regions, 3)."""
         return np.array([region.centroid for region in self.regions])
 
-    def on(self, grid: Grid, to_template: Affine) -> npt.NDArray[np.uint16]:
+    def on(
+        self, grid: Grid, to_template: Affine, *, grey: npt.NDArray[np.float32] | None = None
+    ) -> npt.NDArray[np.uint16]:
         """Return the labels on a native grid: the most frequent label inside each voxel, 0 where there is none.
 
         Parameters
@@ -103,11 +111,13 @@ class Parcellation:
             Native grid.
         to_template : ndarray, shape (4, 4)
             Native mm to template mm.
+        grey : ndarray, shape grid.shape, optional
+            Share of grey matter: a voxel without a label that holds more than `LEAST_GREY` takes one from a face.
         """
         factor = int(np.ceil(grid.voxel_size.max() / (2.0 * self.grid.voxel_size.max())))
         samples = resample(self.labels, self.grid, grid.finer(factor), to_template, order=0).astype(np.uint16)
         labels = samples if factor == 1 else _most_frequent(blocks_of(samples, factor), len(self.regions))
-        return frozen(labels)
+        return frozen(labels if grey is None else _spilled(labels, grey))
 
 
 def _most_frequent(samples: npt.NDArray[np.uint16], n_regions: int) -> npt.NDArray[np.uint16]:
@@ -119,6 +129,17 @@ def _most_frequent(samples: npt.NDArray[np.uint16], n_regions: int) -> npt.NDArr
     result = np.zeros(len(flat), dtype=np.uint16)
     result[inside] = counts[:, 1:].argmax(axis=1) + 1
     return result.reshape(samples.shape[:-1])
+
+
+def _spilled(labels: npt.NDArray[np.uint16], grey: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    """Give unlabelled voxels that hold grey matter the label of a neighbour by a face, where there is one."""
+    padded = np.pad(labels, 1)
+    wanted = np.flatnonzero(np.pad((labels == 0) & (grey > LEAST_GREY), 1))
+    before, after = padded.reshape(-1), padded.copy().reshape(-1)
+    for stride in padded.strides:
+        for step in (-stride // padded.itemsize, stride // padded.itemsize):
+            after[wanted] = np.where(after[wanted] == 0, before[wanted + step], after[wanted])
+    return np.ascontiguousarray(after.reshape(padded.shape)[1:-1, 1:-1, 1:-1])
 
 
 def template_parcellation(n_regions: int = DEFAULT_REGIONS) -> Parcellation:
@@ -160,7 +181,7 @@ def _region(row: dict[str, str]) -> Region:
     return Region(row["name"], row["hemisphere"], row["network"], row["kind"], centroid, float(row["volume"]))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def grow_template_parcellation(n_regions: int) -> Parcellation:
     """Grow regions on the template from published coordinates, on the left side of its 1 mm grid.
 
@@ -189,14 +210,11 @@ def grow_template_parcellation(n_regions: int) -> Parcellation:
 def _split(
     inside: npt.NDArray[np.bool_], grey: npt.NDArray[np.uint8], grid: Grid, points: npt.NDArray
 ) -> npt.NDArray[np.uint16]:
-    """Partition a structure among points; each then moves to the middle of its region, `_ROUNDS` times."""
+    """Partition a structure among points that move to the middle of their regions `_ROUNDS` times."""
     if len(points) == 1:
         return inside.astype(np.uint16)
     cost = 1 / np.maximum(grey / np.float32(255), GREY_MATTER)
-    labels = grow_regions(inside, cost, grid, points)
-    for _ in range(_ROUNDS):
-        labels = grow_regions(inside, cost, grid, centroids_of(labels, grid, len(points)))
-    return labels
+    return grow_regions(inside, cost, grid, points, rounds=_ROUNDS)
 
 
 def _both_sides(left: npt.NDArray[np.uint16], structures: npt.NDArray[np.uint8], grid: Grid) -> npt.NDArray[np.uint16]:
@@ -258,7 +276,7 @@ def _spread(pool: list[Seed], n: int) -> list[Seed]:
 
 
 def grow_regions(
-    inside: npt.NDArray[np.bool_], cost: npt.NDArray, grid: Grid, seeds: npt.NDArray
+    inside: npt.NDArray[np.bool_], cost: npt.NDArray, grid: Grid, seeds: npt.NDArray, *, rounds: int = 0
 ) -> npt.NDArray[np.uint16]:
     """Partition a mask among seeds by the cheapest path through it, from face to face.
 
@@ -271,6 +289,8 @@ def grow_regions(
     grid : Grid
     seeds : ndarray, shape (n, 3)
         Positions in mm; each snaps to the nearest free voxel inside.
+    rounds : int
+        Times that the seeds move to the middle of their regions and all grow anew.
 
     Returns
     -------
@@ -278,14 +298,20 @@ def grow_regions(
         i + 1 where the path to seed i is cheapest, 0 outside and where no path leads; each region is one piece.
     """
     from scipy.sparse.csgraph import dijkstra
+    from scipy.spatial import cKDTree
 
     graph = _voxel_graph(cost, inside, grid.voxel_size)
-    nodes = _snap(inside, grid, seeds)
-    _, _, nearest = dijkstra(graph, indices=nodes, min_only=True, return_predecessors=True)
-    owner = np.full(int(inside.sum()) + 1, 0, dtype=np.uint16)
-    owner[nodes] = np.arange(1, len(nodes) + 1)
+    points = apply_affine(grid.affine, np.argwhere(inside))
+    tree = cKDTree(points)
+    for _ in range(rounds + 1):
+        nodes = _snap(tree, seeds)
+        _, _, nearest = dijkstra(graph, indices=nodes, min_only=True, return_predecessors=True)
+        owner = np.zeros(len(points), dtype=np.uint16)
+        owner[nodes] = np.arange(1, len(nodes) + 1)
+        found = np.where(nearest >= 0, owner[nearest], 0)
+        seeds = _means(points, found, len(nodes))
     labels = np.zeros(inside.shape, dtype=np.uint16)
-    labels[inside] = np.where(nearest >= 0, owner[nearest], 0)
+    labels[inside] = found
     return labels
 
 
@@ -308,11 +334,8 @@ def _voxel_graph(cost: npt.NDArray, inside: npt.NDArray[np.bool_], voxel_size: n
     return (upper + upper.T).tocsr()
 
 
-def _snap(inside: npt.NDArray[np.bool_], grid: Grid, seeds: npt.NDArray) -> npt.NDArray[np.intp]:
-    """Return the nearest free node of each seed."""
-    from scipy.spatial import cKDTree
-
-    tree = cKDTree(apply_affine(grid.affine, np.argwhere(inside)))
+def _snap(tree: cKDTree, seeds: npt.NDArray) -> npt.NDArray[np.intp]:
+    """Return the nearest free point of each seed."""
     _, near = tree.query(seeds, k=min(len(seeds), tree.n))
     nodes: list[int] = []
     for candidates in np.reshape(near, (len(seeds), -1)):
@@ -351,12 +374,15 @@ def _divide_largest(
 
 def centroids_of(labels: npt.NDArray[np.uint16], grid: Grid, n_regions: int) -> npt.NDArray[np.float64]:
     """Return the centre of mass of each label in mm, shape (n_regions, 3), rounded to 0.01 mm."""
-    index = np.argwhere(labels > 0)
-    label = labels[labels > 0]
-    points = apply_affine(grid.affine, index)
-    count = np.bincount(label, minlength=n_regions + 1)[1:]
-    sums = [np.bincount(label, weights=points[:, axis], minlength=n_regions + 1)[1:] for axis in range(3)]
-    return np.asarray(np.round(np.stack(sums, axis=1) / np.maximum(count, 1)[:, None], 2))
+    points = apply_affine(grid.affine, np.argwhere(labels > 0))
+    return np.asarray(np.round(_means(points, labels[labels > 0], n_regions), 2))
+
+
+def _means(points: npt.NDArray, labels: npt.NDArray, n: int) -> npt.NDArray[np.float64]:
+    """Return the mean of the points of each label from 1 to n, shape (n, 3)."""
+    count = np.bincount(labels, minlength=n + 1)[1:]
+    sums = [np.bincount(labels, weights=points[:, axis], minlength=n + 1)[1:] for axis in range(3)]
+    return np.asarray(np.stack(sums, axis=1) / np.maximum(count, 1)[:, None])
 
 
 def _names(seeds: list[Seed]) -> list[str]:

@@ -68,11 +68,11 @@ class SubjectParameters(Parameters):
         return self
 
     @model_validator(mode="after")
-    def _regions_come_in_pairs(self) -> Self:
+    def _as_many_regions_as_there_can_be(self) -> Self:
         low, high = REGION_COUNTS[self.anatomy]
-        if self.n_regions is not None and (self.n_regions % 2 or not low <= self.n_regions <= high):
+        if self.n_regions is not None and not low <= self.n_regions <= high:
             raise ValueError(
-                f"`n_regions`: {self.n_regions} is not an even number from {low} to {high} ({self.anatomy} anatomy)"
+                f"`n_regions`: {self.n_regions} is not a number from {low} to {high} ({self.anatomy} anatomy)"
             )
         return self
 
@@ -120,7 +120,7 @@ class Subject:
 
     def labels(self, grid: Grid) -> npt.NDArray[np.uint16]:
         """Return the region labels on a native grid, shape grid.shape; 0 outside every region."""
-        return self.parcellation.on(grid, self.anatomy.to_template)
+        return self.parcellation.on(grid, self.anatomy.to_template, grey=self.anatomy.tissue(grid).grey)
 
     def patterns_on(self, grid: Grid) -> npt.NDArray[np.float32]:
         """Return the spatial patterns of the activity's modes on a native grid, shape (N_MODES, *grid.shape); 0 outside regions."""

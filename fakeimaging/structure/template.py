@@ -97,7 +97,7 @@ def read_image(name: str) -> tuple[npt.NDArray, Grid]:
 
     image = nib.Nifti1Image.from_bytes(bytes(igzip.decompress((files("fakeimaging.data") / name).read_bytes())))
     array = np.asarray(image.dataobj)
-    return array, Grid(array.shape[:3], np.asarray(image.affine))  # type: ignore[arg-type]
+    return array, Grid(array.shape[:3], np.asarray(image.affine))
 
 
 @lru_cache(maxsize=1)

@@ -53,3 +53,12 @@ def test_a_grid_needs_an_invertible_affine(affine):
 def test_a_grid_needs_three_sizes(shape):
     with pytest.raises(InputError, match="three positive"):
         Grid(shape, np.eye(4))
+
+
+def test_coarser_undoes_finer_and_a_part_starts_where_it_says():
+    grid = centred_grid((6, 7, 8), 3.0, (1.0, 2.0, 3.0))
+    back = grid.finer(3).coarser(3)
+    assert back.shape == grid.shape
+    np.testing.assert_allclose(back.affine, grid.affine, atol=1e-12)
+    part = grid.part((1, 2, 3), (2, 2, 2))
+    np.testing.assert_allclose(part.affine[:3, 3], apply_affine(grid.affine, [1, 2, 3]))

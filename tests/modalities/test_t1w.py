@@ -4,6 +4,7 @@ import pytest
 import fakeimaging as fi
 from fakeimaging.core.errors import ParameterError
 from fakeimaging.modalities.relaxation import (
+    HEAD,
     MprageTiming,
     Relaxation,
     mprage,
@@ -32,9 +33,9 @@ def bloch_mprage(tissue, timing, n_shots=40):
     return signal
 
 
-@pytest.mark.parametrize("name", ["grey", "white", "csf"])
+@pytest.mark.parametrize("name", ["grey", "white", "csf", "muscle", "fat"])
 def test_mprage_is_the_steady_state_of_the_pulse_train(name):
-    tissue = relaxation_at_3t()[name]
+    tissue = relaxation_at_3t(HEAD)[name]
     assert mprage(tissue, TIMING) == pytest.approx(bloch_mprage(tissue, TIMING), rel=1e-10)
 
 
@@ -67,7 +68,7 @@ def test_tissue_never_follows_wiring_or_activity():
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_bias_has_mean_one_and_the_spread_asked_for_in_the_brain(seed):
     scan = fi.acquire("t1w", tiny_subject(seed=seed), voxel_size=4.0, bias_sd=0.15)
-    recipe, brain = scan.recipe("bias"), scan.clean.make(0) > 0
+    recipe, brain = scan.recipe("bias"), tiny_subject(seed=seed).anatomy.tissue(scan.clean.grid).brain > 0
     field = np.exp(polynomial_field(brain.shape, recipe["coefficients"]).astype(float) - recipe["log_mean"])
     assert field[brain].mean() == pytest.approx(1, abs=1e-4)
     assert np.log(field[brain]).std() == pytest.approx(0.15, rel=1e-3)
@@ -90,9 +91,34 @@ def test_tissues_are_ordered_and_the_brain_is_upright():
     tissue, image = subject.anatomy.tissue(scan.clean.grid), scan.observed.make(0)
     csf, grey, white = (np.median(image[fraction > 0.9]) for fraction in (tissue.csf, tissue.grey, tissue.white))
     assert csf < grey < white
-    inside = np.argwhere(scan.clean.make(0) > 100)
-    assert 120 < np.ptp(inside[:, 0]) * 2 < 170
-    assert 155 < np.ptp(inside[:, 1]) * 2 < 210
+    brain, head = np.argwhere(scan.forward.baseline > 300), np.argwhere(scan.clean.make(0) > 300)
+    assert 120 < np.ptp(brain[:, 0]) * 2 < 160
+    assert 155 < np.ptp(brain[:, 1]) * 2 < 190
+    assert 150 < np.ptp(head[:, 0]) * 2 < 190
+    assert 200 < np.ptp(head[:, 1]) * 2 < 240
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_head_fits_the_field_of_view_and_nothing_clips(seed):
+    subject = fi.make_subject("01", seed=seed)
+    scan = fi.acquire("t1w", subject, voxel_size=4.0)
+    observed, clean = scan.observed.make(0), scan.clean.make(0)
+    assert observed.max() < 0.6 * 8191 * scan.clean.slope
+    # Air on every side but the neck's: at most a voxel or two of nose or nape are cut off.
+    for face in (clean[0], clean[-1], clean[:, 0], clean[:, -1], clean[:, :, -1]):
+        assert (face == 0).mean() > 0.995
+    assert clean[:, :, 0].any()
+
+
+def test_fat_is_bright_bone_is_dark_and_muscle_lies_between():
+    subject = fi.make_subject("01", seed=1)
+    scan = fi.acquire("t1w", subject, voxel_size=2.0)
+    tissue, image = subject.anatomy.tissue(scan.clean.grid), scan.clean.make(0)
+    white = np.median(image[tissue.white > 0.99])
+    muscle, skin = image[(tissue.scalp > 0.99) & (tissue.fat == 0)], image[tissue.fat > 0.55]
+    assert image[tissue.bone > 0.999].max() < 5
+    assert 0.5 < np.median(muscle) / white < 0.8
+    assert 1.3 < np.median(skin) / white < 2.0
 
 
 @pytest.mark.parametrize(
