@@ -19,6 +19,8 @@ from tests.reference.graphs import louvain, rewired, small_worldness
 CASES = [(n, seed) for n in (50, 100, 200) for seed in (11, 12, 13)]
 PUBLISHED_DECAY = 23.4
 """mm of tract (Rosen & Halgren 2021)."""
+CALLOSAL_SHARE = 0.13
+"""Of all axons between cortical regions (Rosen & Halgren 2022, doi:10.1371/journal.pbio.3001575); ours counts tracts of nuclei too."""
 
 
 def weights_of(n, seed, **rule):
@@ -52,3 +54,12 @@ def test_it_is_a_small_world_with_modules(n, seed):
     assert 0.4 < found < 0.7
     shuffled = rewired(weights > 0, rng).astype(float)
     assert louvain(weights > 0, rng) > 1.2 * louvain(shuffled, rng)
+
+
+@pytest.mark.parametrize(("n", "seed"), CASES[3:])
+def test_most_weight_stays_within_its_hemisphere(n, seed):
+    subject = fi.make_subject("01", seed=seed, n_regions=n)
+    side = np.array([region.hemisphere for region in subject.regions])
+    weights = subject.connectome.weights
+    crossing = weights[side[:, None] != side].sum() / weights.sum()
+    assert CALLOSAL_SHARE < crossing < 0.5

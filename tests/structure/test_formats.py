@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -52,6 +52,7 @@ def test_what_is_written_is_read_back_bit_for_bit(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
+@settings(max_examples=20)
 @given(
     upper=hnp.arrays(np.float64, 6, elements=st.floats(0, 1e6, allow_subnormal=False)),
     lower=hnp.arrays(np.float64, 6, elements=st.floats(0, 1e6)),
