@@ -20,7 +20,7 @@ from fakeimaging.structure import patterns, template
 from fakeimaging.structure.anatomy import Anatomy, Pose, ellipsoid_maps, random_pose
 from fakeimaging.structure.atlas import read_atlas
 from fakeimaging.structure.connectome import Connectome, DistanceRule, generate_connectome
-from fakeimaging.structure.formats import read_connectome
+from fakeimaging.structure.formats import connectome_of, read_parts
 from fakeimaging.structure.parcellation import (
     DEFAULT_REGIONS,
     Parcellation,
@@ -203,27 +203,31 @@ def _wiring(regions: tuple[Region, ...], parameters: SubjectParameters, group: S
     rule = parameters.distance_rule
     if parameters.connectome is None:
         return generate_connectome(regions, rule, group=group, own=own)
-    return read_connectome(
-        parameters.connectome,
-        tract_lengths=parameters.tract_lengths,
-        centres=np.array([region.centroid for region in regions]),
-        names=[region.name for region in regions],
-        tortuosity=rule.tortuosity,
-        signed=parameters.signed,
+    path = Path(parameters.connectome)
+    parts = read_parts(path, tract_lengths=parameters.tract_lengths)
+    _check_count(len(parts.weights), len(regions), parameters)
+    names, centres = tuple(region.name for region in regions), np.array([region.centroid for region in regions])
+    return connectome_of(
+        parts, path, names=names, centres=centres, tortuosity=rule.tortuosity, signed=parameters.signed
     )
+
+
+def _check_count(n: int, n_regions: int, parameters: SubjectParameters) -> None:
+    if n == n_regions:
+        return
+    where = f"{parameters.connectome}: " if parameters.connectome is not None else ""
+    low, high = REGION_COUNTS[parameters.anatomy]
+    grown = parameters.atlas is None and n % 2 == 0 and low <= n <= high
+    hint = f"give n_regions={n}" if grown else "give the atlas it belongs to"
+    raise InputError(f"{where}the connectome has {n} regions, the parcellation {n_regions}; {hint}")
 
 
 def _check_fit(connectome: Connectome, regions: tuple[Region, ...], parameters: SubjectParameters) -> None:
     """Check that row i of the connectome can be region i: as many, and not the same names in another order."""
-    where = f"{parameters.connectome}: " if parameters.connectome is not None else ""
-    n = connectome.n_regions
-    if n != len(regions):
-        low, high = REGION_COUNTS[parameters.anatomy]
-        grown = parameters.atlas is None and n % 2 == 0 and low <= n <= high
-        hint = f"give n_regions={n}" if grown else "give the atlas it belongs to"
-        raise InputError(f"{where}the connectome has {n} regions, the parcellation {len(regions)}; {hint}")
+    _check_count(connectome.n_regions, len(regions), parameters)
     names = tuple(region.name for region in regions)
     if connectome.names is not None and connectome.names != names and set(connectome.names) == set(names):
+        where = f"{parameters.connectome}: " if parameters.connectome is not None else ""
         first = next(i for i, (a, b) in enumerate(zip(connectome.names, names, strict=True)) if a != b)
         raise InputError(
             f"{where}row {first + 1} of the connectome is {connectome.names[first]!r}, label {first + 1} is {names[first]!r}: "

@@ -131,3 +131,62 @@ def test_the_generators_other_factors_do_what_they_say():
 def test_what_is_no_matrix_of_numbers_is_named(matrix):
     with pytest.raises(InputError, match="real numbers are needed"):
         fi.Connectome(matrix, full())
+
+
+def tiny(label="01", **rule):
+    return fi.make_subject(label, seed=4, anatomy="tiny", n_regions=50, distance_rule=rule).connectome
+
+
+def test_asymmetry_splits_the_spread_between_pair_and_direction():
+    rule = {"density": 1.0, "strongest_kept": 1}
+    flat = np.log(np.where(np.eye(50), 1, tiny(log_sd=0.0, **rule).weights))
+    for asymmetry in (0.0, 0.3, 1.0):
+        spread = np.log(np.where(np.eye(50), 1, tiny(asymmetry=asymmetry, **rule).weights)) - flat
+        pairs = np.triu_indices(50, 1)
+        found = np.corrcoef(spread[pairs], spread.T[pairs])[0, 1]
+        assert found == pytest.approx(1 - asymmetry, abs=3 / np.sqrt(1225) + 1e-9)
+        assert np.std(spread[~np.eye(50, dtype=bool)]) == pytest.approx(1, abs=3 / np.sqrt(2 * 1225))
+
+
+def test_a_directed_network_has_one_way_tracts_and_every_region_sends_and_receives():
+    weights = tiny(asymmetry=0.5, density=0.1).weights
+    there = weights > 0
+    assert there.sum() / (50 * 49) == pytest.approx(0.1, abs=0.05)
+    assert (there & ~there.T).any()
+    assert there.sum(axis=0).min() >= 3
+    assert there.sum(axis=1).min() >= 3
+    lengths = tiny(asymmetry=0.5, density=0.1).tract_lengths
+    assert ((lengths > 0) == there).all()
+
+
+@pytest.mark.parametrize("asymmetry", [0.0, 0.4])
+def test_the_share_asked_for_inhibits_and_nothing_else_changes(asymmetry):
+    plain, signed = tiny(asymmetry=asymmetry), tiny(asymmetry=asymmetry, inhibitory=0.25)
+    assert not plain.signed
+    assert signed.signed
+    assert (np.abs(signed.weights) == plain.weights).all()
+    share = (signed.weights < 0).sum() / (signed.weights != 0).sum()
+    assert share == pytest.approx(0.25, abs=0.005)
+    if asymmetry == 0:
+        assert (signed.weights == signed.weights.T).all()
+    other = tiny("02", asymmetry=asymmetry, inhibitory=0.25).weights
+    both = (other != 0) & (signed.weights != 0)
+    assert (np.sign(other) == np.sign(signed.weights))[both].mean() > 0.8
+
+
+def test_models_refuse_negative_weights_they_do_not_take():
+    signed = fi.Connectome(full() * [[1], [-1], [1]], full(), signed=True)
+    with pytest.raises(InputError, match="2 are negative, the first in row 2, column 1; the model takes none"):
+        signed.row_normalised()
+    np.testing.assert_allclose(signed.row_normalised(signed=True).sum(axis=1), [1, -1, 1])
+    subject = fi.make_subject("01", seed=1, anatomy="tiny", distance_rule={"inhibitory": 0.2})
+    with pytest.raises(InputError, match="are negative"):
+        fi.simulate_activity(subject, model="linear", duration=20.0)
+
+
+def test_names_and_centres_must_fit():
+    with pytest.raises(InputError, match="`names`: 3 different ones"):
+        fi.Connectome(full(), full(), names=("a", "b", "a"))
+    with pytest.raises(InputError, match=r"`centres`: finite numbers of shape \(3, 3\)"):
+        fi.Connectome(full(), full(), centres=np.zeros((2, 3)))
+    assert not fi.Connectome(full(), full(), centres=np.eye(3)).centres.flags.writeable

@@ -80,18 +80,36 @@ def read_connectome(
     (('front', 'back'), np.float64(2.0))
     """
     path = Path(path)
+    more = {
+        "names": None if names is None else tuple(names),
+        "centres": centres,
+        "tortuosity": tortuosity,
+        "signed": signed,
+    }
+    return connectome_of(read_parts(path, tract_lengths=tract_lengths), path, **more)  # type: ignore[arg-type]
+
+
+def read_parts(path: Path, *, tract_lengths: str | Path | None = None) -> Parts:
+    """Return what the files hold, square but not checked further; see `read_connectome`."""
     with naming(path):
         parts = _reader(path)(path)
         _check_square("weights", parts.weights)
-    known = Parts(
-        parts.weights,
-        _lengths(path, tract_lengths, parts),
-        parts.names or (tuple(names) if names is not None else None),
-        parts.centres if parts.centres is not None else centres,
-    )
+    return replace(parts, tract_lengths=_lengths(path, tract_lengths, parts))
+
+
+def connectome_of(
+    parts: Parts,
+    path: Path,
+    *,
+    names: tuple[str, ...] | None,
+    centres: npt.NDArray | None,
+    tortuosity: float | None,
+    signed: bool,
+) -> Connectome:
+    """Return the connectome that parts of a file make, completed by what the file has not; see `read_connectome`."""
     with naming(path):
-        known = _completed(known, path, tortuosity or DistanceRule().tortuosity)
-        return Connectome(known.weights, known.tract_lengths, signed, known.names, known.centres)  # type: ignore[arg-type]
+        weights, lengths = _completed(parts, parts.centres if parts.centres is not None else centres, tortuosity, path)
+        return Connectome(weights, lengths, signed, parts.names or names, parts.centres)
 
 
 def _reader(path: Path) -> Callable[[Path], Parts]:
@@ -130,19 +148,20 @@ def _without_diagonal(matrix: npt.NDArray) -> npt.NDArray[np.float64]:
     return np.where(np.eye(len(matrix), dtype=bool), 0.0, matrix)
 
 
-def _completed(parts: Parts, path: Path, tortuosity: float) -> Parts:
-    """Return the parts with lengths for all tracts, and nothing on the diagonals; says what it did."""
+def _completed(
+    parts: Parts, centres: npt.NDArray | None, tortuosity: float | None, path: Path
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return weights and lengths with nothing on their diagonals, lengths derived where there are none; says what it did."""
     weights, lengths = _without_diagonal(parts.weights), parts.tract_lengths
     if np.isfinite(parts.weights).all() and parts.weights.diagonal().any():
-        warnings.warn(f"{path}: weights of regions with themselves are no tracts, set to 0", stacklevel=3)
+        warnings.warn(f"{path}: weights of regions with themselves are no tracts, set to 0", stacklevel=4)
     if lengths is None:
-        if parts.centres is None or len(parts.centres) != len(weights):
+        if centres is None or len(centres) != len(weights):
             raise InputError("no tract lengths, and no centres of its regions to derive them from; give tract_lengths")
-        warnings.warn(
-            f"{path}: no tract lengths; took {tortuosity:g} times the straight distance between centres", stacklevel=3
-        )
-        lengths = lengths_between(distances(np.asarray(parts.centres)), weights, tortuosity)
-    return replace(parts, weights=weights, tract_lengths=_without_diagonal(lengths))
+        factor = tortuosity if tortuosity is not None else DistanceRule().tortuosity
+        warnings.warn(f"{path}: no tract lengths; took {factor:g} times the distance between centres", stacklevel=4)
+        lengths = lengths_between(distances(np.asarray(centres)), weights, factor)
+    return weights, _without_diagonal(lengths)
 
 
 def write_connectome(path: str | Path, connectome: Connectome, *, regions: Sequence[Region] | None = None) -> None:

@@ -79,12 +79,12 @@ def _is_number(cell: str) -> bool:
 
 
 def _is_header(rows: list[list[str]]) -> bool:
-    """Tell whether the first line is one: it has words, an empty corner, or (as pandas numbers columns) is one line too many."""
+    """Tell whether the first line is one: words after its first cell, an empty corner, or counting where pandas numbers columns."""
     first = rows[0]
-    if not all(_is_number(cell) for cell in first):
+    if first[0] == "" or not all(_is_number(cell) for cell in first[1:]):
         return True
-    counting = [str(i) for i in range(len(first))]
-    return len(rows) == len(first) + 1 and first in (counting, [str(i + 1) for i in range(len(first))])
+    counting = [[str(i + start) for i in range(len(first))] for start in (0, 1)]
+    return first in counting and len(rows) == len(first) + 1
 
 
 def _is_index(rows: list[list[str]], header: list[str] | None) -> bool:
