@@ -18,12 +18,8 @@ from fakeimaging.activity.model import Model, Observable, Rotation, Setup
 from fakeimaging.activity.models.dmf_setup import (
     DmfParameters,
     alpha_map,
-    filter_gains,
-    filter_rates,
-    global_coupling,
-    inhibition,
-    set_point,
-    target_rates,
+    noise_filters,
+    working_point,
 )
 from fakeimaging.structure.subject import Subject
 
@@ -64,16 +60,14 @@ def diffusion(g1, g2, g3, g4, g5, g6, k1, k2, k3, k4, k5, k6, alpha_drive):  # t
 
 def prepare(parameters: DmfParameters, subject: Subject, step: float) -> Setup:
     """Linearise each region around its working point; nothing is coupled."""
-    p, coupling = parameters, subject.connectome.row_normalised()
-    point = set_point(p, target_rates(p, subject))
-    G = global_coupling(p, point, coupling)
-    alpha = alpha_map(p, subject)
+    p, alpha = parameters, alpha_map(parameters, subject)
+    point, _, J = working_point(p, subject)
     damping = np.abs(alpha["growth"])
     damping = (damping + np.sqrt(damping**2 + 8 * p.alpha_saturation * alpha["alpha_drive"] ** 2)) / 2
-    derived = {f"g{i + 1}": p.mode_drive * gain for i, gain in enumerate(filter_gains(p, step))}
-    derived |= {f"k{i + 1}": rate for i, rate in enumerate(filter_rates())}
+    weaker = p.model_copy(update={"noise_sd": p.mode_drive * p.noise_sd})
+    derived = noise_filters(weaker, subject, step)
     derived |= {
-        "J": inhibition(p, point, G, coupling @ point.S_E),
+        "J": J,
         "slope_E": point.slope_E,
         "slope_I": point.slope_I,
         "decay_E": 1 / p.tau_E + p.gamma * point.rate,
@@ -83,7 +77,7 @@ def prepare(parameters: DmfParameters, subject: Subject, step: float) -> Setup:
         "alpha_drive": p.mode_drive * alpha["alpha_drive"],
         "moment": p.dipole_density * alpha["cortex"],
     }
-    return Setup(np.zeros_like(coupling), {}, derived)
+    return Setup(np.zeros((subject.n_regions,) * 2), {}, derived)
 
 
 MODES = Model(
