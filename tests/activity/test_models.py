@@ -218,7 +218,9 @@ def test_a_whole_run_of_the_default_model_is_its_slow_twin(lopsided):
     weights, lags, noise = network_of(activity, lopsided, 3.5, n_noises=3)
     target, parameters = activity.truth["target_rate"], dmf.DmfParameters()
     sd = activity.truth["noise_sd"]
-    i_e, s_e, s_i = np.array([deco_set_point(rate, np.sqrt(s**2 + 0.008**2 / 2)) for rate, s in zip(target, sd, strict=True)]).T
+    i_e, s_e, s_i = np.array(
+        [deco_set_point(rate, np.sqrt(s**2 + 0.008**2 / 2)) for rate, s in zip(target, sd, strict=True)]
+    ).T
     G = dmf_setup.global_coupling(parameters, dmf_setup.set_point(parameters, target, sd), weights)
     J = (0.382 + 0.15 * s_e + G * 0.15 * weights @ s_e - i_e) / s_i
     y = np.array([region.centroid[1] for region in lopsided.regions])

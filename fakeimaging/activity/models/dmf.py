@@ -111,11 +111,21 @@ def prepare(parameters: DmfParameters, subject: Subject, step: float) -> Setup:
     p, alpha = parameters, alpha_map(parameters, subject)
     point, G, J = working_point(p, subject)
     derived = noise_filters(p, subject, step) | alpha
-    derived |= {"J": J, "rest_current": point.I_E, "rest_rate": point.rate, "moment": p.dipole_density * alpha["cortex"]}
+    derived |= {
+        "J": J,
+        "rest_current": point.I_E,
+        "rest_rate": point.rate,
+        "moment": p.dipole_density * alpha["cortex"],
+    }
     derived |= {"G": np.float64(G), "external": np.float64(p.W_E * p.I0)}
     truth = {"target_rate": point.rate, "noise_sd": noise_map(p, subject)}
     truth |= {"alpha_frequency": alpha["omega"] / (2 * np.pi) * alpha["cortex"]}
-    return Setup(subject.connectome.row_normalised(), {"S_E": point.S_E, "S_I": point.S_I, "slow_rate": point.rate}, derived, truth)
+    return Setup(
+        subject.connectome.row_normalised(),
+        {"S_E": point.S_E, "S_I": point.S_I, "slow_rate": point.rate},
+        derived,
+        truth,
+    )
 
 
 MODEL = Model(
