@@ -19,7 +19,7 @@ from typing import Any
 
 from fakeimaging.activity import kernels
 from fakeimaging.activity.generator import GENERATOR
-from fakeimaging.activity.model import STIMULUS, Model
+from fakeimaging.activity.model import STIMULUS, Model, Rotation
 from fakeimaging.core.errors import ModelError, did_you_mean
 
 CHUNK = 4
@@ -150,7 +150,7 @@ def _node_update(model: Model, names: Sequence[str]) -> list[str]:
     if model.diffusion is not None:
         lines.append(f"amplitudes = {_call(model.diffusion)}")
     for pair, rotation in enumerate(model.rotating):
-        lines += _turn(pair, *(f"its_{name}" for name in rotation.states), *map(model.states.index, rotation.states))
+        lines += _turn(model, pair, rotation)
     lines += [_update(model, row, state) for row, state in enumerate(model.states)]
     for c, state in enumerate(model.coupled):
         for slot in ("head", "head + length"):
@@ -162,10 +162,11 @@ def _call(function: Callable[..., Any]) -> str:
     return f"{function.__name__}({', '.join(f'its_{name}' for name in inspect.signature(function).parameters)})"
 
 
-def _turn(pair: int, x: str, y: str, row_x: int, row_y: int) -> list[str]:
+def _turn(model: Model, pair: int, rotation: Rotation) -> list[str]:
     """Lines that take a rotating pair one step on, its noise apart."""
+    x, y = f"its_{rotation.real}", f"its_{rotation.imaginary}"
     cosine, sine = f"turn[{2 * pair}, i]", f"turn[{2 * pair + 1}, i]"
-    lines = [f"{name} += step * drifts[{row}]" for name, row in ((x, row_x), (y, row_y))]
+    lines = [f"its_{state} += step * drifts[{model.states.index(state)}]" for state in rotation.states]
     return [*lines, f"{x}, {y} = {cosine} * {x} - {sine} * {y}, {sine} * {x} + {cosine} * {y}"]
 
 

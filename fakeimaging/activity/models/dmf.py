@@ -8,9 +8,9 @@
 
 Currents in nA, rates in Hz, times in s. C is the row-normalised connectome. Differences from the paper, so that one stable
 working point carries realistic functional connectivity (all `assumed`, measured in docs/architecture.md): w+ = 1, mean rates
-around 5 Hz that differ between regions, and 1/f current noise s xi: one white noise a region through six one-pole filters
-f_k (nA) of different time constants, their sum of SD s, which differs between regions too. The coupling is given as the loop gain K of the whole network, from which
-G follows; local inhibition J_i holds each region at its own target rate (`dmf_setup`).
+around 5 Hz, and 1/f current noise s xi: one white noise a region through six one-pole filters f_k (nA) of different time
+constants, their sum of SD s. Target rate and s differ between regions. The coupling is given as the loop gain K of the whole
+network, from which G follows; local inhibition J_i holds each region at its own target rate (`dmf_setup`).
 
 Alpha is a normal form, a damped resonator that activity suppresses, not a thalamic mechanism. Regions below the cortex have
 neither alpha nor a dipole. A positive dipole points from white matter to pia, as current into the somata of pyramidal cells
@@ -117,7 +117,7 @@ def prepare(parameters: DmfParameters, subject: Subject, step: float) -> Setup:
         "rest_rate": point.rate,
         "moment": p.dipole_density * alpha["cortex"],
     }
-    derived |= {"G": np.float64(G), "external": np.float64(p.W_E * p.I0)}
+    derived |= {"G": np.array(G), "external": np.array(p.W_E * p.I0)}
     truth = {"target_rate": point.rate, "noise_sd": noise_map(p, subject)}
     truth |= {"alpha_frequency": alpha["omega"] / (2 * np.pi) * alpha["cortex"]}
     return Setup(
