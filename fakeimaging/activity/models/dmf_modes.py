@@ -7,7 +7,8 @@ Parts of a region share what arrives over the tracts, so what they differ by obe
     dz/dt = (-g + i w) z + noise,  g = (|a| + sqrt(a^2 + 8 b be^2)) / 2     rate = h_E i_E,  dipole = kappa i_E
 
 h are the slopes at the working point, averaged over the noise; g holds the damping that b |z|^2 gives on average (Gaussian z,
-E|z|^2 = be^2 / g). The drive is 1/f noise of its own, as the region's, times ``mode_drive``.
+E|z|^2 = be^2 / g). The drive is 1/f noise of its own, as the region's, times ``mode_drive``, and stronger in larger regions: its
+variance grows with the root of their mean volume (assumed).
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ def prepare(parameters: DmfParameters, subject: Subject, step: float) -> Setup:
     point, _, J = working_point(p, subject)
     damping = np.abs(alpha["growth"])
     damping = (damping + np.sqrt(damping**2 + 8 * p.alpha_saturation * alpha["alpha_drive"] ** 2)) / 2
-    weaker = p.model_copy(update={"noise_sd": p.mode_drive * p.noise_sd})
-    derived = noise_filters(weaker, subject, step)
+    drive = p.mode_drive * (100 / subject.n_regions) ** 0.25
+    derived = {key: value * (drive if key[0] == "g" else 1.0) for key, value in noise_filters(p, subject, step).items()}
     derived |= {
         "J": J,
         "slope_E": point.slope_E,
@@ -74,7 +75,7 @@ def prepare(parameters: DmfParameters, subject: Subject, step: float) -> Setup:
         "rise_E": (1 - point.S_E) * p.gamma,
         "growth": -damping,
         "omega": alpha["omega"],
-        "alpha_drive": p.mode_drive * alpha["alpha_drive"],
+        "alpha_drive": drive * alpha["alpha_drive"],
         "moment": p.dipole_density * alpha["cortex"],
     }
     return Setup(np.zeros((subject.n_regions,) * 2), {}, derived)

@@ -51,7 +51,7 @@ class DmfParameters(Parameters):
         0.18, unit="1", bounds=(0, 0.3), description="spread of the log target rate over regions"
     )
     loop_gain: float = parameter(
-        0.93,
+        0.91,
         unit="1",
         bounds=(0, 0.95),
         symbol="K",
@@ -59,7 +59,7 @@ class DmfParameters(Parameters):
     )
     noise_sd: float = parameter(0.01, unit="nA", bounds=(0, 0.1), symbol="s", description="SD of the current noise")
     noise_log_sd: float = parameter(
-        0.3, unit="1", bounds=(0, 0.5), description="spread of the log noise SD over regions"
+        0.35, unit="1", bounds=(0, 0.5), description="spread of the log noise SD over regions"
     )
     noise_exponent: float = parameter(
         1.1, unit="1", bounds=(0, 2), symbol="chi", description="its spectrum falls as 1/f^chi"
@@ -94,7 +94,10 @@ class DmfParameters(Parameters):
         0.25, unit="1", bounds=(0, 1), description="share of the stimulus current that makes a dipole by itself"
     )
     mode_drive: float = parameter(
-        0.7, unit="1", bounds=(0, 5), description="SD of the drive of sub-regional modes, relative to the region's own"
+        0.7,
+        unit="1",
+        bounds=(0, 5),
+        description="SD of the drive of sub-regional modes relative to the region's own, at 100 regions",
     )
 
 
