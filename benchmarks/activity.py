@@ -144,7 +144,7 @@ def mode_rows(activity: Activity, bold: npt.NDArray[np.float64]) -> Iterator[Row
     )
 
 
-def evoked_rows(subject: Subject) -> Iterator[Row]:
+def evoked_rows(subject: Subject, duration: float = 306.0) -> Iterator[Row]:
     """Rows of the response to a 100 ms pulse on one visual region: there, in its strongest targets, elsewhere."""
     weights = subject.connectome.row_normalised()
     cortex = np.array([region.kind == "cortex" for region in subject.regions])
@@ -153,7 +153,7 @@ def evoked_rows(subject: Subject) -> Iterator[Row]:
     pulse = {"trial_type": "pulse", "regions": [subject.regions[source].name], "onset": 1.0, "duration": 0.1}
     pulse |= {"period": 2.5, "amplitude": 0.05}
     runs = [
-        fi.simulate_activity(subject, duration=305.0, conditions=conditions, task="pulse")
+        fi.simulate_activity(subject, duration=duration, conditions=conditions, task="pulse")
         for conditions in ([pulse], [])
     ]
     targets = np.argsort(-weights[:, source] * cortex)[:5]

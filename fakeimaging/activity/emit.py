@@ -18,38 +18,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fakeimaging.activity import kernels
-from fakeimaging.activity.model import STIMULUS, Model
+from fakeimaging.activity.generator import GENERATOR
+from fakeimaging.activity.model import STIMULUS, Model, Rotation
 from fakeimaging.core.errors import ModelError, did_you_mean
-
-GENERATOR = f'''
-R23, R41, R17, R45, R19, R11 = (np.uint64(n) for n in (23, 41, 17, 45, 19, 11))
-TO_UNIT = 1.0 / 9007199254740992.0
-
-
-{kernels.DECORATOR}
-def next_uint64(words):
-    """xoshiro256++ (Blackman and Vigna 2021, doi:10.1145/3460772)."""
-    s0, s1, s2, s3 = words[0], words[1], words[2], words[3]
-    total = s0 + s3
-    result = ((total << R23) | (total >> R41)) + s0
-    shifted = s1 << R17
-    s2 ^= s0
-    s3 ^= s1
-    s1 ^= s2
-    s0 ^= s3
-    s2 ^= shifted
-    words[0], words[1], words[2], words[3] = s0, s1, s2, (s3 << R45) | (s3 >> R19)
-    return result
-
-
-{kernels.DECORATOR}
-def normal_pair(words):
-    """Two independent standard normals (Box and Muller 1958)."""
-    u = (float(next_uint64(words) >> R11) + 1.0) * TO_UNIT
-    v = float(next_uint64(words) >> R11) * TO_UNIT
-    radius = math.sqrt(-2.0 * math.log(u))
-    return radius * math.cos(2.0 * math.pi * v), radius * math.sin(2.0 * math.pi * v)
-'''
 
 CHUNK = 4
 """Steps for which long delays are summed in one pass over the edges: four of them fill a register of the processor."""
@@ -66,7 +37,7 @@ def advance(
     root_step = math.sqrt(step)
     coupled = np.zeros((history.shape[0], {chunk}, n))
     received = np.zeros((history.shape[0], n))
-    normals = np.zeros(({n_noises}, n))
+    normals, room = np.zeros(({n_noises}, n)), np.zeros((4, n))
     stimuli = np.zeros(n)
     written = np.zeros(len(every), dtype=np.int64)
     for start in range(done, done + n_steps, {chunk}):
@@ -77,13 +48,7 @@ def advance(
             head = np.uint64(now) % length
             for i in range(n):
 {sums_of_short_delays}
-            for i in range(n):
-                for w in range(0, {n_noises} - 1, 2):
-                    normals[w, i], normals[w + 1, i] = normal_pair(words[i])
-                if {n_noises} % 2 == 1 and now % 2 == 0:
-                    normals[{n_noises} - 1, i], spare[i] = normal_pair(words[i])
-                elif {n_noises} % 2 == 1:
-                    normals[{n_noises} - 1, i] = spare[i]
+{noise}
             if len(gain) > 0:
                 stimuli[:] = 0.0
                 for k in range(len(gain)):
@@ -129,6 +94,7 @@ def source_of(model: Model, names: Sequence[str]) -> str:
         decorator=kernels.DECORATOR,
         chunk=CHUNK,
         n_noises=model.n_noises,
+        noise=_indented(12, _noise(model.n_noises)),
         sums_of_long_delays=_indented(12, _long_delays(model)),
         sums_of_short_delays=_indented(16, _short_delays(model)),
         body=_indented(16, _node_update(model, names)),
@@ -163,6 +129,15 @@ def _short_delays(model: Model) -> list[str]:
     return lines + [f"received[{c}, i] = sum_{c}" for c in range(len(model.coupled))]
 
 
+def _noise(n_noises: int) -> list[str]:
+    """Lines that draw the normals of a step; of an odd number the last is one half of a pair, the other half is the next step's."""
+    lines = [f"normal_pairs(words, room, normals[{w}], normals[{w + 1}])" for w in range(0, n_noises - 1, 2)]
+    if n_noises % 2 == 0:
+        return lines
+    lines += ["if now % 2 == 0:", f"    normal_pairs(words, room, normals[{n_noises - 1}], spare)"]
+    return [*lines, "else:", f"    normals[{n_noises - 1}, :] = spare"]
+
+
 def _node_update(model: Model, names: Sequence[str]) -> list[str]:
     """Lines that take region i one step on; what the model names is called ``its_<name>``, so that it meets none of the loop's own."""
     lines = [f"its_{state} = state[{row}, i]" for row, state in enumerate(model.states)]
@@ -175,7 +150,7 @@ def _node_update(model: Model, names: Sequence[str]) -> list[str]:
     if model.diffusion is not None:
         lines.append(f"amplitudes = {_call(model.diffusion)}")
     for pair, rotation in enumerate(model.rotating):
-        lines += _turn(pair, *(f"its_{name}" for name in rotation.states), *map(model.states.index, rotation.states))
+        lines += _turn(model, pair, rotation)
     lines += [_update(model, row, state) for row, state in enumerate(model.states)]
     for c, state in enumerate(model.coupled):
         for slot in ("head", "head + length"):
@@ -187,10 +162,11 @@ def _call(function: Callable[..., Any]) -> str:
     return f"{function.__name__}({', '.join(f'its_{name}' for name in inspect.signature(function).parameters)})"
 
 
-def _turn(pair: int, x: str, y: str, row_x: int, row_y: int) -> list[str]:
+def _turn(model: Model, pair: int, rotation: Rotation) -> list[str]:
     """Lines that take a rotating pair one step on, its noise apart."""
+    x, y = f"its_{rotation.real}", f"its_{rotation.imaginary}"
     cosine, sine = f"turn[{2 * pair}, i]", f"turn[{2 * pair + 1}, i]"
-    lines = [f"{name} += step * drifts[{row}]" for name, row in ((x, row_x), (y, row_y))]
+    lines = [f"its_{state} += step * drifts[{model.states.index(state)}]" for state in rotation.states]
     return [*lines, f"{x}, {y} = {cosine} * {x} - {sine} * {y}, {sine} * {x} + {cosine} * {y}"]
 
 

@@ -217,7 +217,7 @@ def _start(kernel: Kernel, setup: Setup, delays: npt.NDArray, step: float, strea
     length = max(int(lags[setup.coupling != 0].max(initial=0)) + 1, emit.CHUNK)
     past = state[[model.states.index(name) for name in model.coupled]]
     history = np.repeat(past[:, :, None], 2 * length, axis=2)
-    words = np.stack([streams.at(f"region-{i + 1}").key(4) for i in range(n)])
+    words = np.stack([streams.at(f"region-{i + 1}").key(4) for i in range(n)], axis=1)
     sums = np.zeros((len(model.observables), n))
     return Progress(state, history, words, np.zeros(n), sums, _edges(setup.coupling, lags), kernel.turn(step))
 

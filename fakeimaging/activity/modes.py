@@ -149,7 +149,8 @@ class ModeSamples:
         return found[(slice(None), *rest)]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        return self[:].astype(dtype or self.dtype, copy=False)  # type: ignore[no-any-return]
+        made: npt.NDArray[Any] = self[:]
+        return made.astype(dtype or self.dtype, copy=False)
 
     def mean(self, axis: int | None = None, dtype: Any = None) -> Any:
         """Return the mean, as an array does."""

@@ -8,7 +8,7 @@ participant sees; the current arrives a latency later. Courses are made block by
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self
 
@@ -173,6 +173,22 @@ def _unknown(condition: Condition, regions: Sequence[Region]) -> list[str]:
     if not problems and not any(reaches(condition, region) for region in regions):
         problems = [f"hemisphere`: no region meant lies in hemisphere {condition.hemisphere}"]
     return problems
+
+
+def shortened(condition: Mapping[str, Any], run_duration: float) -> dict[str, Any] | None:
+    """Return the plain values of a condition without the events that a shorter run has no room for; None when none is left.
+
+    Examples
+    --------
+    >>> shortened({"trial_type": "tone", "network": "Auditory", "duration": 1.0, "onsets": [5.0, 90.0]}, 60.0)["onsets"]
+    [5.0]
+    """
+    kept = {key: value for key, value in condition.items() if key != "count" or condition.get("period") is None}
+    length = condition.get("duration", Condition.model_fields["duration"].default)
+    if (onsets := condition.get("onsets")) is not None:
+        kept["onsets"] = [onset for onset in onsets if onset + length <= run_duration + SLACK]
+        return kept if kept["onsets"] else None
+    return kept if (condition.get("onset") or 0.0) + length <= run_duration + SLACK else None
 
 
 def events_of(conditions: Sequence[Condition], run_duration: float) -> tuple[Event, ...]:

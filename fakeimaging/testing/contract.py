@@ -13,6 +13,8 @@ import numpy.typing as npt
 from fakeimaging.activity.activity import Activity, simulate_activity
 from fakeimaging.activity.model import Model
 from fakeimaging.activity.models import as_model
+from fakeimaging.activity.modes import N_MODES
+from fakeimaging.activity.stimuli import Condition
 from fakeimaging.core.errors import FakeImagingError, ParameterError
 from fakeimaging.core.parameters import Parameters, bounds_of
 from fakeimaging.modalities import MODALITIES
@@ -39,7 +41,7 @@ def _demand(holds: object, what: str) -> None:
 
 
 def check_model(model: str | Path | Model) -> None:
-    """Check a model: parameters, taps, determinism and independence of its noise.
+    """Check a model: parameters, taps, stimulus, sub-regional modes, determinism and independence of its noise.
 
     Raises
     ------
@@ -62,6 +64,45 @@ def check_model(model: str | Path | Model) -> None:
         _demand(
             not noisy or not _same(tap.samples, other.tap(name).samples), f"{chosen.name}: two runs share their noise"
         )
+    if chosen.takes_stimulus:
+        _check_stimulus(chosen, model, first)
+    if chosen.modes is not None:
+        _check_modes(first, again, other)
+
+
+def _check_stimulus(chosen: Model, model: str | Path | Model, without: Activity) -> None:
+    """A pulse into one region moves its rate, after its onset only, and is recorded as an event."""
+    region, onset = tiny_subject().regions[0].name, 1.0
+    pulse = Condition(trial_type="pulse", regions=(region,), onsets=(onset,), duration=0.5)
+    activity = simulate_activity(tiny_subject(), model=model, duration=DURATION, conditions=[pulse])
+    _demand(activity.events == ((onset, 0.5, "pulse"),), f"{chosen.name}: the events are {activity.events}")
+    for name, tap in activity.taps.items():
+        until = tap.clock.index(onset - tap.clock.step)
+        _demand(
+            _same(tap.samples[:until], without.tap(name).samples[:until]),
+            f"{chosen.name}: tap '{name}' feels a stimulus before its onset",
+        )
+    moved = activity.tap("rate").samples[:, 0] != without.tap("rate").samples[:, 0]
+    _demand(moved.any(), f"{chosen.name}: a stimulus leaves the rate of its region alone")
+
+
+def _check_modes(first: Activity, again: Activity, other: Activity) -> None:
+    """Modes have rate, clock and unit of the tap they belong to, finite samples, and streams like the taps."""
+    differences = first.differences
+    for name in differences.model.observables if differences is not None else ():
+        here, modes = f"{first.model}: modes '{name}'", first.modes(name)
+        same, others = again.modes(name), other.modes(name)
+        if modes is None or same is None or others is None:
+            raise ContractError(f"{here} are missing")
+        tap, samples = first.tap(name), np.asarray(modes.samples)
+        _demand((modes.clock, modes.unit) == (tap.clock, tap.unit), f"{here} have not the clock and unit of the tap")
+        _demand(
+            samples.shape == (tap.clock.n, N_MODES * tap.samples.shape[1]) and samples.dtype == np.float32,
+            f"{here} have shape {samples.shape}, {samples.dtype}",
+        )
+        _demand(np.isfinite(samples).all(), f"{here} are not finite everywhere")
+        _demand(_same(samples, np.asarray(same.samples)), f"{here} differ between two equal runs")
+        _demand(not _same(samples, np.asarray(others.samples)), f"{here}: two runs share them")
 
 
 def _check_taps(activity: Activity) -> None:

@@ -165,8 +165,8 @@ def test_bad_runs_are_refused(arguments, error, message):
 
 
 def test_a_step_that_nearly_divides_is_made_exact():
-    activity = fi.simulate_activity(tiny_subject(), model="linear", duration=2.0, step=0.003333331)
-    exact = fi.simulate_activity(tiny_subject(), model="linear", duration=2.0, step=0.01 / 3)
+    activity = fi.simulate_activity(tiny_subject(), model="linear", duration=2.0, step=0.0019999995)
+    exact = fi.simulate_activity(tiny_subject(), model="linear", duration=2.0, step=0.002)
     assert (activity.tap("rate").samples == exact.tap("rate").samples).all()
     assert activity.tap("rate").clock.n == 2200
 
@@ -206,9 +206,9 @@ def test_several_noises_of_a_region_are_independent_and_as_strong_as_asked(tmp_p
 def test_taps_start_when_the_dropped_steps_are_over():
     weights, lags = random_network(6)
     model = MODELS.get("linear")
-    setup = fi.Setup(weights, {"x": 0.0})
+    setup = fi.Setup(weights, {"x": 0.0}, {"moment": 1.0})
     kernel = engine.build(model, model.parameters(baseline=0.0), setup)
-    taps = {"rate": np.zeros((50, 5), dtype=np.float32)}
+    taps = {"rate": np.zeros((50, 5), dtype=np.float32), "dipole": np.zeros((125, 5), dtype=np.float32)}
     engine.run(kernel, setup, lags * STEP, engine.Schedule(STEP, 513, 500), taps, streams=Streams(4))
     every_step = run_linear(weights, lags * STEP, 1013, streams=Streams(4))
     np.testing.assert_allclose(taps["rate"], every_step[513:].reshape(50, 10, 5).mean(axis=1), rtol=1e-4, atol=1e-6)

@@ -1,11 +1,12 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fakeimaging as fi
 from fakeimaging.activity import kernels
-from fakeimaging.activity.emit import GENERATOR
+from fakeimaging.activity.generator import GENERATOR
 from fakeimaging.core.errors import InputError, ModelError, ParameterError
 from fakeimaging.core.streams import Streams
 from fakeimaging.testing import check_model
@@ -114,11 +115,31 @@ def test_parameters_of_an_own_model_are_checked(leaky):
 
 def test_the_compiled_generator_is_xoshiro256pp_with_box_muller():
     module = kernels.load("generator_test", f"{kernels.HEADER}\n{GENERATOR}")
-    words = Streams(3).at("region-1").key(4)
-    slow = Xoshiro256pp(words)
-    for _ in range(200):
-        assert module.normal_pair(words) == pytest.approx(slow.normals(), rel=1e-14, abs=1e-14)
-    assert [int(word) for word in words] == slow.s
+    words = np.stack([Streams(3).at(f"region-{i}").key(4) for i in range(37)], axis=1)
+    slow = [Xoshiro256pp(column) for column in words.T]
+    first, second, room = np.zeros(37), np.zeros(37), np.zeros((4, 37))
+    for _ in range(100):
+        module.normal_pairs(words, room, first, second)
+        expected = np.array([generator.normals() for generator in slow]).T
+        np.testing.assert_allclose((first, second), expected, rtol=1e-13, atol=1e-14)
+    assert words.T.tolist() == [generator.s for generator in slow]
+
+
+def test_logarithm_and_angles_hold_at_their_ends():
+    module = kernels.load("generator_test", f"{kernels.HEADER}\n{GENERATOR}")
+    u = np.concatenate([[1.0, 1 - 2.0**-53, 2.0**-53, 0.5**0.5, 0.5], np.geomspace(2.0**-53, 1, 1000)])
+    mantissas, exponents, radius = np.zeros_like(u), np.zeros_like(u), np.zeros_like(u)
+    module.split(u.view(np.int64), mantissas.view(np.int64), exponents)
+    np.testing.assert_array_equal(mantissas * 2.0**exponents, u)
+    module.radii(mantissas, exponents, radius)
+    np.testing.assert_allclose(radius, np.sqrt(-2 * np.log(u)), rtol=1e-14)
+    turns = np.concatenate(
+        [np.arange(8) / 8, np.arange(8) / 8 - 1e-17, [1 - 2.0**-53], np.linspace(0, 1, 1001)[:-1]]
+    ).clip(0)
+    first, second = np.zeros_like(turns), np.zeros_like(turns)
+    module.around(np.ones_like(turns), turns, first, second)
+    np.testing.assert_allclose(first, np.cos(2 * np.pi * turns), atol=1e-14)
+    np.testing.assert_allclose(second, np.sin(2 * np.pi * turns), atol=1e-14)
 
 
 def test_kernels_live_where_the_environment_says(tmp_path, monkeypatch):

@@ -63,10 +63,10 @@ def test_deco_2014_isolated_node():
 
 def test_deco_2014_feedback_inhibition_in_closed_form():
     p = dmf.DmfParameters.parse(PUBLISHED)
-    point = dmf.set_point(p)
+    point = dmf_setup.set_point(p)
     assert pytest.approx(125 / 310 - 0.026, abs=1e-5) == point.I_E
     assert pytest.approx((0.16412, 0.03916), rel=2e-4) == (point.S_E, point.S_I)
-    base, slope = dmf.inhibition(p, point, 0.0, point.S_E), dmf.inhibition(p, point, 1.0, point.S_E)
+    base, slope = dmf_setup.inhibition(p, point, 0.0, point.S_E), dmf_setup.inhibition(p, point, 1.0, point.S_E)
     assert base == pytest.approx(1.00194, rel=2e-4)
     assert slope - base == pytest.approx(0.6286, rel=2e-4)
 
@@ -81,7 +81,7 @@ def test_without_noise_every_region_rests_at_the_target_rate(seed):
 @pytest.mark.parametrize("target", [3.2, 5.0, 8.0])
 def test_the_working_point_is_that_of_an_independent_solution(target):
     sigma = np.sqrt(0.01**2 + 0.008**2 / 2)
-    point = dmf.set_point(dmf.DmfParameters(), [target, 5.0])
+    point = dmf_setup.set_point(dmf.DmfParameters(), [target, 5.0])
     i_e, s_e, s_i = deco_set_point(target, sigma)
     assert (point.I_E[0], point.S_E[0], point.S_I[0]) == pytest.approx((i_e, s_e, s_i), rel=1e-6)
 
@@ -89,22 +89,22 @@ def test_the_working_point_is_that_of_an_independent_solution(target):
 def test_the_default_working_point_and_coupling():
     # Figures computed outside this package.
     p = dmf.DmfParameters()
-    point = dmf.set_point(p)
+    point = dmf_setup.set_point(p)
     assert pytest.approx((0.39330, 0.24271, 0.046147), rel=2e-5) == (point.I_E, point.S_E, point.S_I)
     assert point.slope_E == pytest.approx(130.5, rel=1e-3)
     expected = {0.7: 0.759, 0.8: 0.935, 0.85: 1.034, 0.9: 1.141, 0.95: 1.258}
     for gain, G in expected.items():
-        assert dmf.global_coupling(p.model_copy(update={"loop_gain": gain}), point) == pytest.approx(G, abs=6e-4)
-    assert dmf.inhibition(p, point, 1.1411, point.S_E) == pytest.approx(1.4443, abs=1e-4)
+        assert dmf_setup.global_coupling(p.model_copy(update={"loop_gain": gain}), point) == pytest.approx(G, abs=6e-4)
+    assert dmf_setup.inhibition(p, point, 1.1411, point.S_E) == pytest.approx(1.4443, abs=1e-4)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_loop_gain_is_the_spectral_radius_of_the_slow_network(seed):
     weights, _ = random_network(seed, n=12)
     p = dmf.DmfParameters(loop_gain=0.8)
-    point = dmf.set_point(p, np.random.default_rng(seed).uniform(3, 8, 12))
-    G = dmf.global_coupling(p, point, weights)
-    J = dmf.inhibition(p, point, G, weights @ point.S_E)
+    point = dmf_setup.set_point(p, np.random.default_rng(seed).uniform(3, 8, 12))
+    G = dmf_setup.global_coupling(p, point, weights)
+    J = dmf_setup.inhibition(p, point, G, weights @ point.S_E)
     chi = dmf_setup.slow_response(p, point, J)
     radius = np.abs(np.linalg.eigvals(G * p.J_N * chi[:, None] * weights)).max()
     assert radius == pytest.approx(0.8, rel=1e-6)
@@ -114,8 +114,8 @@ def test_the_slow_response_is_that_of_the_equations():
     """chi from a small constant current into one isolated region without noise."""
     parameters = {**QUIET, "loop_gain": 0.0, "rate_log_sd": 0.0}
     p = dmf.DmfParameters.parse(parameters)
-    point = dmf.set_point(p)
-    chi = dmf_setup.slow_response(p, point, dmf.inhibition(p, point, 0.0, 0.0))
+    point = dmf_setup.set_point(p)
+    chi = dmf_setup.slow_response(p, point, dmf_setup.inhibition(p, point, 0.0, 0.0))
     push = {"trial_type": "push", "kind": "cortex", "amplitude": 1e-4, "onset": 0.0, "duration": 10.0}
     activity = fi.simulate_activity(tiny_subject(), duration=10.0, parameters=parameters, conditions=[push])
     settled = activity.tap("rate").samples[-100:].mean()
@@ -135,14 +135,14 @@ def test_the_transfer_function_of_arrays_is_that_of_numbers():
 
 
 def test_the_noise_filters_have_unit_variance_and_the_exponent_asked_for():
-    p, step, n = dmf.DmfParameters(noise_sd=0.01), 1e-3, 2**17
-    times, gains = np.array(dmf_setup.FILTER_TIMES), dmf.filter_gains(p, step)
+    p, step, n = dmf.DmfParameters(), 1e-3, 2**17
+    times, gains = np.array(dmf_setup.FILTER_TIMES), dmf_setup.filter_gains(p, step)
     frequency = np.fft.rfftfreq(n, step)[1:]
     z = np.exp(-2j * np.pi * frequency[:, None] * step)
     spectrum = np.abs((gains * (step / times) / np.sqrt(step) * z / (1 - (1 - step / times) * z)).sum(axis=1)) ** 2
     # Two-sided power sums to the variance; what lies below the lowest frequency is the filters' flat part.
     variance = (2 * spectrum[:-1].sum() + spectrum[-1] + spectrum[0]) / n
-    assert variance == pytest.approx(0.01**2, rel=0.01)
+    assert variance == pytest.approx(1, rel=0.01)
     band = (frequency > 0.1) & (frequency < 20)
     slope = np.polyfit(np.log(frequency[band]), np.log(spectrum[band]), 1)[0]
     assert -slope == pytest.approx(1.1, abs=0.15)
@@ -217,15 +217,18 @@ def test_a_whole_run_of_the_default_model_is_its_slow_twin(lopsided):
     activity = fi.simulate_activity(lopsided, model="dmf", duration=1.0, transient=0.0, speed=3.5)
     weights, lags, noise = network_of(activity, lopsided, 3.5, n_noises=3)
     target, parameters = activity.truth["target_rate"], dmf.DmfParameters()
-    i_e, s_e, s_i = np.array([deco_set_point(rate, np.sqrt(0.01**2 + 0.008**2 / 2)) for rate in target]).T
-    G = dmf.global_coupling(parameters, dmf.set_point(parameters, target), weights)
+    sd = activity.truth["noise_sd"]
+    i_e, s_e, s_i = np.array(
+        [deco_set_point(rate, np.sqrt(s**2 + 0.008**2 / 2)) for rate, s in zip(target, sd, strict=True)]
+    ).T
+    G = dmf_setup.global_coupling(parameters, dmf_setup.set_point(parameters, target, sd), weights)
     J = (0.382 + 0.15 * s_e + G * 0.15 * weights @ s_e - i_e) / s_i
     y = np.array([region.centroid[1] for region in lopsided.regions])
     back = 1 / (1 + np.exp((y + 55) / 10))
     alpha = {"growth": -15 + 9 * back, "drive": 3.464 * (0.35 + 0.65 * back), "coupling": 10.0}
     alpha["omega"] = 2 * np.pi * activity.truth["alpha_frequency"]
     times = (0.003, 0.015, 0.075, 0.375, 1.9, 9.4)
-    gains, n = pink_gains(times, 1.1, 0.01, 1e-3), len(noise)
+    gains, n = np.outer(pink_gains(times, 1.1, 1.0, 1e-3), sd), len(noise)
     slow = dmf_network(
         weights, lags, noise, G=G, J=J, gains=gains, filter_times=times, step=1e-3, start=(target, s_e, s_i), alpha=alpha
     )  # fmt: skip

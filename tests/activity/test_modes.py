@@ -4,7 +4,7 @@ from scipy.linalg import solve_continuous_lyapunov
 
 import fakeimaging as fi
 from fakeimaging.activity import modes as modes_module
-from fakeimaging.activity.models import dmf, dmf_modes
+from fakeimaging.activity.models import dmf_modes, dmf_setup
 from fakeimaging.activity.modes import N_MODES
 from fakeimaging.core.errors import UnknownNameError
 from fakeimaging.testing.fixtures import tiny_subject
@@ -48,7 +48,7 @@ def test_rate_and_dipole_read_the_same_mode(activity):
     """Where there is one current, dipole and rate are proportional: 17 nAm/mm2 per nA against the slope of the rate."""
     rate = np.asarray(activity.modes("rate").samples)
     dipole = np.asarray(activity.modes("dipole").samples).reshape(-1, 5, 20).mean(axis=1)
-    slopes = dmf.set_point(dmf.DmfParameters(), activity.truth["target_rate"]).slope_E
+    slopes = dmf_setup.set_point(activity.parameters, activity.truth["target_rate"], activity.truth["noise_sd"]).slope_E
     np.testing.assert_allclose(dipole, rate * 17 / np.tile(slopes, N_MODES), rtol=1e-3, atol=1e-6)
 
 

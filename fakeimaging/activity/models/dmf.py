@@ -8,9 +8,9 @@
 
 Currents in nA, rates in Hz, times in s. C is the row-normalised connectome. Differences from the paper, so that one stable
 working point carries realistic functional connectivity (all `assumed`, measured in docs/architecture.md): w+ = 1, mean rates
-around 5 Hz that differ between regions, and 1/f current noise s xi: one white noise a region through six one-pole filters
-f_k (nA) of different time constants, their sum of SD s. The coupling is given as the loop gain K of the whole network, from which
-G follows; local inhibition J_i holds each region at its own target rate (`dmf_setup`).
+around 5 Hz, and 1/f current noise s xi: one white noise a region through six one-pole filters f_k (nA) of different time
+constants, their sum of SD s. Target rate and s differ between regions. The coupling is given as the loop gain K of the whole
+network, from which G follows; local inhibition J_i holds each region at its own target rate (`dmf_setup`).
 
 Alpha is a normal form, a damped resonator that activity suppresses, not a thalamic mechanism. Regions below the cortex have
 neither alpha nor a dipole. A positive dipole points from white matter to pia, as current into the somata of pyramidal cells
@@ -28,12 +28,9 @@ from fakeimaging.activity.models.dmf_modes import MODES
 from fakeimaging.activity.models.dmf_setup import (
     DmfParameters,
     alpha_map,
-    filter_gains,
-    filter_rates,
-    global_coupling,
-    inhibition,
-    set_point,
-    target_rates,
+    noise_filters,
+    noise_map,
+    working_point,
 )
 from fakeimaging.core.citations import Reference
 from fakeimaging.structure.subject import Subject
@@ -111,22 +108,24 @@ def diffusion(g1, g2, g3, g4, g5, g6, k1, k2, k3, k4, k5, k6, alpha_drive):  # t
 
 def prepare(parameters: DmfParameters, subject: Subject, step: float) -> Setup:
     """Set coupling, inhibition, noise, alpha and the start at the working point."""
-    p, coupling = parameters, subject.connectome.row_normalised()
-    point = set_point(p, target_rates(p, subject))
-    G = global_coupling(p, point, coupling)
-    alpha = alpha_map(p, subject)
-    derived = {f"g{i + 1}": gain for i, gain in enumerate(filter_gains(p, step))}
-    derived |= {f"k{i + 1}": rate for i, rate in enumerate(filter_rates())}
-    derived |= alpha | {
-        "G": G,
-        "J": inhibition(p, point, G, coupling @ point.S_E),
-        "external": p.W_E * p.I0,
+    p, alpha = parameters, alpha_map(parameters, subject)
+    point, G, J = working_point(p, subject)
+    derived = noise_filters(p, subject, step) | alpha
+    derived |= {
+        "J": J,
         "rest_current": point.I_E,
         "rest_rate": point.rate,
         "moment": p.dipole_density * alpha["cortex"],
     }
-    truth = {"target_rate": point.rate, "alpha_frequency": alpha["omega"] / (2 * np.pi) * alpha["cortex"]}
-    return Setup(coupling, {"S_E": point.S_E, "S_I": point.S_I, "slow_rate": point.rate}, derived, truth)
+    derived |= {"G": np.array(G), "external": np.array(p.W_E * p.I0)}
+    truth = {"target_rate": point.rate, "noise_sd": noise_map(p, subject)}
+    truth |= {"alpha_frequency": alpha["omega"] / (2 * np.pi) * alpha["cortex"]}
+    return Setup(
+        subject.connectome.row_normalised(),
+        {"S_E": point.S_E, "S_I": point.S_I, "slow_rate": point.rate},
+        derived,
+        truth,
+    )
 
 
 MODEL = Model(

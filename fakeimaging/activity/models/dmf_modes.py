@@ -7,7 +7,8 @@ Parts of a region share what arrives over the tracts, so what they differ by obe
     dz/dt = (-g + i w) z + noise,  g = (|a| + sqrt(a^2 + 8 b be^2)) / 2     rate = h_E i_E,  dipole = kappa i_E
 
 h are the slopes at the working point, averaged over the noise; g holds the damping that b |z|^2 gives on average (Gaussian z,
-E|z|^2 = be^2 / g). The drive is 1/f noise of its own, as the region's, times ``mode_drive``.
+E|z|^2 = be^2 / g). The drive is 1/f noise of its own, as the region's, times ``mode_drive``, and stronger in larger regions: its
+variance grows with the root of their mean volume (assumed).
 """
 
 from __future__ import annotations
@@ -18,12 +19,8 @@ from fakeimaging.activity.model import Model, Observable, Rotation, Setup
 from fakeimaging.activity.models.dmf_setup import (
     DmfParameters,
     alpha_map,
-    filter_gains,
-    filter_rates,
-    global_coupling,
-    inhibition,
-    set_point,
-    target_rates,
+    noise_filters,
+    working_point,
 )
 from fakeimaging.structure.subject import Subject
 
@@ -64,26 +61,24 @@ def diffusion(g1, g2, g3, g4, g5, g6, k1, k2, k3, k4, k5, k6, alpha_drive):  # t
 
 def prepare(parameters: DmfParameters, subject: Subject, step: float) -> Setup:
     """Linearise each region around its working point; nothing is coupled."""
-    p, coupling = parameters, subject.connectome.row_normalised()
-    point = set_point(p, target_rates(p, subject))
-    G = global_coupling(p, point, coupling)
-    alpha = alpha_map(p, subject)
+    p, alpha = parameters, alpha_map(parameters, subject)
+    point, _, J = working_point(p, subject)
     damping = np.abs(alpha["growth"])
     damping = (damping + np.sqrt(damping**2 + 8 * p.alpha_saturation * alpha["alpha_drive"] ** 2)) / 2
-    derived = {f"g{i + 1}": p.mode_drive * gain for i, gain in enumerate(filter_gains(p, step))}
-    derived |= {f"k{i + 1}": rate for i, rate in enumerate(filter_rates())}
+    drive = p.mode_drive * (100 / subject.n_regions) ** 0.25
+    derived = {key: value * (drive if key[0] == "g" else 1.0) for key, value in noise_filters(p, subject, step).items()}
     derived |= {
-        "J": inhibition(p, point, G, coupling @ point.S_E),
+        "J": J,
         "slope_E": point.slope_E,
         "slope_I": point.slope_I,
         "decay_E": 1 / p.tau_E + p.gamma * point.rate,
         "rise_E": (1 - point.S_E) * p.gamma,
         "growth": -damping,
         "omega": alpha["omega"],
-        "alpha_drive": p.mode_drive * alpha["alpha_drive"],
+        "alpha_drive": drive * alpha["alpha_drive"],
         "moment": p.dipole_density * alpha["cortex"],
     }
-    return Setup(np.zeros_like(coupling), {}, derived)
+    return Setup(np.zeros((subject.n_regions,) * 2), {}, derived)
 
 
 MODES = Model(

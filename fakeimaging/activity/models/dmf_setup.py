@@ -51,13 +51,16 @@ class DmfParameters(Parameters):
         0.18, unit="1", bounds=(0, 0.3), description="spread of the log target rate over regions"
     )
     loop_gain: float = parameter(
-        0.9,
+        0.91,
         unit="1",
         bounds=(0, 0.95),
         symbol="K",
         description="gain of the whole network; near 1 it locks into one mode",
     )
     noise_sd: float = parameter(0.01, unit="nA", bounds=(0, 0.1), symbol="s", description="SD of the current noise")
+    noise_log_sd: float = parameter(
+        0.35, unit="1", bounds=(0, 0.5), description="spread of the log noise SD over regions"
+    )
     noise_exponent: float = parameter(
         1.1, unit="1", bounds=(0, 2), symbol="chi", description="its spectrum falls as 1/f^chi"
     )
@@ -91,7 +94,10 @@ class DmfParameters(Parameters):
         0.25, unit="1", bounds=(0, 1), description="share of the stimulus current that makes a dipole by itself"
     )
     mode_drive: float = parameter(
-        0.7, unit="1", bounds=(0, 5), description="SD of the drive of sub-regional modes, relative to the region's own"
+        0.7,
+        unit="1",
+        bounds=(0, 5),
+        description="SD of the drive of sub-regional modes relative to the region's own, at 100 regions",
     )
 
 
@@ -116,7 +122,9 @@ def transfer(current: npt.ArrayLike, a: float, b: float, d: float) -> Array:
     return np.asarray(np.where(small, 1 + x / 2 + x * x / 12, safe / -np.expm1(-safe)) / d)
 
 
-def set_point(parameters: DmfParameters, rate: npt.ArrayLike | None = None) -> SetPoint:
+def set_point(
+    parameters: DmfParameters, rate: npt.ArrayLike | None = None, noise_sd: npt.ArrayLike | None = None
+) -> SetPoint:
     """Return the working point at which the mean rate over the noise is the target.
 
     Parameters
@@ -124,10 +132,13 @@ def set_point(parameters: DmfParameters, rate: npt.ArrayLike | None = None) -> S
     parameters : DmfParameters
     rate : array_like, shape (n_regions,), optional
         Targets in Hz; ``target_rate`` when left out.
+    noise_sd : array_like, shape (n_regions,), optional
+        SD of the 1/f current in nA; the parameter when left out.
     """
     p, target = parameters, np.asarray(parameters.target_rate if rate is None else rate, dtype=float)
     nodes, weights = np.polynomial.hermite_e.hermegauss(21)
-    spread = np.sqrt(p.noise_sd**2 + p.alpha_current**2 / 2) * nodes
+    noise = np.asarray(p.noise_sd if noise_sd is None else noise_sd, dtype=float)
+    spread = np.sqrt(noise**2 + p.alpha_current**2 / 2)[..., None] * nodes
 
     def mean_rate(current: Array) -> Array:
         """Rate in Hz averaged over the noise (Gauss-Hermite)."""
@@ -236,17 +247,38 @@ def filter_rates() -> Array:
 
 
 def filter_gains(parameters: DmfParameters, step: float) -> Array:
-    """Return the gains (nA) of the six filters, so that their sum has SD ``noise_sd`` at this time step, shape (6,)."""
+    """Return the gains of the six filters, so that their sum has SD 1 at this time step, shape (6,)."""
     gains = filter_rates() ** (-parameters.noise_exponent / 2)
     rate = step * filter_rates()
     covariance = rate[:, None] * rate / (step * (rate[:, None] + rate - rate[:, None] * rate))
-    return np.asarray(parameters.noise_sd * gains / np.sqrt(gains @ covariance @ gains))
+    return np.asarray(gains / np.sqrt(gains @ covariance @ gains))
 
 
 def target_rates(parameters: DmfParameters, subject: Subject) -> Array:
     """Return each region's target rate in Hz: log-normal over regions, drawn from the subject's own stream."""
     spread = parameters.rate_log_sd * _draw(subject, "target-rate")
     return np.asarray(parameters.target_rate * np.exp(spread - parameters.rate_log_sd**2 / 2))
+
+
+def noise_map(parameters: DmfParameters, subject: Subject) -> Array:
+    """Return the SD of each region's 1/f current in nA: log-normal over regions, their mean square that of ``noise_sd``."""
+    spread = parameters.noise_log_sd * _draw(subject, "noise")
+    return np.asarray(parameters.noise_sd * np.exp(spread - parameters.noise_log_sd**2))
+
+
+def working_point(parameters: DmfParameters, subject: Subject) -> tuple[SetPoint, float, Array]:
+    """Return the working point of a subject's regions, the global coupling G, and the local inhibition J (nA)."""
+    coupling = subject.connectome.row_normalised()
+    point = set_point(parameters, target_rates(parameters, subject), noise_map(parameters, subject))
+    G = global_coupling(parameters, point, coupling)
+    return point, G, inhibition(parameters, point, G, coupling @ point.S_E)
+
+
+def noise_filters(parameters: DmfParameters, subject: Subject, step: float) -> dict[str, Array]:
+    """Return the constants of the noise filters: gains ``g1`` to ``g6`` (nA) and rates ``k1`` to ``k6`` (1/s)."""
+    sd, gains, rates = noise_map(parameters, subject), filter_gains(parameters, step), filter_rates()
+    named = zip(range(1, len(rates) + 1), gains, rates, strict=True)
+    return {key: value for i, gain, rate in named for key, value in ((f"g{i}", sd * gain), (f"k{i}", rate))}
 
 
 def alpha_map(parameters: DmfParameters, subject: Subject) -> dict[str, Array]:
