@@ -208,7 +208,7 @@ def test_taps_start_when_the_dropped_steps_are_over():
     model = MODELS.get("linear")
     setup = fi.Setup(weights, {"x": 0.0})
     kernel = engine.build(model, model.parameters(baseline=0.0), setup)
-    taps = {"rate": np.zeros((50, 5), dtype=np.float32)}
+    taps = {name: np.zeros((50, 5), dtype=np.float32) for name in model.observables}
     engine.run(kernel, setup, lags * STEP, engine.Schedule(STEP, 513, 500), taps, streams=Streams(4))
     every_step = run_linear(weights, lags * STEP, 1013, streams=Streams(4))
     np.testing.assert_allclose(taps["rate"], every_step[513:].reshape(50, 10, 5).mean(axis=1), rtol=1e-4, atol=1e-6)

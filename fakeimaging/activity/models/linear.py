@@ -24,6 +24,9 @@ class LinearParameters(Parameters):
     gain: float = parameter(0.9, unit="1", bounds=(0, 0.99), symbol="g", description="loop gain of the network")
     sigma: float = parameter(0.5, unit="Hz", bounds=(0, 100), symbol="sigma", description="SD of an uncoupled region")
     baseline: float = parameter(5.0, unit="Hz", bounds=(0, 200), symbol="r0", description="mean firing rate")
+    dipole_density: float = parameter(
+        0.2, unit="nAm/(mm2 Hz)", bounds=(0, 100), description="dipole moment of cortex per area and change of rate"
+    )
 
 
 def drift(x, coupled_x, tau, gain):  # type: ignore[no-untyped-def]
@@ -39,6 +42,11 @@ def diffusion(tau, sigma):  # type: ignore[no-untyped-def]
 def rate(x, baseline):  # type: ignore[no-untyped-def]
     """Firing rate in Hz."""
     return baseline + x
+
+
+def dipole(x, dipole_density):  # type: ignore[no-untyped-def]
+    """Dipole moment per cortical area in nAm/mm2."""
+    return dipole_density * x
 
 
 def prepare(parameters: LinearParameters, subject: Subject, step: float) -> Setup:
@@ -74,7 +82,7 @@ MODEL = Model(
     drift=drift,
     driven=(("x", 0),),
     diffusion=diffusion,
-    observables={"rate": Observable(rate, "Hz", 100.0)},
+    observables={"rate": Observable(rate, "Hz", 100.0), "dipole": Observable(dipole, "nAm/mm2", 100.0)},
     prepare=prepare,
     references=(
         Reference("Galán", 2008, "10.1371/journal.pone.0002148", "linear network whose connectome sets its covariance"),
