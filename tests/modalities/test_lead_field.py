@@ -14,7 +14,12 @@ from tests.reference.spheres import homogeneous, shells
 
 BIOSEMI = MONTAGES["biosemi64"]
 MNI305_TO_MNI152 = np.array(
-    [[0.9975, -0.0073, 0.0176, -0.0429], [0.0146, 1.0009, -0.0024, 1.5496], [-0.0130, -0.0093, 0.9971, 1.1840], [0, 0, 0, 1]]
+    [
+        [0.9975, -0.0073, 0.0176, -0.0429],
+        [0.0146, 1.0009, -0.0024, 1.5496],
+        [-0.0130, -0.0093, 0.9971, 1.1840],
+        [0, 0, 0, 1],
+    ]
 )
 
 
@@ -98,7 +103,9 @@ def test_the_boundary_element_field_is_near_that_of_spherical_shells(field):
     assert 0.8 < np.median(ratio) < 1.3
 
 
-@pytest.mark.parametrize("place", [(-12, -95, 8), (-35, -60, 50), (-38, -20, 58)], ids=["occipital", "parietal", "motor"])
+@pytest.mark.parametrize(
+    "place", [(-12, -95, 8), (-35, -60, 50), (-38, -20, 58)], ids=["occipital", "parietal", "motor"]
+)
 def test_a_patch_of_20_mm_at_a_tenth_of_a_nanoampere_metre_makes_the_measured_potential(field, place):
     """14 to 18 uV in 64 channels were measured with mne on the same surfaces; the exact patch makes the rest."""
     weights = patch(field, place, 20.0)

@@ -40,7 +40,11 @@ def shells(electrodes, position, moment, radii, conductivities, n_terms=80):
     for n in range(1, n_terms + 1):
         # 1/|r - b| = sum b^n / r^(n+1) P_n; along b its gradient has the factor n P_n, across it P_n'.
         total += surface_value(radii, conductivities, n) * b ** (n - 1) * (n * along * here + across * slope)
-        before, here, next_slope = here, ((2 * n + 1) * cosine * here - n * before) / (n + 1), slope_before + (2 * n + 1) * here
+        before, here, next_slope = (
+            here,
+            ((2 * n + 1) * cosine * here - n * before) / (n + 1),
+            slope_before + (2 * n + 1) * here,
+        )
         slope_before, slope = slope, next_slope
     return total / (4 * np.pi * conductivities[0])
 
