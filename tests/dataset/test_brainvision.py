@@ -83,7 +83,7 @@ def test_mne_bids_reads_recording_montage_and_events(tmp_path):
     )
     write_tsv(folder / f"{stem}_events.tsv", ["onset", "duration", "trial_type"], [[2.0, 1.0, "go"]])
     for table in scan.forward.companions:
-        start = "sub-01" if table.name.startswith("space-") else stem
+        start = "sub-01" if table.shared else stem
         if table.columns:
             write_tsv(folder / f"{start}_{table.name}.tsv", list(table.columns), [list(row) for row in table.rows])
         if table.about:
