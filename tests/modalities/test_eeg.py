@@ -308,6 +308,7 @@ def test_mne_gets_the_samples_the_montage_and_the_landmarks(short):
     assert list(positions["ch_pos"]) == list(BIOSEMI)
 
 
+@pytest.mark.slow
 def test_mne_inverts_our_forward_solution(short):
     import mne
 
