@@ -144,6 +144,17 @@ def test_vertices_count_for_cortex_of_their_own_hemisphere_nearby(field, subject
         assert (np.abs(gains[:, i]).max() > 0) == (region.kind == "cortex")
 
 
+def test_a_vertex_with_no_region_nearby_counts_for_none(field, subject):
+    parcellation = subject.parcellation
+    y = apply_affine(
+        parcellation.grid.affine, np.stack(np.meshgrid([0], np.arange(parcellation.grid.shape[1]), [0]), -1)
+    )[..., 1]
+    posterior = np.where(y.reshape(1, -1, 1) < 0, parcellation.labels, 0).astype(np.uint16)
+    labels = lf.vertex_labels(Parcellation(parcellation.space, parcellation.grid, posterior, parcellation.regions))
+    assert (labels[field.points[:, 1] > 8] == 0).all()
+    assert (labels[field.cortex & (field.points[:, 1] < -2)] > 0).mean() > 0.95
+
+
 def test_a_region_with_too_few_vertices_is_named_in_a_warning(subject):
     labels = subject.parcellation.labels.copy()
     first = next(i for i, region in enumerate(subject.regions) if region.kind == "cortex")
