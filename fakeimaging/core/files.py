@@ -137,9 +137,14 @@ def write_json(path: Path, content: Any) -> Written:
 
 def write_tsv(path: Path, columns: list[str], rows: list[list[Any]]) -> Written:
     """Write a tab-separated table with a header line; None becomes ``n/a``, floats their shortest exact form."""
+    return write_text(path, tsv_text(columns, rows))
+
+
+def tsv_text(columns: list[str], rows: list[list[Any]]) -> str:
+    """Return the text of such a table."""
     lines = ["\t".join(columns)]
     lines += ["\t".join("n/a" if cell is None else str(cell) for cell in row) for row in rows]
-    return write_text(path, "\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 def sha256_of(path: Path) -> str:

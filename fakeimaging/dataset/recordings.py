@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path, PurePosixPath
@@ -12,11 +13,12 @@ import numpy.typing as npt
 
 from fakeimaging.activity.activity import Activity
 from fakeimaging.activity.stimuli import Event
-from fakeimaging.core.files import write_json, write_tsv
+from fakeimaging.core.errors import InputError
+from fakeimaging.core.files import tsv_text, write_json, write_tsv
 from fakeimaging.dataset.brainvision import write_brainvision
 from fakeimaging.dataset.images import write_array, write_image
 from fakeimaging.dataset.manifest import Manifest
-from fakeimaging.dataset.names import TRUTH, Scan
+from fakeimaging.dataset.names import TRUTH, Scan, subject_folder
 from fakeimaging.dataset.prep import preprocessing
 from fakeimaging.dataset.sidecars import raw_sidecar, recipe_of, write_sidecar
 from fakeimaging.modalities.layers import Companion, Image
@@ -81,6 +83,9 @@ def _write_signal(signal: Any, path: PurePosixPath, events: Events, root: Path, 
 
 def _write_companion(companion: Companion, scan: Scan, root: Path, manifest: Manifest) -> None:
     path = scan.beside(f"{companion.name}.tsv")
+    if companion.shared:
+        path = scan.folder / f"{'_'.join(subject_folder(scan.subject, scan.session).parts)}_{companion.name}.tsv"
+        _check_same(path, companion, root, manifest)
     if not companion.named:
         path = scan.source.with_name(path.name)
     elif companion.truth:
@@ -90,6 +95,17 @@ def _write_companion(companion: Companion, scan: Scan, root: Path, manifest: Man
     if companion.about:
         about = path.with_suffix(".json")
         manifest.add(about, write_json(root / about, dict(companion.about)))
+
+
+def _check_same(path: PurePosixPath, companion: Companion, root: Path, manifest: Manifest) -> None:
+    """Refuse two tables of one name, as two montages in a session would have."""
+    known = manifest.files.get(str(path))
+    text = tsv_text(list(companion.columns), [list(row) for row in companion.rows])
+    if known is not None and known.sha256 != hashlib.sha256(text.encode()).hexdigest():
+        raise InputError(
+            f"{path}: BIDS has one such table a session, and two recordings differ in it; give them sessions of their own",
+            value=companion.name,
+        )
 
 
 def _write_events(events: Events, scan: Scan, root: Path, manifest: Manifest) -> None:

@@ -70,8 +70,8 @@ def electrode_tables(subject: Subject, names: Sequence[str]) -> tuple[Companion,
         "AnatomicalLandmarkCoordinateUnits": "mm",
     }
     return (
-        Companion("space-CapTrak_electrodes", columns, rows, about),
-        Companion("space-CapTrak_coordsystem", about=coordinates),
+        Companion("space-CapTrak_electrodes", columns, rows, about, shared=True),
+        Companion("space-CapTrak_coordsystem", about=coordinates, shared=True),
     )
 
 

@@ -179,6 +179,8 @@ class Companion:
         Whether it goes to the truth rather than beside the raw file.
     named : bool
         Whether BIDS has a name for it; else it goes to ``sourcedata``.
+    shared : bool
+        Whether all recordings of the session have it in common: then neither task nor run stands in its name.
     """
 
     name: str
@@ -187,6 +189,7 @@ class Companion:
     about: Mapping[str, Any] = field(default_factory=dict)
     truth: bool = False
     named: bool = True
+    shared: bool = False
 
 
 @dataclass(frozen=True, eq=False)

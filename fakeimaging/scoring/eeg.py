@@ -95,7 +95,7 @@ def spectrum(series: Floats, rate: float) -> tuple[Floats, Floats]:
 
 def background(frequencies: Floats, power: Floats) -> Floats:
     """Return the power law a f^-b fitted to log power without the alpha band, at every frequency above 0 (infinite at 0)."""
-    inside = (frequencies >= BACKGROUND[0]) & (frequencies <= BACKGROUND[1])
+    inside = (frequencies >= BACKGROUND[0]) & (frequencies <= min(BACKGROUND[1], 0.8 * frequencies[-1]))
     fitted = inside & ~((frequencies >= ALPHA[0]) & (frequencies <= ALPHA[1]))
     slope, level = np.polyfit(np.log(frequencies[fitted]), np.log(power[fitted]), 1)
     with np.errstate(divide="ignore"):

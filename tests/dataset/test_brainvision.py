@@ -1,0 +1,101 @@
+import json
+
+import numpy as np
+import pytest
+
+import fakeimaging as fi
+from fakeimaging.core.clocks import Clock
+from fakeimaging.core.errors import InputError
+from fakeimaging.core.files import HIDDEN, sha256_of, write_json, write_tsv
+from fakeimaging.dataset import brainvision
+from fakeimaging.dataset.brainvision import write_brainvision
+from fakeimaging.modalities.layers import Channel, Series
+from fakeimaging.testing.fixtures import tiny_subject
+from tests.modalities.test_eeg import noise, run_of
+
+EVENTS = [(4.0, 1.0, "go, left"), (1.0, 0.0, "stop"), (400.0, 1.0, "after the end")]
+
+
+def series(n=5000, scale=5e-5, unit="V", resolution=1e-7):
+    samples = (scale * np.random.Generator(np.random.SFC64(1)).standard_normal((3, n))).astype(np.float32)
+    channels = tuple(Channel(name, "EEG", unit) for name in ("Fp1", "Cz", "O,z"))
+    return Series(channels, Clock(0.0, 1 / 250, n), lambda v: samples, resolution)
+
+
+def read(header):
+    import mne
+
+    return mne.io.read_raw_brainvision(header, preload=True, verbose="error")
+
+
+def test_mne_reads_samples_channels_rate_and_events(tmp_path):
+    header, written = tmp_path / "a" / "sub-01_eeg.vhdr", series()
+    files = write_brainvision(header, written, EVENTS)
+    raw = read(header)
+    np.testing.assert_allclose(raw.get_data(), written.to_array(), atol=0.501e-7)
+    assert raw.ch_names == ["Fp1", "Cz", "O,z"]
+    assert raw.info["sfreq"] == 250
+    assert raw.info["meas_date"] is None
+    events = [
+        (a["onset"], a["duration"], a["description"]) for a in raw.annotations if "Segment" not in a["description"]
+    ]
+    assert events == [(1.0, 0.004, "Stimulus/stop"), (4.0, 1.0, "Stimulus/go, left")]
+    assert set(files) == {"sub-01_eeg.eeg", "sub-01_eeg.vmrk", "sub-01_eeg.vhdr"}
+    for name, entry in files.items():
+        assert entry.sha256 == sha256_of(header.with_name(name))
+        assert entry.bytes == header.with_name(name).stat().st_size
+
+
+def test_the_same_series_gives_the_same_bytes(tmp_path):
+    first, second = (write_brainvision(tmp_path / d / "x_eeg.vhdr", series(), EVENTS) for d in ("a", "b"))
+    assert first == second
+    text = (tmp_path / "a" / "x_eeg.vhdr").read_text() + (tmp_path / "a" / "x_eeg.vmrk").read_text()
+    assert str(tmp_path) not in text
+
+
+def test_samples_that_do_not_fit_are_refused_and_nothing_is_left(tmp_path):
+    with pytest.raises(InputError, match="do not fit int16 in steps of 1e-07 V"):
+        write_brainvision(tmp_path / "x_eeg.vhdr", series(scale=1e-2))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="is in T, not in V"):
+        write_brainvision(tmp_path / "x_eeg.vhdr", series(unit="T"))
+
+
+def test_the_header_comes_last(tmp_path, monkeypatch):
+    def broken(path, text):
+        raise OSError("no room")
+
+    monkeypatch.setattr(brainvision, "write_text", broken)
+    with pytest.raises(OSError, match="no room"):
+        write_brainvision(tmp_path / "x_eeg.vhdr", series())
+    assert {path.name for path in tmp_path.iterdir()} == {"x_eeg.eeg"}
+    assert not list(tmp_path.glob(HIDDEN + "*"))
+
+
+def test_mne_bids_reads_recording_montage_and_events(tmp_path):
+    mne_bids = pytest.importorskip("mne_bids")
+    subject = tiny_subject()
+    scan = fi.acquire("eeg", subject, run_of(subject, 0.1 * noise(7500, 10)))
+    folder, stem = tmp_path / "sub-01" / "eeg", "sub-01_task-rest_run-1"
+    write_brainvision(folder / f"{stem}_eeg.vhdr", scan.observed, [(2.0, 1.0, "go")])
+    write_json(
+        folder / f"{stem}_eeg.json", {"TaskName": "rest", **scan.modality.sidecar(scan.parameters, scan.forward)}
+    )
+    write_tsv(folder / f"{stem}_events.tsv", ["onset", "duration", "trial_type"], [[2.0, 1.0, "go"]])
+    for table in scan.forward.companions:
+        start = "sub-01" if table.shared else stem
+        if table.columns:
+            write_tsv(folder / f"{start}_{table.name}.tsv", list(table.columns), [list(row) for row in table.rows])
+        if table.about:
+            write_json(folder / f"{start}_{table.name}.json", dict(table.about))
+    write_json(tmp_path / "dataset_description.json", {"Name": "x", "BIDSVersion": "1.10.0"})
+    path = mne_bids.BIDSPath(root=tmp_path, subject="01", task="rest", run="1", datatype="eeg")
+    raw = mne_bids.read_raw_bids(path, verbose="error")
+    np.testing.assert_allclose(raw.get_data(), scan.observed.to_array(), atol=0.501e-7)
+    places = raw.get_montage().get_positions()["ch_pos"]
+    electrodes = json.loads((folder / "sub-01_space-CapTrak_coordsystem.json").read_text())
+    rows = scan.forward.companions[1].rows
+    np.testing.assert_allclose(1e3 * places["Cz"], next(row[1:4] for row in rows if row[0] == "Cz"), atol=1e-3)
+    assert electrodes["EEGCoordinateUnits"] == "mm"
+    assert list(raw.annotations.description) == ["go"]
+    assert raw.info["line_freq"] == 50

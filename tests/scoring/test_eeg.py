@@ -1,0 +1,129 @@
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import fakeimaging as fi
+from fakeimaging.dataset import names
+from fakeimaging.dataset.brainvision import write_brainvision
+from fakeimaging.dataset.study import Acquisition
+from fakeimaging.scoring import eeg as score
+from fakeimaging.testing.fixtures import tiny_subject
+from tests.modalities.test_eeg import RATE, noise, run_of
+
+
+def rhythm(n, frequency, seed):
+    """A noisy oscillation of unit SD."""
+    rng = np.random.Generator(np.random.SFC64(seed))
+    f = np.fft.rfftfreq(n, 1 / RATE)
+    spectrum = np.exp(-(((f - frequency) / 0.6) ** 2) / 2) * (rng.standard_normal((len(f), 2)) @ [1, 1j])
+    series = np.fft.irfft(spectrum, n)
+    return series / series.std()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("frequency", [8.3, 10.0, 11.7])
+def test_the_alpha_peak_is_found_over_the_background(frequency, seed):
+    n = 30_000
+    series = np.stack(
+        [noise(n, 1, seed=10 * seed + k)[:, 0] + 0.5 * rhythm(n, frequency, 100 * seed + k) for k in range(3)]
+    )
+    assert score.alpha_peak(series, RATE) == pytest.approx(frequency, abs=0.35)
+
+
+def test_a_peak_that_is_lower_than_the_background_at_7_hz_is_found():
+    series = np.stack([noise(30_000, 1, seed=k, exponent=2.0)[:, 0] + 0.02 * rhythm(30_000, 11.0, 50 + k) for k in range(3)])
+    frequencies, power = score.spectrum(series, RATE)
+    assert power[frequencies == 7.0] > power[frequencies == 11.0]
+    assert score.alpha_peak(series, RATE) == pytest.approx(11, abs=0.4)
+
+
+def test_the_background_of_a_power_law_is_itself():
+    f = np.linspace(0, 125, 501)
+    power = np.append(0, 3 * f[1:] ** -1.4)
+    np.testing.assert_allclose(score.background(f, power)[1:], power[1:], rtol=1e-9)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_peak_of_noise_is_not_near_the_truth_by_more_than_chance(seed):
+    rng = np.random.Generator(np.random.SFC64(seed))
+    trials = [noise(5000, 1, seed=1000 * seed + k).T for k in range(40)]
+    level = score.peak_chance(trials[0], RATE, 10.0, rng=rng)
+    beaten = np.mean([abs(score.alpha_peak(series, RATE) - 10.0) < level for series in trials])
+    assert 0 < level < 1
+    assert beaten <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40) + 3 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_fewer_sources_than_channels_are_recovered_without_noise():
+    rng = np.random.Generator(np.random.SFC64(2))
+    gains, sources = rng.standard_normal((64, 8)), noise(2000, 8).T
+    estimate = score.minimum_norm(gains, gains @ sources + 7.0)
+    found, chance = score.source_agreement(estimate, sources, RATE, rng=rng)
+    assert found > 0.97
+    assert found > chance
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_chance_of_the_sources_keeps_autocorrelation(seed):
+    """Slow series agree by chance: the median over 8 regions exceeds its 95th percentile one time in twenty."""
+    rng = np.random.Generator(np.random.SFC64(seed))
+    trials = [
+        (noise(2500, 8, seed=2 * k + 1000 * seed).T, noise(2500, 8, seed=2 * k + 1 + 1000 * seed).T) for k in range(60)
+    ]
+    beaten = np.mean([np.subtract(*score.source_agreement(a, b, RATE, rng=rng)) > 0 for a, b in trials])
+    assert beaten <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60) + 0.02
+
+
+def test_the_agreement_is_the_median_correlation():
+    a, b = noise(1000, 6, seed=1).T, noise(1000, 6, seed=2).T
+    expected = np.median([np.corrcoef(x, y)[0, 1] for x, y in zip(a, b, strict=True)])
+    assert score.source_agreement(a, b, RATE, rng=np.random.Generator(np.random.SFC64(1)))[0] == pytest.approx(expected)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A dataset of one EEG recording of ten regions, as far as its score reads it."""
+    subject, n = tiny_subject(), 15_000
+    samples = 0.1 * np.stack([noise(n, 1, seed=k)[:, 0] + 0.7 * rhythm(n, 10.0, 50 + k) for k in range(10)], axis=1)
+    recording = fi.acquire("eeg", subject, run_of(subject, samples))
+    scan = names.Scan("01", None, "eeg", "rest", 1, Acquisition.parse({"modality": "eeg", "task": "rest"}))
+    write_brainvision(tmp_path / scan.raw, recording.observed)
+    write_brainvision(tmp_path / scan.clean, recording.clean)
+    (tmp_path / scan.sidecar).write_text(
+        json.dumps(recording.modality.sidecar(recording.parameters, recording.forward))
+    )
+    path = tmp_path / names.tap_file("01", None, "rest", 1, "dipole")
+    path.parent.mkdir(parents=True)
+    np.save(path, samples.astype(np.float32))
+    path.with_suffix(".json").write_text(json.dumps({"clock_s": {"start": -19.998, "step": 0.004, "n": n}}))
+    study = SimpleNamespace(seed=1, sessions=[SimpleNamespace(label=None)])
+    return SimpleNamespace(root=tmp_path, study=study, subject=lambda label: subject), scan, path
+
+
+def test_a_recording_is_scored_and_beats_chance(dataset):
+    opened, scan, _ = dataset
+    peak, sources = score.score_eeg(opened, scan)
+    assert (peak.name, sources.name) == ("alpha_peak", "sources")
+    assert peak.estimate == pytest.approx(10, abs=0.5)
+    assert abs(peak.error) < 0.1
+    assert peak.beats_chance
+    assert sources.beats_chance
+    assert sources.estimate > 0.3
+    assert sources.n == 10
+
+
+def test_another_truth_leaves_the_estimate_alone(dataset):
+    """The estimate of the peak comes from the raw file; without the true dipoles the sources agree with nothing."""
+    opened, scan, path = dataset
+    before = list(score.score_eeg(opened, scan))
+    np.save(path, noise(15_000, 10, seed=99).astype(np.float32))
+    after = list(score.score_eeg(opened, scan))
+    assert after[0] == before[0]
+    assert after[1].estimate < 0.1
+
+
+def test_a_short_recording_has_no_row(dataset, monkeypatch):
+    opened, scan, _ = dataset
+    monkeypatch.setattr(score, "SHORTEST", 1000.0)
+    assert list(score.score_eeg(opened, scan)) == []
