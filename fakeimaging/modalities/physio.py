@@ -88,7 +88,7 @@ def respiration_response(times: npt.ArrayLike) -> npt.NDArray[np.float64]:
     Examples
     --------
     >>> respiration_response([0.0, 3.0, 15.0]).round(3)
-    array([ 0.   ,  0.863, -1.011])
+    array([ 0.   ,  0.869, -0.967])
     """
     t = np.asarray(times, dtype=float)
     return np.asarray(0.6 * t**2.1 * np.exp(-t / 1.6) - 0.0023 * t**3.54 * np.exp(-t / 4.25))
