@@ -199,7 +199,7 @@ def mode_drive(activity: Activity, efficacy: float) -> tuple[Callable[[slice], n
 
     None when the activity has no modes; they have no mean of their own.
     """
-    tap = activity.modes("rate") if hasattr(activity, "modes") else None
+    tap = activity.modes("rate")
     if tap is None:
         return None
     mean = activity.tap("rate").from_start().samples.mean(axis=0, dtype=np.float64)

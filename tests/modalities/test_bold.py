@@ -53,10 +53,13 @@ def test_the_baseline_is_the_steady_state_of_each_tissue(bold):
         "grey": (1.331, 0.066, 0.8),
         "white": (0.832, 0.0532, 0.7),
         "csf": (4.16, 1.65, 1.0),
+        "muscle": (1.412, 0.015, 0.8),
     }.items():
         e1, angle = np.exp(-2 / t1), np.deg2rad(73)
         by_hand[name] = density * np.sin(angle) * (1 - e1) / (1 - np.cos(angle) * e1) * np.exp(-0.03 / t2_star)
-    mixed = sum(1000 * by_hand[name] / by_hand["grey"] * getattr(tissue, name) for name in by_hand)
+    shares = {name: getattr(tissue, name) for name in ("grey", "white", "csf")} | {"muscle": tissue.scalp - tissue.fat}
+    mixed = sum(1000 * by_hand[name] / by_hand["grey"] * share for name, share in shares.items())
+    assert 0.1 < by_hand["muscle"] / by_hand["grey"] < 0.3
     np.testing.assert_allclose(baseline, mixed, rtol=1e-4, atol=0.01)
 
 
@@ -258,8 +261,8 @@ def test_each_field_has_its_own_sequence_and_tissue(long_run):
 def test_the_default_field_is_the_table_at_3_t():
     defaults = bold_field.fields()[3.0].defaults
     assert {name: getattr(BoldParameters(), name) for name in defaults} == defaults
-    intrinsic = relaxation_at_3t()
-    assert all(tissue == intrinsic[name] for name, tissue in bold_field.fields()[3.0].tissues.items())
+    intrinsic, epi = relaxation_at_3t(), bold_field.fields()[3.0].tissues
+    assert all(epi[name] == tissue for name, tissue in intrinsic.items())
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
