@@ -84,12 +84,12 @@ class BoldParameters(Parameters):
         0.0085, unit="1", bounds=(0, 0.1), symbol="lambda", source=LAMBDA, description="physiological noise over signal"
     )
     lambda_white: float = parameter(0.0043, unit="1", bounds=(0, 0.1), description="the same in white matter")
-    lambda_csf: float = parameter(0.0102, unit="1", bounds=(0, 0.1), description="the same in fluid")
+    lambda_csf: float = parameter(0.0085, unit="1", bounds=(0, 0.1), description="the same in fluid")
     cardiac_percent: float = parameter(
-        0.3, unit="%", bounds=(0, 10), description="root mean square of the pulse over grey matter"
+        0.15, unit="%", bounds=(0, 10), description="root mean square of the pulse over grey matter"
     )
     respiratory_percent: float = parameter(
-        0.4, unit="%", bounds=(0, 10), description="root mean square of breathing over grey matter"
+        0.25, unit="%", bounds=(0, 10), description="root mean square of breathing over grey matter"
     )
     drift_percent: float = parameter(
         0.5, unit="%", bounds=(0, 10), description="expected SD of scanner drift over brain and time"

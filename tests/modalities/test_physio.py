@@ -57,8 +57,7 @@ def test_each_slice_is_pulsed_at_its_own_time():
     x, y = (size // 2 for size in grid.shape[:2])
     for z in (8, 9, 14):
         rest = made.forward.baseline[x, y, z]
-        place = [1.0, *(2 * i / (n - 1) - 1 for i, n in zip((x, y, z), grid.shape, strict=True))]
-        theta = recipe["phases"] @ place
+        theta = physio.lags(grid.shape, recipe["phases"])[:, x, y, z]
         phase = body.cardiac_phase(made.clean.clock.times + times[z])
         wave = sum(np.sqrt(2 * share) * np.cos((k + 1) * phase - theta[k]) for k, share in enumerate(physio.HARMONICS))
         found = np.array([made.layer("cardiac").make(v)[x, y, z] for v in range(20)])
