@@ -174,7 +174,9 @@ def _rows(
     yield Row(scan.subject, scan.recording, name, mean, reachable, mean - reachable, by_chance, n, seen.snr, unit)
     ratio, expected = mean / own, reachable / own
     lucky = by_chance / own
-    yield Row(scan.subject, scan.recording, f"{name}_recovery", ratio, expected, ratio - expected, lucky, n, seen.snr, "1")
+    yield Row(
+        scan.subject, scan.recording, f"{name}_recovery", ratio, expected, ratio - expected, lucky, n, seen.snr, "1"
+    )
     found, best, truth = (values[over] for values in three)
     r, most = (float(np.corrcoef(values, truth)[0, 1]) for values in (found, best))
     lucky = kinetics.correlation_by_chance(found, truth, rng=stream.at(f"{name}_regions").rng())
