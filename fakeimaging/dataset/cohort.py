@@ -18,7 +18,7 @@ from fakeimaging.core.provenance import versions
 from fakeimaging.dataset.describe import read_record, recorded_study, write_description
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.manifest import clear_subject, is_complete, read_manifest
-from fakeimaging.dataset.names import MODELS, RECORD
+from fakeimaging.dataset.names import INPUTS, RECORD
 from fakeimaging.dataset.plan import plan, total_bytes
 from fakeimaging.dataset.study import Study, read_study
 from fakeimaging.dataset.write import subject_of, write_subject
@@ -153,13 +153,13 @@ def _has_room(root: Path, study: Study) -> None:
 def _not_ours(root: Path) -> list[str]:
     """Names of what lies in a folder without a record, but for what a first write that was interrupted leaves."""
     files = (path for path in root.rglob("*") if path.is_file() and not path.name.startswith(HIDDEN))
-    return sorted(str(path.relative_to(root)) for path in files if path.parent != root / MODELS)
+    return sorted(str(path.relative_to(root)) for path in files if path.parent != root / INPUTS)
 
 
 def _difference(earlier: Study, study: Study) -> str:
     before, after = earlier.portable(), study.portable()
     changed = (f"`{key}`" for key in before if key not in {"name", "subjects"} and before[key] != after[key])
-    return next(changed, "a model file")
+    return next(changed, "a file it names")
 
 
 def _run(study: Study, root: Path, jobs: int, progress: Progress) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import fakeimaging
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.files import write_json, write_text, write_tsv
-from fakeimaging.dataset.names import CONNECTOME, MODELS, PREP, RECORD, SOURCE, TRUTH
-from fakeimaging.dataset.study import Study, model_files
+from fakeimaging.core.files import write_bytes, write_json, write_text, write_tsv
+from fakeimaging.dataset.inputs import own_files, renamed
+from fakeimaging.dataset.names import CONNECTOME, INPUTS, PREP, RECORD, SOURCE, TRUTH
+from fakeimaging.dataset.study import Study
 
 BIDS_VERSION = "1.10.0"
 _DERIVATIVES = (
@@ -55,7 +56,7 @@ Neurological Institute, McGill University.
 _SOURCE_README = """\
 What has no BIDS name, one folder a subject. Row i of every table and matrix is label i + 1 of the region image.
 
-- models/: model files of the study's own, as they were
+- inputs/: files of the study's own (models, connectomes, atlases, tracers), as they were
 - *_regions.tsv: names, hemisphere, network, centroid in template and native mm, volume in mm3
 - *_weights.tsv, *_lengths.tsv: connectome, weights[target, source], lengths in mm
 - *_edges.tsv: one line a tract, from source to target
@@ -70,8 +71,8 @@ What has no BIDS name, one folder a subject. Row i of every table and matrix is 
 
 def write_description(study: Study, root: Path) -> None:
     """Write every file that describes the dataset as a whole; the same study gives the same bytes."""
-    for run in model_files(study):
-        write_text(root / MODELS / Path(run.model).name, Path(run.model).read_text())
+    for path in own_files(study.content()):
+        write_bytes(root / INPUTS / path.name, path.read_bytes())
     write_json(root / RECORD, {"study": study.portable(), "digest": study.digest(), "made_by": _GENERATED})
     description = {"Name": study.name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "License": "CC0"}
     write_json(
@@ -111,10 +112,7 @@ def read_record(root: Path) -> dict[str, Any]:
 
 
 def recorded_study(root: Path) -> Study:
-    """Return the study a dataset was made from, its model files being the copies in the dataset."""
+    """Return the study a dataset was made from, the files it names being the copies in the dataset."""
     content = read_record(root)["study"]
-    for session in content["sessions"]:
-        for run in session["runs"]:
-            if run["model"].endswith(".py"):
-                run["model"] = str(root / MODELS / run["model"])
+    renamed(content, lambda path: root / INPUTS / path.name)
     return Study.check(content)

@@ -15,7 +15,7 @@ PREP = PurePosixPath("derivatives/fakeimaging-prep")
 CONNECTOME = PurePosixPath("derivatives/fakeimaging-connectome")
 SOURCE = PurePosixPath("sourcedata/fakeimaging")
 RECORD = SOURCE / "record.json"
-MODELS = SOURCE / "models"
+INPUTS = SOURCE / "inputs"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from fakeimaging.core.files import sha256_of
 from fakeimaging.core.parameters import Parameters, dotted, parameter
 from fakeimaging.core.provenance import digest
 from fakeimaging.core.streams import fresh_seed
+from fakeimaging.dataset.inputs import own_files, renamed, tables
 from fakeimaging.modalities import MODALITIES
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.modalities.stages import MAGNITUDE, THERMAL
@@ -116,14 +117,12 @@ class Study(Parameters):
     def digest(self) -> str:
         """Return a hash of everything that decides one subject's files: all but name and number of subjects."""
         content = {key: value for key, value in self.portable().items() if key not in {"name", "subjects"}}
-        return digest(content | {"model_files": [sha256_of(Path(run.model)) for run in model_files(self)]})
+        return digest(content | {"files": [sha256_of(path) for path in own_files(self.content())]})
 
     def portable(self) -> dict[str, Any]:
-        """Return `content` with the bare names of model files, whatever folder they lie in."""
+        """Return `content` with the bare names of files, whatever folder they lie in."""
         content = self.content()
-        for session in content["sessions"]:
-            for run in session["runs"]:
-                run["model"] = Path(run["model"]).name
+        renamed(content, lambda path: path.name)
         return content
 
     def small(self) -> Study:
@@ -144,18 +143,12 @@ class Study(Parameters):
         return self.model_copy(update={"sessions": tuple(sessions)})
 
 
-def model_files(study: Study) -> list[Run]:
-    """Return one run for each model file of the study, sorted by the file's path."""
-    runs = {run.model: run for session in study.sessions for run in session.runs if run.model.endswith(".py")}
-    return [runs[path] for path in sorted(runs)]
-
-
 def _shrunk(content: dict[str, Any]) -> dict[str, Any]:
-    for session in _tables(content.get("sessions")):
-        for run in _tables(session.get("runs")):
+    for session in tables(content.get("sessions")):
+        for run in tables(session.get("runs")):
             if isinstance(duration := run.get("duration", 600.0), int | float):
                 run["duration"] = min(duration, SMALL_DURATION)
-        for scan in _tables(session.get("acquisitions")):
+        for scan in tables(session.get("acquisitions")):
             small = MODALITIES.get(scan["modality"]).small if scan.get("modality") in MODALITIES else {}
             scan |= {"parameters": {**scan.get("parameters", {}), **small}} if "parameters" in scan else small
     return content
@@ -193,16 +186,9 @@ def read_study(path: str | Path | None = None, overrides: Iterable[str] = (), *,
     content = _shrunk(_gathered(content)) if small else content
     for override in overrides:
         _override(content, override)
-    _anchor_models(content, Path.cwd() if path is None else Path(path).parent)
+    folder = Path.cwd() if path is None else Path(path).parent
+    renamed(content, lambda named: (folder / named).resolve())
     return Study.check(content)
-
-
-def _anchor_models(content: dict[str, Any], folder: Path) -> None:
-    """Make the path of a model file independent of the folder we run in: it is relative to the study file."""
-    for session in _tables(content.get("sessions")):
-        for run in _tables(session.get("runs")):
-            if str(run.get("model", "")).endswith(".py"):
-                run["model"] = str((folder / run["model"]).resolve())
 
 
 def _text(path: Path) -> str:
@@ -216,16 +202,12 @@ def _text(path: Path) -> str:
 
 def _gathered(content: dict[str, Any]) -> dict[str, Any]:
     """Move what belongs to a modality from beside its scan's own keys into ``parameters``."""
-    for session in _tables(content.get("sessions")):
-        for scan in _tables(session.get("acquisitions")):
+    for session in tables(content.get("sessions")):
+        for scan in tables(session.get("acquisitions")):
             own = {key: scan.pop(key) for key in list(scan) if key not in Acquisition.model_fields}
             if own:
                 scan["parameters"] = {**scan.get("parameters", {}), **own}
     return content
-
-
-def _tables(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -233,18 +215,18 @@ def _override(content: dict[str, Any], override: str) -> None:
     first, *rest = key.strip().split(".")
     if not equals or not first:
         raise InputError(f"'{override}' is not of the form key=value", value=override)
-    sessions = _tables(content.get("sessions"))
+    sessions = tables(content.get("sessions"))
     if first in MODALITIES and rest:
         places = [
             scan
             for session in sessions
-            for scan in _tables(session.get("acquisitions"))
+            for scan in tables(session.get("acquisitions"))
             if scan.get("modality") == first
         ]
         if not places:
             raise InputError(f"'{override}': the study has no scan of {first}", value=override)
     elif first == "runs" and rest:
-        places = [run for session in sessions for run in _tables(session.get("runs"))]
+        places = [run for session in sessions for run in tables(session.get("runs"))]
     elif first in Study.model_fields:
         places, rest = [content], [first, *rest]
     else:
@@ -269,11 +251,11 @@ def _value(text: str) -> Any:
 
 def _content_problems(content: Mapping[str, Any]) -> Iterator[str]:
     """Problems of models, modalities and their parameters, found in the plain content so that all show at once."""
-    for s, session in enumerate(_tables(content.get("sessions"))):
-        for r, run in enumerate(_tables(session.get("runs"))):
+    for s, session in enumerate(tables(content.get("sessions"))):
+        for r, run in enumerate(tables(session.get("runs"))):
             where = dotted(("sessions", s, "runs", r))
             yield from _attempt(f"{where}.model", lambda run=run, where=where: _check_model(run, where))
-        for a, scan in enumerate(_tables(session.get("acquisitions"))):
+        for a, scan in enumerate(tables(session.get("acquisitions"))):
             where = dotted(("sessions", s, "acquisitions", a))
             if "modality" in scan:
                 yield from _attempt(f"{where}.modality", lambda scan=scan, where=where: _check_scan(scan, where))
@@ -323,8 +305,10 @@ def _cross_problems(study: Study) -> Iterator[str]:
     yield from _label_problems("sessions", [s.label for s in study.sessions if s.label is not None])
     if len(study.sessions) > 1 and any(session.label is None for session in study.sessions):
         yield "`sessions`: with more than one session, each needs a label"
-    if len({Path(run.model).name for run in model_files(study)}) < len(model_files(study)):
-        yield "`sessions`: two model files share a name; rename one"
+    own = own_files(study.content())
+    if len({path.name for path in own}) < len(own):
+        yield f"two of the files {', '.join(path.name for path in own)} share a name; rename one"
+    yield from (f"cannot read {path}: no such file" for path in own if not path.is_file())
     if not any(session.acquisitions for session in study.sessions):
         yield "`sessions`: nothing to acquire; add [[sessions.acquisitions]]"
     for s, session in enumerate(study.sessions):

@@ -47,7 +47,7 @@ def allowed(code, location):
 def test_the_bids_validator_finds_no_error(tiny_dataset):
     errors, n_datasets = bids_errors(tiny_dataset)
     assert errors == []
-    assert n_datasets == 3
+    assert n_datasets == 4
 
 
 def test_the_bids_validator_would_find_one(tiny_dataset, tmp_path):

@@ -1,0 +1,45 @@
+"""Files of a study's own that it names: models, connectomes, atlases, tracers. Each is copied into the dataset and is part of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+OF_SUBJECT = ("atlas", "atlas_table", "connectome", "tract_lengths")
+OF_SCAN = (".toml",)
+"""Endings by which a text among the parameters of a scan is a file."""
+
+Place = tuple[dict[str, Any], str]
+"""A table of the study's content and the key in it that names a file."""
+
+
+def places(content: dict[str, Any]) -> Iterator[Place]:
+    """Yield where the plain content of a study names a file."""
+    subject = content.get("subject")
+    if isinstance(subject, dict):
+        yield from ((subject, key) for key in OF_SUBJECT if isinstance(subject.get(key), str))
+    for session in tables(content.get("sessions")):
+        for run in tables(session.get("runs")):
+            if isinstance(run.get("model"), str) and run["model"].endswith(".py"):
+                yield run, "model"
+        for scan in tables(session.get("acquisitions")):
+            for table in (scan, scan.get("parameters")):
+                if isinstance(table, dict):
+                    yield from ((table, k) for k, v in table.items() if isinstance(v, str) and v.endswith(OF_SCAN))
+
+
+def tables(value: Any) -> list[dict[str, Any]]:
+    """Return the tables in a list that may be anything."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def renamed(content: dict[str, Any], name: Callable[[Path], Path | str]) -> None:
+    """Replace every named file in place."""
+    for table, key in places(content):
+        table[key] = str(name(Path(table[key])))
+
+
+def own_files(content: dict[str, Any]) -> list[Path]:
+    """Return the files that a study names, each once, sorted."""
+    return sorted({Path(table[key]) for table, key in places(content)})
