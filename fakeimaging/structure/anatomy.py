@@ -244,8 +244,8 @@ def ellipsoid_maps() -> TissueMaps:
     grey, fluid = cortex - white, brain - cortex
     inner, outer, skin = (_within(far, edge) for edge in _TINY_EDGES.values())
     shares = (grey, white, fluid, outer - inner, skin - outer, 0.5 * (skin - outer))
-    maps = [frozen(np.rint(255 * share).astype(np.uint8)) for share in shares]
-    return TissueMaps(TINY, grid, *maps[:3], head_grid, *maps[3:])
+    g, w, c, b, s, f = (frozen(np.rint(255 * share).astype(np.uint8)) for share in shares)
+    return TissueMaps(TINY, grid, g, w, c, head_grid, b, s, f)
 
 
 def _tiny_radius(grid: Grid) -> npt.NDArray[np.float64]:
