@@ -130,7 +130,7 @@ def test_an_edge_of_a_graph_leads_from_the_sender_to_the_receiver():
 
 
 def test_the_zip_of_the_virtual_brain_has_its_files_and_no_time_stamps():
-    subject = fi.make_subject("01", seed=1, anatomy="tiny")
+    subject = fi.make_subject("01", seed=1, anatomy="tiny", distance_rule={"asymmetry": 0.5})
     data = tvb_bytes(subject.connectome, subject.regions)
     with zipfile.ZipFile(io.BytesIO(data)) as packed:
         assert set(packed.namelist()) == {
@@ -138,9 +138,12 @@ def test_the_zip_of_the_virtual_brain_has_its_files_and_no_time_stamps():
         }  # fmt: skip
         assert all(entry.date_time[0] == 1980 for entry in packed.infolist())
         right = np.loadtxt(io.BytesIO(packed.read("hemispheres.txt")))
+        weights = np.loadtxt(io.BytesIO(packed.read("weights.txt")))
         first = packed.read("centres.txt").decode().split()[0]
     assert right.tolist() == [float(region.hemisphere == "R") for region in subject.regions]
     assert first == subject.regions[0].name
+    assert (weights == subject.connectome.weights).all()
+    assert (weights != weights.T).any()
     assert data == tvb_bytes(subject.connectome, subject.regions)
 
 
