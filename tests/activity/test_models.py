@@ -234,7 +234,7 @@ def test_a_whole_run_of_the_default_model_is_its_slow_twin(lopsided):
     )  # fmt: skip
     n_samples = n // 20
     np.testing.assert_allclose(activity.tap("rate").samples[:n_samples], per_sample(slow[0], 20), rtol=3e-4)
-    dipoles = per_sample(17 * (slow[1] - i_e), 4)
+    dipoles = per_sample(12 * (slow[2] + 0.25 * (slow[1] - i_e - slow[2])), 4)
     np.testing.assert_allclose(activity.tap("dipole").samples[: len(dipoles)], dipoles, atol=1e-4 * dipoles.std())
 
 

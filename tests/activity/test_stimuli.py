@@ -83,13 +83,13 @@ def test_the_kernel_delivers_the_stimulus_of_the_equations():
     engine.run(kernel, setup, delays, engine.Schedule(1e-3, 0, n), taps, streams=Streams(1), stimulus=stimulus)
     current = (stimulus.gain[:, None] * stimulus.course(np.arange(n) * 1e-3)[:, :, None]).sum(axis=0)
     alpha = {"growth": -15.0, "omega": 60.0, "drive": 0.0, "coupling": 10.0}
-    rates, currents = dmf_network(
+    rates, currents, _ = dmf_network(
         setup.coupling, np.rint(delays / 1e-3).astype(int), np.zeros((n, 3, 10)), G=setup.derived["G"], J=setup.derived["J"],
         gains=pink_gains((0.1, 1.0), 1.0, 0.0, 1e-3), filter_times=(0.1, 1.0), step=1e-3, alpha=alpha, stimulus=current,
         start=(setup.truth["target_rate"], setup.initial["S_E"], setup.initial["S_I"]),
     )  # fmt: skip
     np.testing.assert_allclose(taps["rate"], rates.reshape(-1, 20, 10).mean(axis=1), rtol=1e-5)
-    felt = 17 * (currents - setup.derived["rest_current"] - 0.75 * current)
+    felt = 12 * 0.25 * (currents - setup.derived["rest_current"])
     np.testing.assert_allclose(taps["dipole"], felt.reshape(-1, 4, 10).mean(axis=1), atol=1e-6)
 
 

@@ -75,7 +75,7 @@ def deco_set_point(rate, sigma):
 
 
 def dmf_network(weights, lag_steps, noise, *, G, J, gains, filter_times, step, start, alpha, stimulus=None, w_plus=1.0):
-    """Excitatory rate and current before each step, each shape (n_steps, n), the whole history kept.
+    """Excitatory rate, current and drive (1/f and alpha) before each step, each shape (n_steps, n), the whole history kept.
 
     Deco et al. (2014) with 1/f current noise, Euler, and an alpha resonator. ``noise`` has shape (n_steps, 3, n); ``alpha`` holds
     growth, omega, drive and coupling of each region; ``start`` rate, S_E and S_I; ``stimulus`` nA before each step.
@@ -84,14 +84,16 @@ def dmf_network(weights, lag_steps, noise, *, G, J, gains, filter_times, step, s
     target, s_e, s_i = (np.array(values, dtype=float) for values in start)
     filters, z, slow = np.zeros((len(gains), n)), np.zeros(n, dtype=complex), target.copy()
     sent_s, sent_x = np.zeros((n_steps, n)), np.zeros((n_steps, n))
-    rates, currents, source, s_start = np.zeros((n_steps, n)), np.zeros((n_steps, n)), np.arange(n), s_e.copy()
+    rates, currents, drives = (np.zeros((n_steps, n)) for _ in range(3))
+    source, s_start = np.arange(n), s_e.copy()
     for t in range(n_steps):
         sent_s[t], sent_x[t] = s_e, z.real
         then = t - lag_steps
         past_s = np.where(then >= 0, sent_s[np.maximum(then, 0), source], s_start)
         past_x = np.where(then >= 0, sent_x[np.maximum(then, 0), source], 0.0)
-        i_e = 0.382 + w_plus * 0.15 * s_e + G * 0.15 * (weights * past_s).sum(axis=1) - J * s_i + filters.sum(axis=0)
-        i_e = i_e + 0.008 * z.real + (0.0 if stimulus is None else stimulus[t])
+        drives[t] = filters.sum(axis=0) + 0.008 * z.real
+        i_e = 0.382 + w_plus * 0.15 * s_e + G * 0.15 * (weights * past_s).sum(axis=1) - J * s_i + drives[t]
+        i_e = i_e + (0.0 if stimulus is None else stimulus[t])
         r_e, r_i = deco_rate(i_e, 310, 125, 0.16), deco_rate(0.7 * 0.382 + 0.15 * s_e - s_i, 615, 177, 0.087)
         rates[t], currents[t] = r_e, i_e
         loss = 6.0 * (slow - target) / target + 0.5 * np.abs(z) ** 2
@@ -104,4 +106,4 @@ def dmf_network(weights, lag_steps, noise, *, G, J, gains, filter_times, step, s
         ]
         slow = slow + step * (r_e - slow) / 0.1
         s_e, s_i = s_e + step * ((1 - s_e) * 0.641 * r_e - s_e / 0.1), s_i + step * (r_i - s_i / 0.01)
-    return rates, currents
+    return rates, currents, drives

@@ -4,7 +4,7 @@
     I_I = W_I I0 + J_N S_E - S_I              r_k = u / (1 - exp(-d_k u)),  u = a_k I_k - b_k
     dS_E/dt = -S_E / tau_E + (1 - S_E) gamma r_E            dS_I/dt = -S_I / tau_I + r_I
     dz/dt = (a_i + i w_i) z - [delta (rs - r*) / r* + b |z|^2] z + Ka sum_j C_ij x_j(t - d_ij) + be_i dW/dt,   z = x + i y
-    drs/dt = (r_E - rs) / tau_r               dipole = kappa (I_E - I_E* - (1 - w) I_stim)
+    drs/dt = (r_E - rs) / tau_r               dipole = kappa [D + w (I_E - I_E* - D)],  D = s xi + ca x
 
 Currents in nA, rates in Hz, times in s. C is the row-normalised connectome. Differences from the paper, so that one stable
 working point carries realistic functional connectivity (all `assumed`, measured in docs/architecture.md): w+ = 1, mean rates
@@ -14,7 +14,9 @@ network, from which G follows; local inhibition J_i holds each region at its own
 
 Alpha is a normal form, a damped resonator that activity suppresses, not a thalamic mechanism. Regions below the cortex have
 neither alpha nor a dipole. A positive dipole points from white matter to pia, as current into the somata of pyramidal cells
-makes it (Neymotin et al. 2020); its mean is removed in closed form, by the current I_E* at the working point.
+makes it (Neymotin et al. 2020); its mean is removed in closed form, by the current I_E* at the working point. Of the synaptic
+currents (recurrent, inhibitory, from other regions, stimulus) only a share w counts (assumed): spread over the dendrite they cancel
+in part, while drive and alpha are synchronous. With w = 1 responses to a stimulus are several times larger in EEG than in people.
 """
 
 from __future__ import annotations
@@ -70,13 +72,14 @@ def inhibitory_rate(S_E, S_I, a_I, b_I, d_I, J_N, W_I, I0):  # type: ignore[no-u
 
 def dipole(  # type: ignore[no-untyped-def]
     S_E, S_I, f1, f2, f3, f4, f5, f6, x, coupled_S_E, stimulus, J_N, w_plus, G, J, external, alpha_current,
-    rest_current, moment, stimulus_dipole,
+    rest_current, moment, synaptic_dipole,
 ):  # fmt: skip
     """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
     current = excitatory_current(
         S_E, S_I, f1, f2, f3, f4, f5, f6, x, coupled_S_E, stimulus, J_N, w_plus, G, J, external, alpha_current
     )  # fmt: skip
-    return moment * (current - rest_current - (1.0 - stimulus_dipole) * stimulus)
+    drive = f1 + f2 + f3 + f4 + f5 + f6 + alpha_current * x
+    return moment * (drive + synaptic_dipole * (current - rest_current - drive))
 
 
 def drift(  # type: ignore[no-untyped-def]

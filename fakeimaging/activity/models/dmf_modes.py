@@ -4,7 +4,8 @@ Parts of a region share what arrives over the tracts, so what they differ by obe
 
     i_E = w+ J_N s_E - J s_I + drive + ca x           i_I = J_N s_E - s_I
     ds_E/dt = -(1 / tau_E + gamma r*) s_E + (1 - S_E) gamma h_E i_E          ds_I/dt = -s_I / tau_I + h_I i_I
-    dz/dt = (-g + i w) z + noise,  g = (|a| + sqrt(a^2 + 8 b be^2)) / 2     rate = h_E i_E,  dipole = kappa i_E
+    dz/dt = (-g + i w) z + noise,  g = (|a| + sqrt(a^2 + 8 b be^2)) / 2     rate = h_E i_E
+    dipole = kappa [drive + ca x + w (w+ J_N s_E - J s_I)]
 
 h are the slopes at the working point, averaged over the noise; g holds the damping that b |z|^2 gives on average (Gaussian z,
 E|z|^2 = be^2 / g). The drive is 1/f noise of its own, as the region's, times ``mode_drive``, and stronger in larger regions: its
@@ -35,9 +36,10 @@ def rate(s_E, s_I, f1, f2, f3, f4, f5, f6, x, J_N, w_plus, J, alpha_current, slo
     return slope_E * excitatory_current(s_E, s_I, f1, f2, f3, f4, f5, f6, x, J_N, w_plus, J, alpha_current)
 
 
-def dipole(s_E, s_I, f1, f2, f3, f4, f5, f6, x, J_N, w_plus, J, alpha_current, moment):  # type: ignore[no-untyped-def]
+def dipole(s_E, s_I, f1, f2, f3, f4, f5, f6, x, J_N, w_plus, J, alpha_current, moment, synaptic_dipole):  # type: ignore[no-untyped-def]
     """Deviation of the dipole moment per cortical area in nAm/mm2."""
-    return moment * excitatory_current(s_E, s_I, f1, f2, f3, f4, f5, f6, x, J_N, w_plus, J, alpha_current)
+    drive = f1 + f2 + f3 + f4 + f5 + f6 + alpha_current * x
+    return moment * (drive + synaptic_dipole * (w_plus * J_N * s_E - J * s_I))
 
 
 def drift(  # type: ignore[no-untyped-def]
