@@ -120,7 +120,11 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
         reference=MICROVOLT,
         truth={"region_gain": gains.T.astype(np.float32)},
         companions=(_channel_table(names, parameters), *electrode_tables(subject, names)),
-        context={"physiology": activity.physiology, "subject": subject},
+        context={
+            "physiology": activity.physiology,
+            "subject": subject,
+            "about_clean": {"EEGReference": "mean of the 335 electrodes of the lead field"},
+        },
     )
 
 
