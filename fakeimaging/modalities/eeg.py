@@ -204,7 +204,7 @@ MODALITY = Modality(
         *lead_field.REFERENCES,
         Reference("Pernet et al.", 2019, "10.1038/s41597-019-0104-8", "EEG in BIDS"),
     ),
-    small={"montage": "standard_1020", "sampling_frequency": 50.0},
+    small={"montage": "standard_1020", "sampling_frequency": 125.0},
     unit="V",
     format="brainvision",
 )
