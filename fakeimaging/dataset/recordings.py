@@ -67,9 +67,13 @@ def _write_observed(
 
 
 def _write_clean(recording: Recording, scan: Scan, keys: dict[str, Any], root: Path, manifest: Manifest) -> None:
-    about = {"Description": "the signal without any noise or artefact", "Sources": [f"bids:raw:{scan.raw}"]}
+    about: dict[str, Any] = {
+        "Description": "the signal without any noise or artefact",
+        "Sources": [f"bids:raw:{scan.raw}"],
+    }
     skull = {"SkullStripped": False} if isinstance(recording.clean, Image) else {}
     _write_signal(recording.clean, scan.clean, (), root, manifest)
+    about |= recording.forward.context.get("about_clean", {})
     write_sidecar(scan.clean, keys | about | skull, root, manifest)
 
 

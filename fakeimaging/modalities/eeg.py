@@ -120,7 +120,11 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
         reference=MICROVOLT,
         truth={"region_gain": gains.T.astype(np.float32)},
         companions=(_channel_table(names, parameters), *electrode_tables(subject, names)),
-        context={"physiology": activity.physiology, "subject": subject},
+        context={
+            "physiology": activity.physiology,
+            "subject": subject,
+            "about_clean": {"EEGReference": "mean of the 335 electrodes of the lead field"},
+        },
     )
 
 
@@ -200,7 +204,7 @@ MODALITY = Modality(
         *lead_field.REFERENCES,
         Reference("Pernet et al.", 2019, "10.1038/s41597-019-0104-8", "EEG in BIDS"),
     ),
-    small={"montage": "standard_1020", "sampling_frequency": 50.0},
+    small={"montage": "standard_1020", "sampling_frequency": 125.0},
     unit="V",
     format="brainvision",
 )

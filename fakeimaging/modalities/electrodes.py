@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fakeimaging.core.spaces import Affine, apply_affine
+from fakeimaging.core.spaces import Affine, Grid, apply_affine
 from fakeimaging.modalities.layers import Companion
 from fakeimaging.modalities.lead_field import lead_field, native_electrodes, native_fiducials
 from fakeimaging.structure.subject import Subject
@@ -51,13 +51,19 @@ def native_to_captrak(subject: Subject) -> Affine:
     return matrix
 
 
+def landmark_voxels(subject: Subject, grid: Grid) -> dict[str, list[float]]:
+    """Return nasion and preauricular points as voxel indices of a native grid, as BIDS has them beside a T1w."""
+    to_voxels = np.asarray(np.linalg.inv(grid.affine), dtype=np.float64)
+    return {name: _rounded(apply_affine(to_voxels, point)) for name, point in native_fiducials(subject).items()}
+
+
 def electrode_tables(subject: Subject, names: Sequence[str]) -> tuple[Companion, Companion]:
     """Return the tables ``electrodes`` and ``coordsystem`` of a subject."""
     native = native_electrodes(subject, names)
     to_captrak = native_to_captrak(subject)
     head = apply_affine(to_captrak, native)
-    rows = [[name, *_mm(here), *_mm(there)] for name, here, there in zip(names, head, native, strict=True)]
-    landmarks = {name: _mm(apply_affine(to_captrak, point)) for name, point in native_fiducials(subject).items()}
+    rows = [[name, *_rounded(here), *_rounded(there)] for name, here, there in zip(names, head, native, strict=True)]
+    landmarks = {name: _rounded(apply_affine(to_captrak, point)) for name, point in native_fiducials(subject).items()}
     about = {f"{axis}_t1w": {"Description": f"{axis} in the scanner space of the T1w", "Units": "mm"} for axis in "xyz"}
     columns = ("name", "x", "y", "z", *about)
     coordinates = {
@@ -75,5 +81,5 @@ def electrode_tables(subject: Subject, names: Sequence[str]) -> tuple[Companion,
     )
 
 
-def _mm(point: npt.NDArray) -> list[float]:
+def _rounded(point: npt.NDArray) -> list[float]:
     return np.round(point, 3).tolist()

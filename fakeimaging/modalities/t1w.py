@@ -13,6 +13,7 @@ from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Grid, centred_grid
+from fakeimaging.modalities.electrodes import landmark_voxels
 from fakeimaging.modalities.layers import Forward, Image
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.modalities.relaxation import (
@@ -76,7 +77,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: T1wParamete
     image = mixed(tissue, signals)
     brain = mixed(tissue, {name: signals[name] for name in BRAIN})
     clean = Image(grid, None, lambda v: image, slope_for(max(map(abs, signals.values()))))
-    return Forward(clean, GREY_SIGNAL, brain, {})
+    return Forward(clean, GREY_SIGNAL, brain, context={"landmarks": landmark_voxels(subject, grid)})
 
 
 def _signals(p: T1wParameters) -> dict[str, float]:
@@ -96,6 +97,7 @@ def sidecar(parameters: T1wParameters, forward: Forward) -> dict[str, Any]:
         "RepetitionTimeExcitation": parameters.echo_spacing,
         "InversionTime": parameters.inversion_time,
         "FlipAngle": parameters.flip_angle,
+        "AnatomicalLandmarkCoordinates": forward.context["landmarks"],
     }
 
 

@@ -213,6 +213,22 @@ def test_the_electrode_table_holds_both_spaces():
     assert set(coordinates.about["AnatomicalLandmarkCoordinates"]) == {"NAS", "LPA", "RPA"}
 
 
+def test_the_landmarks_of_the_two_files_tie_the_electrodes_to_the_t1w():
+    """A rigid fit of CapTrak's landmarks to those of the T1w takes the electrodes to where they lie in it."""
+    subject = tiny_subject()
+    scan = fi.acquire("t1w", subject, voxel_size=4.0)
+    voxels = scan.modality.sidecar(scan.parameters, scan.forward)["AnatomicalLandmarkCoordinates"]
+    electrodes, coordinates = electrode_tables(subject, BIOSEMI)
+    names = ("NAS", "LPA", "RPA")
+    there = apply_affine(scan.clean.grid.affine, np.array([voxels[name] for name in names]))
+    here = np.array([coordinates.about["AnatomicalLandmarkCoordinates"][name] for name in names])
+    u, _, vt = np.linalg.svd((there - there.mean(axis=0)).T @ (here - here.mean(axis=0)))
+    turn = u @ np.diag([1, 1, np.linalg.det(u @ vt)]) @ vt
+    rows = np.array([row[1:] for row in electrodes.rows])
+    moved = (rows[:, :3] - here.mean(axis=0)) @ turn.T + there.mean(axis=0)
+    np.testing.assert_allclose(moved, rows[:, 3:], atol=0.02)
+
+
 def test_sloreta_finds_a_single_source_where_it_is(field):
     """Zero localisation error (Pascual-Marqui 2002): exact without noise, for any regularisation, when signs and reference agree."""
     kept = np.flatnonzero(field.cortex)[::16]
