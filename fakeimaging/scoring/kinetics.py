@@ -156,10 +156,15 @@ def _convolved(reference: Array, rates: Array, timing: Timing) -> Array:
     for i in range(1, len(t)):
         result[i] = falling * result[i - 1] + old * curve[i - 1] + new * curve[i]
     weights = np.exp(-timing.decay * t)
-    sums = np.concatenate([np.zeros((1, len(rates))), np.cumsum(result * weights[:, None], axis=0)])
-    totals = np.concatenate([[0.0], np.cumsum(weights)])
-    first, last = np.searchsorted(t, timing.starts - 1e-9), np.searchsorted(t, timing.ends - 1e-9)
-    return np.asarray(((sums[last] - sums[first]) / (totals[last] - totals[first])[:, None]).T)
+    areas, lengths = (_frame_areas(t, values, timing) for values in (result * weights[:, None], weights[:, None]))
+    return areas / lengths
+
+
+def _frame_areas(t: Array, values: Array, timing: Timing) -> Array:
+    """Return the integral of each column over each frame by the trapezoidal rule, shape (n_columns, n_frames)."""
+    sums = np.zeros_like(values)
+    np.cumsum(STEP * (values[1:] + values[:-1]) / 2, axis=0, out=sums[1:])
+    return np.array([np.interp(timing.ends, t, column) - np.interp(timing.starts, t, column) for column in sums.T])
 
 
 def correlation_by_chance(estimate: Array, truth: Array, *, rng: np.random.Generator) -> float:

@@ -1,0 +1,326 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.special import erf
+
+import fakeimaging as fi
+from fakeimaging.core.clocks import Clock, Frames
+from fakeimaging.core.errors import InputError
+from fakeimaging.core.spaces import Grid, centred_grid
+from fakeimaging.modalities import pet, resolution, uptake
+from fakeimaging.modalities.kinetics import Constants, tissue_curve
+from fakeimaging.modalities.tracers import TRACERS
+from fakeimaging.structure import receptors
+from fakeimaging.testing import check_modality
+from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
+
+KINDS = ["cortex", "putamen", "caudate", "ventral striatum", "thalamus", "hippocampus", "amygdala", "cerebellum"]
+COARSE = {"voxel_size": 8.0}
+
+
+def subject_of_kinds(seed=1):
+    """A tiny subject whose regions are of every kind."""
+    person = tiny_subject(seed=seed)
+    kinds = [*KINDS, "cortex", "cerebellum"]
+    regions = tuple(replace(region, kind=kind) for region, kind in zip(person.regions, kinds, strict=True))
+    return replace(person, parcellation=replace(person.parcellation, regions=regions))
+
+
+def firing_at(rates, activity=None):
+    """A run in which each region fires at a rate of its own, all the time."""
+    run = constant_activity(activity or short_activity())
+    tap = run.taps["rate"]
+    return replace(run, taps={"rate": replace(tap, samples=np.full_like(tap.samples, 1) * np.float32(rates))})
+
+
+def scan(tracer="fdg", person=None, activity=None, **parameters):
+    person = person or subject_of_kinds()
+    activity = activity or firing_at(np.full(10, 5.0))
+    return fi.acquire("pet", person, activity, tracer=tracer, **(COARSE | parameters))
+
+
+@pytest.mark.parametrize("tracer", ["fdg", "raclopride"])
+def test_pet_holds_the_contract(tracer):
+    check_modality("pet", voxel_size=12.0, tracer=tracer, duration=300.0)
+
+
+def test_firing_above_the_baseline_raises_metabolism_by_the_published_share():
+    rates = np.full(10, 5.0)
+    rest = scan(baseline_rate=5.0).truth
+    double = scan(activity=firing_at(2 * rates), baseline_rate=5.0).truth
+    np.testing.assert_allclose(double["cmrglc"] / rest["cmrglc"], 1.8, rtol=1e-6)
+    np.testing.assert_allclose(double["ki"] / rest["ki"], 1.8, rtol=1e-6)
+    silent = scan(activity=firing_at(0 * rates), baseline_rate=5.0).truth
+    np.testing.assert_allclose(silent["ki"] / rest["ki"], 0.2, rtol=1e-6)
+
+
+def test_inhibitory_firing_counts():
+    run = firing_at(np.arange(1.0, 11.0))
+    both = replace(run, taps=run.taps | {"inhibitory_rate": replace(run.taps["rate"], name="inhibitory_rate")})
+    one, two = scan(activity=run, baseline_rate=5.0), scan(activity=both, baseline_rate=5.0)
+    np.testing.assert_allclose(two.truth["firing"], 2 * one.truth["firing"])
+
+
+def test_dopamine_competes_and_leaves_the_reference_region_alone():
+    rest = scan("raclopride").truth
+    np.testing.assert_allclose(rest["bpnd"], rest["density"])
+    kinds = [region.kind for region in subject_of_kinds().regions]
+    more = scan("raclopride", activity=firing_at(np.full(10, 10.0)), baseline_rate=5.0).truth
+    # occupancy .2: DA0/Kd = .25, doubled dopamine: 1.25 / 1.5
+    bound = np.array([kind != "cerebellum" for kind in kinds])
+    np.testing.assert_allclose(more["bpnd"][bound] / rest["bpnd"][bound], 1.25 / 1.5, rtol=1e-6)
+    np.testing.assert_allclose(more["tacs"][~bound], rest["tacs"][~bound], rtol=1e-12)
+    assert (more["tacs"][bound, -1] < rest["tacs"][bound, -1]).all()
+    off = scan("raclopride", activity=firing_at(np.full(10, 10.0)), baseline_rate=5.0, release_gain=0.0).truth
+    np.testing.assert_allclose(off["bpnd"], rest["bpnd"])
+
+
+def test_receptors_are_dense_in_the_striatum_and_differ_between_people():
+    kinds = [region.kind for region in subject_of_kinds().regions]
+    bpnd = {k: v for k, v in zip(kinds, scan("raclopride").truth["bpnd"], strict=True)}
+    assert min(bpnd["putamen"], bpnd["caudate"], bpnd["ventral striatum"]) > 5 * bpnd["cortex"]
+    assert bpnd["cerebellum"] == 0
+    values = np.array(
+        [receptors.varied(tiny_subject(seed=s), np.ones(10), "x", between=0.05, within=0.03) for s in range(60)]
+    )
+    logs = np.log(values)
+    assert logs.mean(axis=1).std(ddof=1) == pytest.approx(np.hypot(0.05, 0.03 / np.sqrt(10)), rel=3 / np.sqrt(2 * 59))
+    assert logs.std(axis=1, ddof=1).mean() == pytest.approx(0.03 * 0.973, rel=0.1)
+
+
+def test_wiring_changes_no_pet_at_the_same_activity():
+    person, run = tiny_subject(), short_activity()
+    weights = np.roll(np.triu(np.ones((10, 10)), 1), 1, axis=1)
+    np.fill_diagonal(weights, 0)
+    other = replace(person, connectome=fi.Connectome(weights, 40 * (weights > 0)))
+    one, two = (fi.acquire("pet", who, run, **COARSE).observed.make(20) for who in (person, other))
+    assert (one == two).all()
+
+
+def test_curves_follow_the_kinetics_with_blood():
+    made = scan()
+    tracer, frames, t = TRACERS.get("fdg"), made.clean.clock, made.truth
+    constants = Constants(t["K1"][:1], t["k2"][:1], t["k3"][:1], np.zeros(1))
+    plasma = tracer.input.curve().scaled(250e6 / 70e3)
+    start, end = frames.starts[-1] / 60, frames.ends[-1] / 60
+    weight = lambda u: np.exp(-tracer.decay * u)  # noqa: E731
+    blood = lambda u: 0.93 * plasma.at(u)  # noqa: E731
+    mixed = lambda u: weight(u) * (0.95 * tissue_curve(plasma, constants, [u])[0, 0] + 0.05 * blood(u))  # noqa: E731
+    expected = quad(mixed, start, end)[0] / quad(weight, start, end)[0]
+    assert t["tacs"][0, -1] == pytest.approx(expected, rel=1e-8)
+    assert t["ki"][0] == pytest.approx(constants.trapping[0], rel=1e-12)
+    grey_suv = t["tacs"][0, -2] / (250e6 / 70e3)
+    assert 5 < grey_suv < 8.5
+
+
+def test_dose_scales_everything_and_weight_divides_it():
+    one, two = scan(injected_activity=100.0), scan(injected_activity=200.0, body_weight=140.0)
+    np.testing.assert_allclose(two.truth["tacs"], one.truth["tacs"], rtol=1e-12)
+    four = scan(injected_activity=400.0)
+    np.testing.assert_allclose(four.truth["tacs"], 4 * one.truth["tacs"], rtol=1e-12)
+    v = 25
+    quiet, loud = (s.layer("noise").make(v) / s.truth["tacs"].max() for s in (four, one))
+    np.testing.assert_allclose(2 * quiet, loud, rtol=1e-3, atol=1e-6)
+
+
+def test_the_clean_image_is_curves_times_tissue():
+    made = scan(off=["psf", "noise", "quantisation"])
+    person, grid = subject_of_kinds(), made.clean.grid
+    tissue, labels = person.anatomy.tissue(grid), person.labels(grid)
+    pure = np.argwhere((tissue.grey > 0.999) & (labels == 3))
+    assert len(pure) > 3
+    for frame in (0, 12, 30):
+        np.testing.assert_allclose(made.clean.make(frame)[tuple(pure[0])], made.truth["tacs"][2, frame], rtol=2e-3)
+
+
+def test_true_curves_behind_the_point_spread_are_those_of_the_image():
+    person = subject_of_kinds()
+    made = scan(person=person, voxel_size=4.0, psf_fwhm=6.0)
+    masks = pet._masks(person, made.clean.grid)
+    for frame in (5, 30):
+        image = made.after("psf").make(frame)
+        means = np.array([image[masks == i + 1].mean(dtype=float) for i in range(10)])
+        np.testing.assert_allclose(made.truth["tacs_psf"][:, frame], means, rtol=1e-4)
+    recovery = np.diag(made.truth["transfer"][:, :10])
+    np.testing.assert_allclose(made.truth["recovery"], recovery)
+    assert ((recovery > 0.2) & (recovery < 1)).all()
+    # What is known region by region can be undone: the geometric transfer matrix gives the tissue's own curves back.
+    curves = made.truth["tacs"]
+    outside = made.truth["tacs_psf"] - made.truth["transfer"][:, :10] @ curves
+    np.testing.assert_allclose(
+        np.linalg.solve(made.truth["transfer"][:, :10], made.truth["tacs_psf"] - outside), curves
+    )
+
+
+@pytest.mark.parametrize(
+    ("fwhm", "expected"), [(4.3, (0.401, 0.813, 0.942, 0.995)), (6.0, (0.190, 0.518, 0.722, 0.911))]
+)
+def test_the_middle_of_a_sphere_is_recovered_as_the_closed_form_says(fwhm, expected):
+    grid = centred_grid((65, 65, 65), 0.5)
+    radius = np.linalg.norm(np.moveaxis(np.indices(grid.shape), 0, -1) * 0.5 - 16.0, axis=-1)
+    s = fwhm / resolution.FWHM
+    for diameter, tabled in zip((5, 8, 10, 13), expected, strict=True):
+        sphere = np.clip((diameter / 2 - radius) / 0.5 + 0.5, 0, 1)
+        r = diameter / 2 / s
+        closed = erf(r / np.sqrt(2)) - np.sqrt(2 / np.pi) * r * np.exp(-(r**2) / 2)
+        assert closed == pytest.approx(tabled, abs=6e-4)
+        assert resolution.blurred(sphere, grid, fwhm)[32, 32, 32] == pytest.approx(closed, rel=0.02)
+
+
+def test_the_point_spread_keeps_activity_and_honours_millimetres():
+    grid = Grid((41, 41, 41), np.diag([1.0, 2.0, 3.0, 1.0]))
+    point = np.zeros(grid.shape, dtype=np.float32)
+    point[20, 20, 20] = 1000
+    image = resolution.blurred(point, grid, 8.0)
+    assert image.sum() == pytest.approx(1000, rel=1e-5)
+    for axis, size in enumerate(grid.voxel_size):
+        profile = image.sum(axis=tuple(a for a in range(3) if a != axis))
+        position = (np.arange(41) - 20) * size
+        assert np.sqrt((profile * position**2).sum() / profile.sum()) * resolution.FWHM == pytest.approx(8.0, rel=5e-3)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_noise_follows_counts(seed):
+    made = fi.acquire(
+        "pet",
+        tiny_subject(seed=seed),
+        firing_at(np.full(10, 5.0), short_activity(seed=seed)),
+        voxel_size=4.0,
+        tracer="raclopride",
+    )
+    kappa, decay = pet.noise_constant(made.parameters), TRACERS.get("raclopride").decay
+    law = []
+    for frame in (2, 12, 22, 33):
+        activity, noise = made.after("psf").make(frame), made.layer("noise").make(frame)
+        inside = activity > 0.3 * activity.max()
+        start, length = made.clean.clock.starts[frame], made.clean.clock.durations[frame]
+        seconds = quad(lambda t: np.exp(-decay * t / 60), start, start + length)[0]
+        law.append(np.mean(noise[inside] ** 2 * seconds / activity[inside]))
+        assert abs(noise[inside].mean()) < 4 * noise[inside].std() / np.sqrt(inside.sum() / 40)
+    # A voxel's noise is shared with its neighbours: 40 voxels hold about one independent value at 4.5 mm.
+    independent = inside.sum() / 10
+    np.testing.assert_allclose(law, kappa, rtol=4 * np.sqrt(2 / independent))
+
+
+def test_noise_has_unit_variance_and_the_width_of_the_point_spread():
+    grid, rng = centred_grid((48, 48, 48), 3.0), np.random.default_rng(4)
+    for fwhm in (0.0, 4.5, 9.0):
+        noise = resolution.unit_noise(grid, fwhm, rng=rng)
+        cells = noise.size / max(1.0, (1.5 * fwhm / 3.0) ** 3)
+        assert noise.var() == pytest.approx(1, rel=4 * np.sqrt(2 / cells))
+    neighbours = np.mean(noise * np.roll(noise, 1, axis=0))
+    assert neighbours == pytest.approx(np.exp(-((3 / (9 / resolution.FWHM)) ** 2) / 4), rel=0.05)
+
+
+def test_a_cylinder_lets_out_the_share_that_is_stated():
+    chord = lambda s: 2 * np.sqrt(10.0**2 - s**2)  # noqa: E731
+    seen = quad(lambda s: chord(s) * np.exp(-0.096 * chord(s)), 0, 10)[0]
+    assert seen / quad(chord, 0, 10)[0] == pytest.approx(pet.SURVIVAL, abs=5e-4)
+
+
+def test_images_without_noise_average_to_the_truth():
+    made = scan(noise_level=0.0, off=["quantisation"])
+    np.testing.assert_array_equal(made.observed.make(20), made.after("psf").make(20))
+
+
+def test_a_scan_can_follow_the_course_of_the_activity():
+    person, run = tiny_subject(), short_activity(duration=120.0)
+    tap = run.taps["rate"]
+    late = np.where(tap.clock.times[:, None] < 60, 5.0, 15.0) * np.ones(10)
+    stepped = replace(run, taps={"rate": replace(tap, samples=late.astype(np.float32))})
+    wanted = {"duration": 120.0, "baseline_rate": 5.0, "tracer": "raclopride", **COARSE}
+    follows, mean = (fi.acquire("pet", person, stepped, follow=f, **wanted) for f in (True, False))
+    still = fi.acquire("pet", person, firing_at(np.full(10, 5.0), run), **wanted)
+    first_minute = follows.clean.clock.ends <= 60
+    np.testing.assert_allclose(follows.truth["tacs"][:, first_minute], still.truth["tacs"][:, first_minute], rtol=1e-12)
+    assert (follows.truth["tacs"][:, -1] < still.truth["tacs"][:, -1]).all()
+    assert not np.allclose(mean.truth["tacs"][:, 3], still.truth["tacs"][:, 3], rtol=1e-6)
+    # Early activity counts most: the weighted ratio lies between the first minute's 1 and the second's 3, by the area of plasma.
+    plasma = TRACERS.get("raclopride").input.curve()
+    areas = [
+        quad(lambda t: float(plasma.at(t)), a, b, points=[0.6] if a < 0.6 else None)[0] for a, b in ((0.1, 1), (1, 2))
+    ]
+    assert follows.truth["firing_ratio"][0] == pytest.approx((areas[0] + 3 * areas[1]) / sum(areas), rel=1e-3)
+    about = [c for c in follows.forward.companions if c.name == "desc-clean_tacs"][0].about
+    assert "course" in about["Activity"]["DrivenBy"]
+    with pytest.raises(InputError, match=r"the run lasts 120 s and the scan 3600 s"):
+        fi.acquire("pet", person, stepped, follow=True, **COARSE)
+
+
+def test_the_run_need_not_be_as_long_as_the_scan_and_the_truth_says_so():
+    made = scan()
+    assert made.clean.n_volumes == 31
+    (about,) = (c.about for c in made.forward.companions if c.name == "desc-psf_tacs")
+    assert about["Activity"]["DrivenBy"] == "the mean of its 20 s, held for the whole scan"
+
+
+def test_frames_fill_the_duration():
+    lengths = lambda **p: pet.geometry(pet.PetParameters.parse(p), 20.0)[1].durations  # noqa: E731
+    assert lengths().sum() == 3600
+    np.testing.assert_array_equal(lengths(duration=70.0), [15.0] * 4)
+    assert lengths(duration=4500.0).sum() == 4500
+    short = pet.PetParameters.parse({}).model_copy(update={"duration": 14.0})
+    with pytest.raises(InputError, match="14 s is shorter than the first frame of 15 s"):
+        pet.geometry(short, 20.0)
+
+
+def test_the_sidecar_undoes_and_redoes_decay():
+    made = scan("raclopride")
+    keys, frames = made.modality.sidecar(made.parameters, made.forward), made.clean.clock
+    decay = np.log(2) / 1221.8
+    for start, length, factor in zip(
+        keys["FrameTimesStart"], keys["FrameDuration"], keys["DecayCorrectionFactor"], strict=True
+    ):
+        counts = (np.exp(-decay * start) - np.exp(-decay * (start + length))) / decay
+        assert factor == pytest.approx(length / counts, rel=1e-6)
+    assert len(keys["FrameDuration"]) == frames.n == 34
+    assert keys["InjectedMass"] / keys["InjectedRadioactivity"] == pytest.approx(
+        1 / keys["SpecificRadioactivity"], rel=1e-6
+    )
+    half = scan("raclopride", injected_activity=155.4)
+    assert half.modality.sidecar(half.parameters, half.forward)["InjectedMass"] == pytest.approx(1.0)
+
+
+def test_blood_is_what_drives_the_tissue():
+    made = scan("raclopride")
+    (blood,) = (c for c in made.forward.companions if c.name == "recording-manual_blood")
+    time, plasma, whole, parent = np.array(blood.rows).T
+    curve = TRACERS.get("raclopride").input.curve().scaled(310.8e6 / 70e3)
+    np.testing.assert_allclose(plasma * parent, curve.at(time / 60), rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(whole, 0.6 * plasma, rtol=1e-6, atol=1e-5)
+    assert time[0] == 0
+    assert time[-1] == 3600
+    assert parent[np.flatnonzero(time == 2400)[0]] == pytest.approx(0.77, abs=0.01)
+
+
+def test_a_kind_no_tracer_knows_is_named():
+    person = subject_of_kinds()
+    odd = replace(person.regions[0], kind="claustrum")
+    person = replace(person, parcellation=replace(person.parcellation, regions=(odd, *person.regions[1:])))
+    with pytest.raises(InputError, match="FDG says nothing about the kind of region 'claustrum'"):
+        scan(person=person)
+    coarse = replace(person.regions[0], kind="basal ganglia")
+    person = replace(person, parcellation=replace(person.parcellation, regions=(coarse, *person.regions[1:])))
+    assert receptors.kinds_of(person)[0] == "putamen"
+
+
+def test_a_run_in_which_nothing_fires_needs_a_baseline():
+    with pytest.raises(InputError, match="give pet a `baseline_rate`"):
+        scan(activity=firing_at(np.zeros(10)))
+
+
+def test_activity_is_averaged_between_the_edges():
+    run = short_activity()
+    clock = Clock(0.5, 1.0, 20)
+    tap = replace(
+        run.taps["rate"], clock=clock, samples=np.arange(20, dtype=np.float32)[:, None] * np.ones(10, np.float32)
+    )
+    course = uptake._course(replace(run, taps={"rate": tap}), "rate", np.array([0.0, 5.0]))
+    np.testing.assert_allclose(course[:, 0], [2.0, 12.0])
+
+
+def test_effective_seconds_are_those_without_decay():
+    frames = Frames(np.array([60.0, 300.0]))
+    np.testing.assert_allclose(pet.effective_seconds(frames, 0.0), [60.0, 300.0])

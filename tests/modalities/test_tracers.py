@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from scipy.integrate import quad
+
+import fakeimaging as fi
+from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError
+from fakeimaging.modalities.kinetics import Constants
+from fakeimaging.modalities.tracers import TRACERS, Tracer
+from fakeimaging.testing.fixtures import short_activity, tiny_subject
+
+OWN = """
+[mine]
+like = "raclopride"
+title = "my ligand"
+label = "11CMINE"
+[mine.kinds.cortex]
+BPND = { value = 1.5, unit = "1", source = "my thesis" }
+"""
+
+
+def numbers(content):
+    """Every table of a tracer that holds a number."""
+    for value in content.values():
+        if isinstance(value, dict) and "value" in value:
+            yield value
+        elif isinstance(value, dict):
+            yield from numbers(value)
+
+
+@pytest.mark.parametrize("name", list(TRACERS))
+def test_every_number_has_a_unit_and_a_source(name):
+    found = list(numbers(TRACERS.get(name).model_dump(exclude_none=True)))
+    assert len(found) > 20
+    assert all(number["unit"] and number["source"] for number in found)
+
+
+def test_fdg_is_trapped_at_the_published_rate():
+    fdg = TRACERS.get("fdg")
+    grey = Constants(*(np.array([fdg.constant(name)]) for name in ("K1", "k2", "k3")), np.zeros(1))
+    assert grey.trapping[0] == pytest.approx(0.0338, abs=5e-5)
+    to_ki = fdg.constant("lumped_constant") / fdg.constant("plasma_glucose") / 100
+    assert fdg.of_kind("cortex", "cmrglc") * to_ki == pytest.approx(0.0338, abs=5e-5)
+
+
+def test_raclopride_leaves_plasma_and_fills_the_cerebellum_as_published():
+    tracer = TRACERS.get("raclopride")
+    curve = tracer.input.curve()
+    area = quad(lambda t: float(curve.at(t)), 0, 3000, points=[0.1, 0.6, 10, 100], limit=500)[0]
+    assert 60 * 70 / area == pytest.approx(11.7, abs=1.5)  # L/h at 70 kg, 1 g/mL; Narendran 2010: 11.7 +- 5.0
+    assert tracer.constant("K1") / tracer.constant("k2") == pytest.approx(0.41, abs=0.005)
+
+
+@pytest.mark.parametrize("name", list(TRACERS))
+def test_the_plasma_curve_has_the_level_it_states_after_an_hour(name):
+    tracer = TRACERS.get(name)
+    assert tracer.input.curve().at(60.0) == pytest.approx(tracer.input.plasma_suv.value, rel=1e-12)
+    assert sum(tracer.frames.durations) == 3600
+    assert 28 <= len(tracer.frames.durations) <= 34
+
+
+def test_the_table_lists_every_tracer():
+    rows = TRACERS.table()
+    assert [row["name"] for row in rows] == TRACERS.names() == ["fdg", "raclopride"]
+    assert all(row["binds"] and row["driven_by"] for row in rows)
+
+
+def test_an_own_tracer_is_one_table_in_a_file(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(OWN)
+    tracer = TRACERS.get(str(path))
+    assert tracer.of_kind("cortex", "BPND") == 1.5
+    assert tracer.of_kind("cortex", "R1") == 1.0
+    assert TRACERS.get("raclopride").of_kind("cortex", "BPND") == 0.25
+    scan = fi.acquire("pet", tiny_subject(), short_activity(), tracer=str(path), voxel_size=12.0, duration=60.0)
+    assert scan.modality.entities(scan.parameters) == {"trc": "11CMINE"}
+    assert np.median(scan.truth["density"]) == pytest.approx(1.5, rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "one table with one tracer"),
+        ("[a]\n[b]", "one table with one tracer"),
+        ("[a", "cannot read the tracer"),
+        ('[a]\nlike = "racloprid"', "did you mean 'raclopride'"),
+        ('[a]\nlike = "fdg"\nhalf_lyfe = 3', "half_lyfe"),
+        ('[a]\nlike = "fdg"\nhalf_life = 3.0', "half_life"),
+        ('[a]\nlike = "fdg"\nlabel = "18F-FDG"', "letters and digits"),
+        ('[a]\nlike = "fdg"\ndrive = "release"', "needs occupancy, gain"),
+        ('[a]\nlike = "fdg"\nframes = { value = [[0, 5.0]], unit = "s", source = "x" }', "how many frames"),
+        (
+            '[a]\nlike = "raclopride"\n[a.input]\nrates = { value = [1.0], unit = "1/min", source = "x" }',
+            "as many rates",
+        ),
+    ],
+)
+def test_a_tracer_that_cannot_be_used_is_refused_with_the_reason(tmp_path, text, message):
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises((InputError, ParameterError), match=message):
+        TRACERS.get(str(path))
+
+
+def test_what_is_not_there_is_named():
+    with pytest.raises(UnknownNameError, match="did you mean 'raclopride'"):
+        TRACERS.get("raclopryde")
+    with pytest.raises(ParameterError, match=r"`pet.tracer`: .*did you mean 'fdg'"):
+        fi.acquire("pet", tiny_subject(), short_activity(), tracer="fdgg")
+    with pytest.raises(InputError, match="kind of region 'claustrum'"):
+        TRACERS.get("fdg").of_kind("claustrum", "cmrglc")
+    incomplete = TRACERS.get("fdg").model_dump(mode="json", exclude_none=True)
+    del incomplete["kinds"]["white"]
+    with pytest.raises(ParameterError, match="nothing about white"):
+        Tracer.parse(incomplete)

@@ -1,0 +1,121 @@
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import fakeimaging as fi
+from fakeimaging.scoring.pet import read_plasma
+
+STUDY = {
+    "seed": 5,
+    "sessions": [
+        {
+            "runs": [{"task": "rest", "duration": 20.0, "model": "linear"}],
+            "acquisitions": [
+                {"modality": "t1w", "voxel_size": 2.0},
+                {"modality": "pet", "task": "rest", "tracer": "fdg"},
+                {"modality": "pet", "task": "rest", "tracer": "raclopride"},
+            ],
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    return fi.simulate_study(STUDY, tmp_path_factory.mktemp("pet") / "dataset")
+
+
+@pytest.fixture(scope="module")
+def scored(dataset):
+    return {row.name: row for row in fi.score.score_dataset(dataset) if "trc" in row.scan}
+
+
+def test_uptake_and_binding_are_recovered_within_the_stated_partial_volume(scored):
+    assert set(scored) == {f"{a}{b}" for a in ("ki", "bpnd") for b in ("", "_recovery", "_regions")}
+    for row in scored.values():
+        assert row.estimate > row.chance, row.name
+        assert row.error == pytest.approx(row.estimate - row.truth)
+    assert scored["ki"].estimate == pytest.approx(scored["ki"].truth, rel=0.05)
+    assert scored["bpnd"].estimate == pytest.approx(scored["bpnd"].truth, rel=0.1)
+    assert 0.4 < scored["ki_recovery"].truth < 1
+    assert 0.3 < scored["bpnd_recovery"].truth < 1
+    assert scored["bpnd_regions"].estimate > 0.9
+    assert scored["ki"].n > 90
+
+
+def test_estimates_do_not_read_the_truth(dataset, tmp_path, scored):
+    out = tmp_path / "out"
+    shutil.copytree(dataset.root, out)
+    for path in (out / "sourcedata/fakeimaging/sub-01").glob("*trc*_pet_*.npy"):
+        if path.stem.endswith(("tacs-psf", "ki", "bpnd")):
+            values = np.load(path)
+            np.save(path, np.ascontiguousarray(values[::-1]))
+    swapped = {row.name: row for row in fi.score.score_dataset(out) if "trc" in row.scan}
+    for name in ("ki", "bpnd"):
+        assert swapped[name].estimate == scored[name].estimate
+        assert swapped[name].truth != scored[name].truth or name == "ki"
+        assert swapped[f"{name}_regions"].estimate < scored[f"{name}_regions"].estimate
+
+
+def test_a_scan_too_short_to_analyse_has_no_rows(tmp_path):
+    study = {
+        "seed": 1,
+        "subject": {"anatomy": "tiny"},
+        "sessions": [
+            {
+                "runs": [{"duration": 20.0, "model": "linear"}],
+                "acquisitions": [
+                    {"modality": "pet", "task": "rest", "tracer": "fdg", "voxel_size": 10.0, "duration": 600.0},
+                    {"modality": "pet", "task": "rest", "tracer": "raclopride", "voxel_size": 10.0},
+                ],
+            }
+        ],
+    }
+    # The tiny anatomy has no cerebellum, so the second scan has no reference region.
+    assert not fi.score.score_dataset(fi.simulate_study(study, tmp_path / "out")).rows
+
+
+def test_files_have_the_names_and_shapes_of_pet_bids(dataset):
+    pet = dataset.root / "sub-01/pet"
+    assert sorted(path.name for path in pet.iterdir()) == sorted(
+        f"sub-01_trc-{tracer}_{ending}"
+        for tracer in ("18FFDG", "11CRAC")
+        for ending in ("pet.nii.gz", "pet.json", "recording-manual_blood.tsv", "recording-manual_blood.json")
+    )
+    image, about = (
+        nib.load(pet / "sub-01_trc-18FFDG_pet.nii.gz"),
+        json.loads((pet / "sub-01_trc-18FFDG_pet.json").read_text()),
+    )
+    assert image.shape == (64, 80, 64, 31) == (64, 80, 64, len(about["FrameDuration"]))
+    assert about["Units"] == "Bq/mL"
+    tacs = (
+        (dataset.root / "sourcedata/fakeimaging/sub-01/sub-01_trc-18FFDG_desc-clean_tacs.tsv").read_text().splitlines()
+    )
+    assert len(tacs) == 32
+    assert len(tacs[0].split("\t")) == 102
+
+
+def test_plasma_is_the_unchanged_tracer(tmp_path):
+    text = "time\tplasma_radioactivity\twhole_blood_radioactivity\tmetabolite_parent_fraction\n0\t0\t0\t1\n120\t50\t30\t0.5\n"
+    path = tmp_path / "blood.tsv"
+    path.write_text(text)
+    plasma = read_plasma(path)
+    assert plasma.at(np.array([1.0, 2.0])) == pytest.approx([12.5, 25.0])
+    assert plasma.area(np.array([1.0, 2.0])) == pytest.approx([6.25, 25.0])
+
+
+def test_the_official_validator_finds_no_error(dataset):
+    binary = Path(sys.executable).with_name("bids-validator-deno")
+    if not binary.exists():
+        pytest.skip("bids-validator-deno is not installed")
+    result = subprocess.run(
+        [str(binary), str(dataset.root), "-r", "--ignoreWarnings", "--format", "json"], capture_output=True, text=True
+    )
+    issues = json.loads(result.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue.get("severity") == "error"] == []
