@@ -131,12 +131,10 @@ def _volume(painted: Painted, curves: npt.NDArray[np.float32], v: int) -> npt.ND
 
 
 def _paint(subject: Subject, grid: Grid) -> Painted:
-    """Return the regions' grey matter, and beyond it: grey matter without a label, white matter, fluid, the rest of the head."""
+    """Return the regions' grey matter, and beyond it, as `BEYOND` has it: grey matter without a label, and the other tissues."""
     tissue, labels = subject.anatomy.tissue(grid), subject.labels(grid)
     unlabelled = np.where(labels == 0, tissue.grey, np.float32(0))
-    head = getattr(tissue, "scalp", None)
-    head = np.zeros(grid.shape, np.float32) if head is None else head
-    return Painted(grid, labels, tissue.grey, (unlabelled, tissue.white, tissue.csf, head))
+    return Painted(grid, labels, tissue.grey, (unlabelled, tissue.white, tissue.csf, tissue.bone, tissue.scalp))
 
 
 def _masks(subject: Subject, grid: Grid) -> npt.NDArray:

@@ -20,7 +20,7 @@ from fakeimaging.modalities.kinetics import InputFunction, feng, rise_and_fall
 MINUTE = 60.0
 SUV_TIME = 60.0
 """Minutes after injection at which ``plasma_suv`` holds."""
-BEYOND = ("brainstem", "white", "csf", "head")
+BEYOND = ("brainstem", "white", "csf", "bone", "scalp")
 """Tissue outside every region; ``brainstem`` is grey matter without a label."""
 NEEDED = {
     "trapping": ("K1", "k2", "k3", "vB", "lumped_constant", "plasma_glucose"),

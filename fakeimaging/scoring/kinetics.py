@@ -140,8 +140,8 @@ def reference_tissue_fit(curves: Array, reference: Array, timing: Timing) -> tup
 
 def _least_squares(design: Array, data: Array) -> tuple[Array, Array]:
     """Return coefficients, shape (2, n), and the sum of squares left, shape (n,)."""
-    coefficients = np.linalg.lstsq(design, data.T, rcond=None)[0]
-    return coefficients, ((data.T - design @ coefficients) ** 2).sum(axis=0)
+    coefficients = np.asarray(np.linalg.lstsq(design, data.T, rcond=None)[0], dtype=np.float64)
+    return coefficients, np.asarray(((data.T - design @ coefficients) ** 2).sum(axis=0))
 
 
 def _convolved(reference: Array, rates: Array, timing: Timing) -> Array:

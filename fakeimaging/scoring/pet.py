@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +61,7 @@ def score_pet(dataset: Dataset, scan: Scan) -> Iterator[Row]:
         yield from _binding_rows(scan, seen, behind, np.load(dataset.root / scan.regional("bpnd")), stream)
 
 
-def _open(dataset: Dataset, scan: Scan, about: dict, kinds: list[str]) -> _Scan:
+def _open(dataset: Dataset, scan: Scan, about: dict[str, Any], kinds: list[str]) -> _Scan:
     starts = np.array(about["FrameTimesStart"]) / 60
     ends = starts + np.array(about["FrameDuration"]) / 60
     half_life = HALF_LIVES.get(about["TracerRadionuclide"], np.inf) / 60
@@ -93,7 +94,7 @@ def late_snr(image: Path, labels: Path) -> float:
     import nibabel as nib
     from nilearn.image import index_img, resample_to_img
 
-    series = nib.load(image)
+    series: Any = nib.load(image)
     if series.shape[3] < 2:
         return float("nan")
     last = index_img(series, slice(-2, None))
