@@ -52,7 +52,7 @@ def score_pet(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     seen = _open(dataset, scan, about, kinds)
     if seen.timing.ends[-1] < SHORTEST:
         return
-    stream = Streams(dataset.study.seed or 0).at("score", scan.recording)
+    stream = Streams(dataset.study.seed or 0).at("score", scan.stem)
     behind = np.load(dataset.root / scan.regional("tacs_psf")).astype(float)
     if (dataset.root / scan.regional("ki")).exists():
         plasma = read_plasma(dataset.root / scan.beside("recording-manual_blood.tsv"))
@@ -110,7 +110,10 @@ def _uptake_rows(
     found, reachable = kinetics.slopes(x, y), kinetics.patlak(behind, seen.timing, plasma)
     known = np.isfinite(found) & (reachable > 0)
     by_chance = kinetics.slope_by_chance(x, y[known], rng=stream.at("ki").rng())
-    yield from _rows(scan, seen, "ki", "mL/cm3/min", (found, reachable, truth), known, by_chance, stream)
+    # Over cortex alone: it is of one thickness, so that the pattern is metabolism and not partial volume.
+    cortex = known & np.array([kind == "cortex" for kind in seen.kinds])
+    three, over = (found, reachable, truth), cortex if cortex.sum() > 2 else known
+    yield from _rows(scan, seen, "ki", "mL/cm3/min", three, known, by_chance, stream, over)
 
 
 def _binding_rows(scan: Scan, seen: _Scan, behind: Array, truth: npt.NDArray, stream: Streams) -> Iterator[Row]:
@@ -125,7 +128,7 @@ def _binding_rows(scan: Scan, seen: _Scan, behind: Array, truth: npt.NDArray, st
         return
     by_chance = kinetics.mean_by_chance(found[known], int(striatum.sum()), rng=stream.at("bpnd").rng())
     three = (found, reachable, truth)
-    yield from _rows(scan, seen, "bpnd", "1", three, striatum, by_chance, stream, over=known)
+    yield from _rows(scan, seen, "bpnd", "1", three, striatum, by_chance, stream, known)
 
 
 def _rows(
@@ -137,20 +140,17 @@ def _rows(
     where: npt.NDArray[np.bool_],
     by_chance: float,
     stream: Streams,
-    over: npt.NDArray[np.bool_] | None = None,
+    over: npt.NDArray[np.bool_],
 ) -> Iterator[Row]:
-    """Yield level (against the truth behind the point spread), recovery (against the tissue itself) and pattern over regions."""
+    """Yield level (against the truth behind the point spread), recovery and pattern (against the tissue itself)."""
     mean, reachable, own = (float(values[where].mean()) for values in three)
     n = int(where.sum())
-    yield Row(scan.subject, scan.recording, name, mean, reachable, mean - reachable, by_chance, n, seen.snr, unit)
+    yield Row(scan.subject, scan.stem, name, mean, reachable, mean - reachable, by_chance, n, seen.snr, unit)
     ratio, expected = mean / own, reachable / own
     lucky = by_chance / own
-    yield Row(
-        scan.subject, scan.recording, f"{name}_recovery", ratio, expected, ratio - expected, lucky, n, seen.snr, "1"
-    )
-    over = where if over is None else over
+    yield Row(scan.subject, scan.stem, f"{name}_recovery", ratio, expected, ratio - expected, lucky, n, seen.snr, "1")
     found, best, truth = (values[over] for values in three)
     r, most = (float(np.corrcoef(values, truth)[0, 1]) for values in (found, best))
     lucky = kinetics.correlation_by_chance(found, truth, rng=stream.at(f"{name}_regions").rng())
     n = int(over.sum())
-    yield Row(scan.subject, scan.recording, f"{name}_regions", r, most, r - most, lucky, n, seen.snr, "r")
+    yield Row(scan.subject, scan.stem, f"{name}_regions", r, most, r - most, lucky, n, seen.snr, "r")

@@ -137,7 +137,7 @@ def test_the_clean_image_is_curves_times_tissue():
 
 def test_true_curves_behind_the_point_spread_are_those_of_the_image():
     person = subject_of_kinds()
-    made = scan(person=person, voxel_size=4.0, psf_fwhm=6.0)
+    made = scan(person=person, voxel_size=9.0, psf_fwhm=12.0)
     masks = pet._masks(person, made.clean.grid)
     for frame in (5, 30):
         image = made.after("psf").make(frame)
