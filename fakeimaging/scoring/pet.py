@@ -1,8 +1,8 @@
 """Scores of a PET scan: net uptake by Patlak's plot from the blood file, binding potential by the reference tissue model.
 
 Estimates read the raw image, its sidecar, the blood samples and the label image. Truth comes twice: as the same fit gives it from the
-true curves behind the point spread (what a perfect scan of this resolution shows), and that of the tissue itself; the ratio of the two
-is the partial-volume bias.
+clean image behind the point spread (what a perfect scan of this resolution shows in the same voxels), and that of the tissue itself; the
+ratio of the two is the partial-volume bias.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.spaces import Grid
 from fakeimaging.core.streams import Streams
 from fakeimaging.dataset import names
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
+from fakeimaging.modalities.pet import PSF
+from fakeimaging.modalities.resolution import blurred
 from fakeimaging.scoring import kinetics
 from fakeimaging.scoring.connectivity import regional_series
 from fakeimaging.scoring.kinetics import Array, Plasma, Timing
@@ -53,7 +56,7 @@ def score_pet(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     if seen.timing.ends[-1] < SHORTEST:
         return
     stream = Streams(dataset.study.seed or 0).at("score", scan.stem)
-    behind = np.load(dataset.root / scan.regional("tacs_psf")).astype(float)
+    behind = curves_behind_psf(dataset, scan, len(kinds))
     if (dataset.root / scan.regional("ki")).exists():
         plasma = read_plasma(dataset.root / scan.beside("recording-manual_blood.tsv"))
         yield from _uptake_rows(scan, seen, plasma, behind, np.load(dataset.root / scan.regional("ki")), stream)
@@ -89,18 +92,41 @@ def read_plasma(path: Path) -> Plasma:
     return Plasma(times / 60, plasma * parent)
 
 
+def curves_behind_psf(dataset: Dataset, scan: Scan, n_regions: int) -> Array:
+    """Return the curves of a scan without noise: of the clean image after the point spread, over the voxels the estimate takes."""
+    import nibabel as nib
+
+    image: Any = nib.load(dataset.root / scan.clean)
+    labels = _on_grid(dataset.root / _labels(dataset, scan), image)
+    parameters: Any = scan.instrument.parameters.parse(scan.acquisition.parameters)
+    fwhm = 0.0 if PSF.name in scan.acquisition.off else parameters.psf_fwhm
+    grid = Grid(image.shape[:3], image.affine)
+    frames = np.moveaxis(np.asarray(image.dataobj, dtype=np.float32), -1, 0)
+    sums = [
+        np.bincount(labels.ravel(), blurred(f, grid, fwhm).ravel(), n_regions + 1)[1 : n_regions + 1] for f in frames
+    ]
+    counts = np.bincount(labels.ravel(), minlength=n_regions + 1)[1 : n_regions + 1]
+    return np.asarray(np.stack(sums, axis=1) / np.where(counts, counts, np.nan)[:, None])
+
+
 def late_snr(image: Path, labels: Path) -> float:
     """Return mean over noise of the labelled voxels in the last frame; noise from its difference to the frame before."""
     import nibabel as nib
-    from nilearn.image import index_img, resample_to_img
 
     series: Any = nib.load(image)
     if series.shape[3] < 2:
         return float("nan")
-    last = index_img(series, slice(-2, None))
-    inside = np.asarray(resample_to_img(str(labels), last, interpolation="nearest").dataobj) > 0
-    before, after = np.asarray(last.dataobj, dtype=float)[inside].T
+    before, after = np.asarray(series.dataobj[..., -2:], dtype=float)[_on_grid(labels, series) > 0].T
     return float(after.mean() / max(np.std(after - before) / np.sqrt(2), 1e-9))
+
+
+def _on_grid(labels: Path, image: Any) -> npt.NDArray[np.intp]:
+    """Return a label image brought to another's grid, nearest neighbour, as nilearn's masker brings it."""
+    import nibabel as nib
+    from nilearn.image import resample_to_img
+
+    one: Any = nib.Nifti1Image(np.zeros(image.shape[:3], dtype=np.uint8), image.affine)
+    return np.asarray(resample_to_img(str(labels), one, interpolation="nearest").dataobj).astype(np.intp)
 
 
 def _uptake_rows(
@@ -108,7 +134,7 @@ def _uptake_rows(
 ) -> Iterator[Row]:
     x, y = kinetics.patlak_plot(seen.curves, seen.timing, plasma)
     found, reachable = kinetics.slopes(x, y), kinetics.patlak(behind, seen.timing, plasma)
-    known = np.isfinite(found) & (reachable > 0)
+    known = np.isfinite(found) & np.isfinite(reachable)
     by_chance = kinetics.slope_by_chance(x, y[known], rng=stream.at("ki").rng())
     # Over cortex alone: it is of one thickness, so that the pattern is metabolism and not partial volume.
     cortex = known & np.array([kind == "cortex" for kind in seen.kinds])
@@ -122,7 +148,7 @@ def _binding_rows(scan: Scan, seen: _Scan, behind: Array, truth: npt.NDArray, st
         kinetics.reference_tissue_fit(curves, np.nanmean(curves[where], axis=0), seen.timing)[0]
         for curves in (seen.curves, behind)
     )
-    known = np.isfinite(found) & ~where
+    known = np.isfinite(found) & np.isfinite(reachable) & ~where
     striatum = known & np.array([kind in TARGET for kind in seen.kinds])
     if not striatum.any():
         return
