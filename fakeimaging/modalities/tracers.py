@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -30,6 +30,46 @@ NEEDED = {
     "none": (),
 }
 """Constants that a model and a drive ask for."""
+
+UNITS = {
+    "K1": "mL/cm3/min",
+    "k2": "1/min",
+    "k3": "1/min",
+    "vB": "1",
+    "R1": "1",
+    "BPND": "1",
+    "cmrglc": "umol/100 mL/min",
+    "lumped_constant": "1",
+    "plasma_glucose": "umol/mL",
+    "share": "1",
+    "occupancy": "1",
+    "gain": "1",
+    "half_life": "s",
+    "injected_activity": "MBq",
+    "injected_mass": "ug",
+    "frames": "s",
+    "whole_blood": "1",
+    "start": "min",
+    "peak": "min",
+    "rates": "1/min",
+    "plasma_suv": "g/mL",
+    "between": "1",
+    "within": "1",
+}
+"""The unit each number is taken in; another one is refused, not converted."""
+SHARES = {"vB", "share", "occupancy"}
+"""Numbers that lie between 0 and 1."""
+
+
+def problem_of(name: str, unit: str, values: Sequence[float]) -> str | None:
+    """Say what is wrong with a number of a tracer, if anything is."""
+    if name not in UNITS:
+        return f"`{name}`: no such number of a tracer{did_you_mean(name, UNITS)}"
+    if unit != UNITS[name]:
+        return f"`{name}`: its unit here is {UNITS[name]}, not {unit}"
+    if min(values) < 0 or (name in SHARES and max(values) > 1) or (name == "occupancy" and max(values) == 1):
+        return f"`{name}`: {list(values)} is outside {'[0, 1]' if name in SHARES else '[0, inf)'}"
+    return None
 
 
 class Quantity(Parameters):
@@ -137,6 +177,25 @@ class Tracer(Parameters):
             raise ValueError(f"`label`: {self.label!r} is not letters and digits, as BIDS wants them")
         if len(self.parent_fraction.value) != 3 or self.half_life.value <= 0:
             raise ValueError("`parent_fraction` is three numbers, and `half_life` above 0 s")
+        return self
+
+    @model_validator(mode="after")
+    def _numbers_are_of_their_units(self) -> Self:
+        named = [
+            (name, getattr(self, name)) for name in ("half_life", "injected_activity", "injected_mass", "whole_blood")
+        ]
+        named += [(name, getattr(self.input, name)) for name in ("start", "peak", "rates", "plasma_suv")]
+        named += [(name, getattr(self.variation, name)) for name in ("between", "within")]
+        named += [*self.constants.items(), *(pair for numbers in self.kinds.values() for pair in numbers.items())]
+        found = [
+            problem_of(name, number.unit, number.value if isinstance(number, Numbers) else [number.value])
+            for name, number in named
+            if number is not None
+        ]
+        if self.frames.unit != UNITS["frames"]:
+            found.append(f"`frames`: its unit here is s, not {self.frames.unit}")
+        if problems := list(dict.fromkeys(filter(None, found))):
+            raise ValueError("; ".join(problems))
         return self
 
     @property

@@ -86,6 +86,16 @@ def test_an_own_tracer_is_one_table_in_a_file(tmp_path):
         ('[a]\nlike = "fdg"\nhalf_lyfe = 3', "half_lyfe"),
         ('[a]\nlike = "fdg"\nhalf_life = 3.0', "half_life"),
         ('[a]\nlike = "fdg"\nlabel = "18F-FDG"', "letters and digits"),
+        ('[a]\nlike = "fdg"\nhalf_life = { value = 109.8, unit = "min", source = "x" }', "its unit here is s, not min"),
+        (
+            '[a]\nlike = "fdg"\n[a.kinds.white]\nKi = { value = 1.0, unit = "1", source = "x" }',
+            "no such number of a tracer",
+        ),
+        (
+            '[a]\nlike = "fdg"\n[a.constants]\nk3 = { value = -0.1, unit = "1/min", source = "x" }',
+            r"outside \[0, inf\)",
+        ),
+        ('[a]\nlike = "fdg"\n[a.constants]\nvB = { value = 5.0, unit = "1", source = "x" }', r"outside \[0, 1\]"),
         ('[a]\nlike = "fdg"\ndrive = "release"', "needs occupancy, gain"),
         ('[a]\nlike = "fdg"\nframes = { value = [[0, 5.0]], unit = "s", source = "x" }', "how many frames"),
         (
