@@ -55,7 +55,7 @@ def score_pet(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     seen = _open(dataset, scan, about, kinds)
     if seen.timing.ends[-1] < SHORTEST:
         return
-    stream = Streams(dataset.study.seed or 0).at("score", scan.stem)
+    stream = Streams(dataset.study.seed or 0).at("score", scan.recording)
     behind = curves_behind_psf(dataset, scan, len(kinds))
     if (dataset.root / scan.regional("ki")).exists():
         plasma = read_plasma(dataset.root / scan.beside("recording-manual_blood.tsv"))
@@ -171,12 +171,14 @@ def _rows(
     """Yield level (against the truth behind the point spread), recovery and pattern (against the tissue itself)."""
     mean, reachable, own = (float(values[where].mean()) for values in three)
     n = int(where.sum())
-    yield Row(scan.subject, scan.stem, name, mean, reachable, mean - reachable, by_chance, n, seen.snr, unit)
+    yield Row(scan.subject, scan.recording, name, mean, reachable, mean - reachable, by_chance, n, seen.snr, unit)
     ratio, expected = mean / own, reachable / own
     lucky = by_chance / own
-    yield Row(scan.subject, scan.stem, f"{name}_recovery", ratio, expected, ratio - expected, lucky, n, seen.snr, "1")
+    yield Row(
+        scan.subject, scan.recording, f"{name}_recovery", ratio, expected, ratio - expected, lucky, n, seen.snr, "1"
+    )
     found, best, truth = (values[over] for values in three)
     r, most = (float(np.corrcoef(values, truth)[0, 1]) for values in (found, best))
     lucky = kinetics.correlation_by_chance(found, truth, rng=stream.at(f"{name}_regions").rng())
     n = int(over.sum())
-    yield Row(scan.subject, scan.stem, f"{name}_regions", r, most, r - most, lucky, n, seen.snr, "r")
+    yield Row(scan.subject, scan.recording, f"{name}_regions", r, most, r - most, lucky, n, seen.snr, "r")
