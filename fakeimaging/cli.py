@@ -85,7 +85,7 @@ def simulate(
     print(f"{_amounts(study, jobs)}, in {out}", flush=True)
     with _progress(len(study.labels)) as step:
         simulate_study(study, out, jobs=jobs, progress=lambda label, state: step(f"sub-{label} {state}"))
-    _print_score(out)
+    _print_score(out, whole=False)
     print(f"\nDataset: {out}   truth: {out}/derivatives/fakeimaging-truth   check it: fakeimaging verify {out}")
 
 
@@ -242,16 +242,19 @@ def _floor(text: str) -> tuple[str, float]:
     return name, floor
 
 
-def _print_score(folder: Path, save: Path | None = None) -> Score:
+def _print_score(folder: Path, save: Path | None = None, *, whole: bool = True) -> Score:
     from fakeimaging.dataset.load import load
     from fakeimaging.scoring import score_dataset
 
-    result = score_dataset(load(folder))
+    dataset = load(folder)
+    with _progress(len(dataset.subjects) + len(dataset.scans()), "scoring", lines=False) as step:
+        result = score_dataset(dataset, progress=step)
     if save is not None:
         result.save(save)
         print(f"saved to {save}")
+    table = str(result) if whole else f"{result.summary()}\nEvery row: fakeimaging score {folder}"
     print(
-        f"\nWhat standard analyses recovered:\n{result}"
+        f"\nWhat standard analyses recovered:\n{table}"
         if result.rows
         else "\nNo score exists for what is in this dataset."
     )
@@ -263,20 +266,21 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """A bar on a terminal, one line a step elsewhere."""
+def _progress(total: int, doing: str = "simulating", *, lines: bool = True) -> Iterator[Callable[[str], None]]:
+    """A bar on a terminal; elsewhere one line a step, or nothing."""
     if not sys.stderr.isatty():
-        yield _say
+        yield _say if lines else lambda text: None
         return
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("simulating", total=total)
+        task = bar.add_task(doing, total=total)
 
         def step(text: str) -> None:
             bar.update(task, advance=1, description=text)
-            bar.console.print(text)
+            if lines:
+                bar.console.print(text)
 
         yield step
 

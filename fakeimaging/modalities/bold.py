@@ -25,7 +25,7 @@ from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.parameters import Parameters, parameter
-from fakeimaging.core.spaces import Grid, centred_grid
+from fakeimaging.core.spaces import Grid, apply_affine, centred_grid
 from fakeimaging.modalities import bold_field, motion, physio, physio_noise
 from fakeimaging.modalities.bold_drift import DRIFT
 from fakeimaging.modalities.bold_field import bold_change
@@ -84,12 +84,12 @@ class BoldParameters(Parameters):
         0.0085, unit="1", bounds=(0, 0.1), symbol="lambda", source=LAMBDA, description="physiological noise over signal"
     )
     lambda_white: float = parameter(0.0043, unit="1", bounds=(0, 0.1), description="the same in white matter")
-    lambda_csf: float = parameter(0.0102, unit="1", bounds=(0, 0.1), description="the same in fluid")
+    lambda_csf: float = parameter(0.0085, unit="1", bounds=(0, 0.1), description="the same in fluid")
     cardiac_percent: float = parameter(
-        0.3, unit="%", bounds=(0, 10), description="root mean square of the pulse over grey matter"
+        0.15, unit="%", bounds=(0, 10), description="root mean square of the pulse over grey matter"
     )
     respiratory_percent: float = parameter(
-        0.4, unit="%", bounds=(0, 10), description="root mean square of breathing over grey matter"
+        0.25, unit="%", bounds=(0, 10), description="root mean square of breathing over grey matter"
     )
     drift_percent: float = parameter(
         0.5, unit="%", bounds=(0, 10), description="expected SD of scanner drift over brain and time"
@@ -232,10 +232,12 @@ def _paint(subject: Subject, grid: Grid, grey: npt.NDArray[np.float32], with_mod
     labels = subject.labels(grid)
     x, y, z = np.nonzero((labels > 0) & (grey > 0))
     amounts = grey[x, y, z][None]
+    label = labels[x, y, z].astype(np.intp)
     if with_modes:
-        amounts = np.concatenate([amounts, amounts * subject.patterns_on(grid)[:, x, y, z]])
+        points = apply_affine(subject.anatomy.to_template @ grid.affine, np.stack([x, y, z], axis=1))
+        amounts = np.concatenate([amounts, amounts * subject.patterns_at(points, label)])
     voxel = np.ravel_multi_index((x, y, z), grid.shape)
-    return Painting(voxel, labels[x, y, z].astype(np.intp) - 1, z, amounts)
+    return Painting(voxel, label - 1, z, amounts)
 
 
 def sample(series: npt.NDArray, clock: Clock, times: npt.NDArray[np.float64]) -> npt.NDArray:

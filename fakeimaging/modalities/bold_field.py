@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 DEFAULT = 3.0
 """T."""
-BRAIN = ("grey", "white", "csf")
+TISSUES = ("grey", "white", "csf", "muscle")
+"""What gives signal; fat is saturated, as is usual before an EPI readout, and bone has none."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,9 @@ def fields() -> dict[float, Field]:
 
 
 def _field(rows: Mapping[str, dict]) -> Field:
-    defaults = {name: row["value"] for name, row in rows.items() if name not in BRAIN}
+    defaults = {name: row["value"] for name, row in rows.items() if name not in TISSUES}
     tissues = {
-        name: Relaxation(*(rows[name][key]["value"] for key in ("t1", "t2_star", "proton_density"))) for name in BRAIN
+        name: Relaxation(*(rows[name][key]["value"] for key in ("t1", "t2_star", "proton_density"))) for name in TISSUES
     }
     return Field(defaults, tissues)
 

@@ -1,6 +1,6 @@
 """Heart and breathing in images: Fourier terms of their phases at each slice's own time, times maps (Glover et al. 2000).
 
-    heart       S a(x) sum_k sqrt(2 s_k) cos(k phi_c - theta_k(x)),  a large in fluid, near arteries and the brainstem
+    heart       S a(x) sum_k sqrt(2 s_k) cos(k phi_c - theta_k(x)),  a large near arteries, the brainstem, and in fluid
     breathing   (e dS/dy + g S) sum_k sqrt(2 s_k) cos(k phi_r - theta_k(x)) + r S_grey(x) w(t)
 
 dS/dy is the edge that a shift along the phase-encoding axis moves (the chest changes the field in the head), g the same everywhere, w the
@@ -20,14 +20,15 @@ from fakeimaging.activity.physiology import BEFORE, Physiology
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
+from fakeimaging.modalities.stages import N_COEFFICIENTS, polynomial_field
 
 Box = tuple[slice, slice, slice]
 Maps = npt.NDArray[np.float32]
 
 HARMONICS = (0.85, 0.15)
 """Shares of the variance at the rate itself and at twice the rate (assumed; RETROICOR's order 2)."""
-PHASE_GRADIENT = 0.5
-"""rad, SD of the change of phase from the middle of the field of view to its edge (assumed)."""
+PHASE_SD = 1.5
+"""rad, SD over the head of the smooth field by which places lag each other, arteries and veins above all (assumed)."""
 ARTERIES = {
     "circle of Willis": ((0, 4, -22), 14.0),
     "basilar artery and brainstem": ((0, -26, -36), 14.0),
@@ -36,8 +37,8 @@ ARTERIES = {
     "anterior cerebral arteries": ((0, 36, 8), 11.0),
 }
 """Template mm and SD in mm of where the pulse is felt (assumed, from anatomy)."""
-EVERYWHERE = 0.15
-"""Pulsation far from arteries, relative to that beside them and in fluid (assumed)."""
+EVERYWHERE, FLUID = 0.1, 0.4
+"""Pulsation far from arteries, and what fluid adds, relative to that beside them (assumed)."""
 BREATHING_SHARES = {"edges": 0.4, "everywhere": 0.2, "volume": 0.4}
 """Shares of the variance that breathing has in grey matter (assumed)."""
 STEP = 0.1
@@ -88,7 +89,7 @@ def respiration_response(times: npt.ArrayLike) -> npt.NDArray[np.float64]:
     Examples
     --------
     >>> respiration_response([0.0, 3.0, 15.0]).round(3)
-    array([ 0.   ,  0.863, -1.011])
+    array([ 0.   ,  0.869, -0.967])
     """
     t = np.asarray(times, dtype=float)
     return np.asarray(0.6 * t**2.1 * np.exp(-t / 1.6) - 0.0023 * t**3.54 * np.exp(-t / 4.25))
@@ -112,16 +113,25 @@ def harmonics(phase: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
 
 
 def _draw_phases(forward: Forward, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Draw the lag of each harmonic, shape (2, 20): its mean, then the coefficients of a polynomial field over the image."""
     start = 2 * np.pi * rng.random((len(HARMONICS), 1))
-    return np.concatenate([start, PHASE_GRADIENT * rng.standard_normal((len(HARMONICS), 3))], axis=1)
+    coefficients = rng.standard_normal((len(HARMONICS), N_COEFFICIENTS))
+    filled = forward.baseline != 0
+    for row in coefficients:
+        spread = polynomial_field(forward.baseline.shape, row)[filled].std() if filled.any() else 1.0
+        row *= PHASE_SD / spread
+    return np.concatenate([start, coefficients], axis=1)
+
+
+def lags(shape: tuple[int, ...], phases: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Return how far each harmonic lags in each voxel in rad, shape (2, *shape)."""
+    return np.stack([np.float32(start) + polynomial_field(shape, row) for start, *row in phases])
 
 
 def _split(amplitude: Maps, phases: npt.NDArray, forward: Forward, box: Box) -> Maps:
-    """Maps of the four terms of `harmonics`: amplitude times cos and sin of the phase, which changes linearly over space."""
-    axes = [np.linspace(-1, 1, size)[part] for size, part in zip(forward.baseline.shape, box, strict=True)]
-    x, y, z = np.meshgrid(*axes, indexing="ij", sparse=True)
-    theta = [c + gx * x + gy * y + gz * z for c, gx, gy, gz in phases]
-    return np.stack([amplitude * turn(t) for t in theta for turn in (np.cos, np.sin)]).astype(np.float32)
+    """Maps of the four terms of `harmonics`: amplitude times cos and sin of the lag."""
+    theta = lags(forward.baseline.shape, phases)[:, *box]
+    return np.stack([amplitude * turn(lag) for lag in theta for turn in (np.cos, np.sin)]).astype(np.float32)
 
 
 def _slice_times(forward: Forward) -> npt.NDArray[np.float64]:
@@ -149,17 +159,17 @@ def _cardiac(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generat
 
 @lru_cache(maxsize=2)
 def cardiac_term(forward: Forward, percent: float, phases: bytes) -> LowRank:
-    """Return maps and courses of the pulse; ``phases`` holds (2, 4) float64."""
+    """Return maps and courses of the pulse; ``phases`` holds (2, 20) float64."""
     box = box_of(forward.baseline)
     amplitude = _scaled(forward.baseline[box] * pulsation(forward)[box], forward, box, percent / 100)
     courses = harmonics(forward.context["physiology"].cardiac_phase(_slice_times(forward)))
-    maps = _split(amplitude, np.frombuffer(phases).reshape(-1, 4), forward, box)
+    maps = _split(amplitude, np.frombuffer(phases).reshape(len(HARMONICS), -1), forward, box)
     return LowRank(box, maps, np.ascontiguousarray(courses.swapaxes(0, 1)))
 
 
 def pulsation(forward: Forward) -> Maps:
-    """Return how strongly the heart is felt in each voxel: 1 in fluid and beside arteries, `EVERYWHERE` far from both."""
-    grid, strength = forward.clean.grid, EVERYWHERE + forward.context["tissue"].csf
+    """Return how strongly the heart is felt in each voxel: 1 beside arteries, `EVERYWHERE` far from them, `FLUID` more in fluid."""
+    grid, strength = forward.clean.grid, EVERYWHERE + FLUID * forward.context["tissue"].csf
     index = np.moveaxis(np.indices(grid.shape), 0, -1)
     points = apply_affine(forward.context["to_template"] @ grid.affine, index)
     for centre, sd in ARTERIES.values():
@@ -181,7 +191,7 @@ def _respiratory(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Gen
 
 @lru_cache(maxsize=2)
 def respiratory_term(forward: Forward, percent: float, phases: bytes) -> LowRank:
-    """Return maps and courses of breathing; ``phases`` holds (2, 4) float64."""
+    """Return maps and courses of breathing; ``phases`` holds (2, 20) float64."""
     box, body, times = box_of(forward.baseline), forward.context["physiology"], _slice_times(forward)
     grey = np.float32(forward.context["signals"]["grey"]) * forward.context["tissue"].grey[box]
     parts = {
@@ -193,7 +203,9 @@ def respiratory_term(forward: Forward, percent: float, phases: bytes) -> LowRank
         name: _scaled(part, forward, box, percent / 100 * np.sqrt(BREATHING_SHARES[name]))
         for name, part in parts.items()
     }
-    locked = _split(scaled["edges"] + scaled["everywhere"], np.frombuffer(phases).reshape(-1, 4), forward, box)
+    locked = _split(
+        scaled["edges"] + scaled["everywhere"], np.frombuffer(phases).reshape(len(HARMONICS), -1), forward, box
+    )
     courses = [*harmonics(body.respiratory_phase(times)), volume_course(body, times).astype(np.float32)]
     return LowRank(box, np.concatenate([locked, scaled["volume"][None]]), np.stack(courses, axis=1))
 

@@ -25,9 +25,9 @@ from fakeimaging.modalities.physio import Box, box_of
 
 TAU = {"grey": 2.0, "white": 1.0, "csf": 1.0}
 """s, memory of the noise (assumed: 0.37 from volume to volume in grey matter at 2 s, 0.2 to 0.5 in published simulators)."""
-FWHM = 10.0
-"""mm, of the Gaussian that smooths it (assumed)."""
-SPACING = 6.0
+FWHM = 7.0
+"""mm, of the Gaussian that smooths it (assumed: two voxels of the default scan)."""
+SPACING = 4.2
 """mm, of the coarse grid: below 1.5 SD of the Gaussian, so that the grid does not show."""
 NEGLIGIBLE = 0.01
 """Weight of a past field below which it is left out."""
@@ -94,20 +94,20 @@ def _spread(coarse: npt.NDArray[np.float32], along: tuple[npt.NDArray[np.float32
 @lru_cache(maxsize=2)
 def _field_of(forward: Forward, *lambdas: float) -> _Field:
     grid, tissue, signals = forward.clean.grid, forward.context["tissue"], forward.context["signals"]
-    box = box_of(forward.baseline)
+    box = box_of(tissue.grey + tissue.white + tissue.csf)
     spread = {
         name: np.float32(value * signals[name]) * getattr(tissue, name)[box]
         for name, value in zip(TAU, lambdas, strict=True)
     }
     taus = tuple(sorted(set(TAU.values())))
     sigma = tuple(np.sum([spread[name] for name in TAU if TAU[name] == tau], axis=0) for tau in taus)
-    along = tuple(_kernel(grid, axis)[part] for axis, part in enumerate(box))
+    along = tuple(_kernel(grid, axis, part) for axis, part in enumerate(box))
     return _Field(box, tuple(matrix.shape[1] for matrix in along), along, sigma, taus)  # type: ignore[arg-type]
 
 
-def _kernel(grid: Grid, axis: int) -> npt.NDArray[np.float32]:
-    """Gaussian weights of the coarse points for each voxel along an axis, each row of unit length."""
-    size, voxel = grid.shape[axis], grid.voxel_size[axis]
+def _kernel(grid: Grid, axis: int, part: slice) -> npt.NDArray[np.float32]:
+    """Gaussian weights of the coarse points for each voxel of a part of an axis, each row of unit length."""
+    size, voxel = part.stop - part.start, grid.voxel_size[axis]
     position = (np.arange(size) + 0.5) * voxel
     sd = FWHM / np.sqrt(8 * np.log(2))
     coarse = np.arange(-2, int(size * voxel / SPACING) + 4) * SPACING

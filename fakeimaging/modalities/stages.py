@@ -70,6 +70,10 @@ def _powers() -> list[tuple[int, int, int]]:
     return [p for p in itertools.product(orders, orders, orders) if 0 < sum(p) <= BIAS_ORDER]
 
 
+N_COEFFICIENTS = len(_powers())
+"""Of a polynomial field."""
+
+
 def _draw_bias(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
     coefficients = rng.standard_normal(len(_powers()))
     brain = forward.baseline != 0

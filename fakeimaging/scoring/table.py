@@ -79,6 +79,18 @@ class Score:
         header = [field.name for field in fields(Row)]
         return aligned([header, *([_cell(name, value) for name, value in asdict(row).items()] for row in self.rows)])
 
+    def summary(self) -> str:
+        """Return one line for each name: means over subjects and scans, and how many of them beat chance."""
+        lines = [["name", "scans", "estimate", "truth", "error", "chance", "better than chance", "unit"]]
+        for name in dict.fromkeys(row.name for row in self.rows):
+            rows = [row for row in self.rows if row.name == name]
+            means = (
+                sum(getattr(row, what) for row in rows) / len(rows) for what in ("estimate", "truth", "error", "chance")
+            )
+            beaten = f"{sum(row.beats_chance for row in rows)} of {len(rows)}"
+            lines.append([name, str(len(rows)), *(f"{mean:.3f}" for mean in means), beaten, rows[0].unit])
+        return aligned(lines)
+
     def worst(self, name: str) -> float:
         """Return the lowest estimate of the rows called ``name``.
 

@@ -4,7 +4,8 @@ import pytest
 from fakeimaging.activity.hemodynamics import Hemodynamics, blood_flow, neural_drive, respond
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, ModelError
-from fakeimaging.modalities.bold import BoldParameters, bold_change
+from fakeimaging.modalities.bold import BoldParameters
+from fakeimaging.modalities.bold_field import bold_change
 from fakeimaging.testing.fixtures import constant_activity, short_activity
 from tests.reference.balloon import balloon
 
@@ -47,6 +48,8 @@ def test_friston_2003_response_to_a_one_second_pulse():
     ("constants", "peak"),
     [
         ({}, 3.98),
+        ({"field_strength": 1.5}, 3.47),
+        ({"field_strength": 7.0}, 6.37),
         ({"nu0": 40.3, "r0": 25.0, "epsilon": 1.43, "echo_time": 0.04}, 3.47),
         ({"nu0": 40.3, "r0": 25.0, "epsilon": 1.0, "echo_time": 0.04}, 2.91),
     ],

@@ -16,20 +16,25 @@ def bold():
 
 
 def test_additive_layers_and_operators_make_the_observed_image(bold):
-    summed = bold.clean.make(3) + bold.layer("drift").make(3) + bold.layer("thermal").make(3)
+    still = bold.clean.make(3)
+    for name in ("physiological", "drift", "cardiac", "respiratory"):
+        still = still + bold.layer(name).make(3)
+    assert (bold.before("motion").make(3) == still).all()
+    summed = bold.after("motion").make(3) + bold.layer("thermal").make(3)
     assert np.iscomplexobj(summed)
     assert (np.abs(summed) == bold.after("magnitude").make(3)).all()
     slope = np.float32(bold.recipe("quantisation")["slope"])
     assert (np.rint(np.abs(summed) / slope) * slope == bold.observed.make(3)).all()
-    assert (bold.before("drift").make(3) == bold.clean.make(3)).all()
+    assert (bold.before("physiological").make(3) == bold.clean.make(3)).all()
 
 
-@pytest.mark.parametrize(
-    "off", [s for n in range(5) for s in itertools.combinations(("drift", "thermal", "magnitude", "quantisation"), n)]
-)
+STAGES = ("physiological", "drift", "cardiac", "respiratory", "motion", "thermal", "magnitude", "quantisation")
+
+
+@pytest.mark.parametrize("off", [s for n in (0, 1, 4, 7, 8) for s in itertools.combinations(STAGES, n)][::3])
 def test_a_layer_keeps_its_bits_whatever_else_is_on(bold, off):
     some = fi.acquire("bold", tiny_subject(), short_activity(), off=off, **GRID)
-    for name in ("drift", "thermal"):
+    for name in ("physiological", "drift", "cardiac", "respiratory", "thermal"):
         assert (some.layer(name).make(2) == bold.layer(name).make(2)).all()
     assert some.stages == tuple(name for name in bold.stages if name not in off)
 

@@ -33,7 +33,9 @@ def test_the_alpha_peak_is_found_over_the_background(frequency, seed):
 
 
 def test_a_peak_that_is_lower_than_the_background_at_7_hz_is_found():
-    series = np.stack([noise(30_000, 1, seed=k, exponent=2.0)[:, 0] + 0.02 * rhythm(30_000, 11.0, 50 + k) for k in range(3)])
+    series = np.stack(
+        [noise(30_000, 1, seed=k, exponent=2.0)[:, 0] + 0.02 * rhythm(30_000, 11.0, 50 + k) for k in range(3)]
+    )
     frequencies, power = score.spectrum(series, RATE)
     assert power[frequencies == 7.0] > power[frequencies == 11.0]
     assert score.alpha_peak(series, RATE) == pytest.approx(11, abs=0.4)

@@ -176,6 +176,17 @@ def test_score_tables_are_saved_and_floors_kept(tmp_path):
         score.save(tmp_path / "score.xlsx")
 
 
+def test_a_summary_has_one_line_a_name_and_counts_what_beats_chance():
+    values = ((0.9, "fc", "higher", 0.5), (0.3, "fc", "higher", 0.5), (10.2, "alpha", "closer", 0.3))
+    rows = [Row("01", "s", name, v, 10.0, v - 10.0, chance, 5, 1.0, "u", better) for v, name, better, chance in values]
+    lines = Score(tuple(rows)).summary().splitlines()
+    assert len(lines) == 3
+    assert lines[1].split() == ["fc", "2", "0.600", "10.000", "-9.400", "0.500", "1", "of", "2", "u"]
+    assert "1 of 1" in lines[2]
+    assert rows[2].beats_chance
+    assert not Row("01", "s", "alpha", 10.4, 10.0, 0.4, 0.3, 5, 1.0, "Hz", "closer").beats_chance
+
+
 def test_a_score_that_is_not_a_number_misses_every_floor():
     assert Score((Row("01", "scan", "fc", float("nan"), 1.0, 0.0, 0.0, 1, 1.0, "r"),)).failures({"fc": -1.0})
 
