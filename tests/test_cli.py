@@ -61,7 +61,7 @@ def test_small_only_seed_subjects_and_settings_reach_the_study(study, tmp_path):
 def test_the_plan_of_the_built_in_study_shows_its_grids():
     result = run("plan")
     assert result.returncode == 0, result.stderr
-    assert "192 x 240 x 192" in result.stdout
+    assert "208 x 248 x 200" in result.stdout
     assert "64 x 64 x 46 x 150" in result.stdout
 
 
@@ -71,7 +71,7 @@ def test_list_shows_every_parameter():
         assert name in result.stdout
     assert "bold" not in run("list", "models").stdout
     one = run("list", "bold").stdout
-    assert "stages: drift, thermal, magnitude, quantisation" in one
+    assert "stages: physiological, drift, cardiac, respiratory, motion, thermal, magnitude, quantisation" in one
     assert "hemodynamics.kappa" in one
     assert "interleaved | ascending" in one
     assert "distance_rule.density" in run("list", "study").stdout
@@ -104,8 +104,8 @@ def test_verify_exits_one_when_something_differs(tiny_dataset, tmp_path):
         (["simulate", "--out", "o", "--only", "pte"], "no modality called 'pte'"),
         (["simulate", "a.toml", "b.toml", "--out", "o"], "one study file at most"),
         (
-            ["simulate", "subject.n_regions=51", "--out", "o"],
-            "`subject.n_regions`: 51 is not an even number from 20 to 300",
+            ["simulate", "subject.n_regions=19", "--out", "o"],
+            "`subject.n_regions`: 19 is not a number from 20 to 300",
         ),
         (["plan", "bold.off=true"], "is not a list"),
         (["score", "full", "--fail-under", "fc=nan"], "NAME=VALUE"),

@@ -127,10 +127,10 @@ def test_the_truth_on_disk_is_the_truth(tiny_dataset):
     np.testing.assert_allclose(stored, recording.truth["regional_bold"], rtol=1e-6, atol=1e-9)
     recipe = json.loads((source / "sub-01_task-rest_run-1_bold_recipe.json").read_text())
     assert recipe["stream"] == ["sub-01", "task-rest", "run-1", "bold", "repeat-1"]
-    assert [stage["name"] for stage in recipe["stages"]] == ["drift", "thermal", "magnitude", "quantisation"]
-    assert np.array(recipe["stages"][0]["recipe"]["coefficients"]) == pytest.approx(
-        recording.recipe("drift")["coefficients"]
-    )
+    stages = {stage["name"]: stage["recipe"] for stage in recipe["stages"]}
+    assert tuple(stages) == recording.stages
+    assert np.array(stages["drift"]["coefficients"]) == pytest.approx(recording.recipe("drift")["coefficients"])
+    assert np.array(stages["motion"]["parameters"]) == pytest.approx(recording.recipe("motion")["parameters"])
 
 
 def test_one_worker_and_two_write_the_same_bytes(tiny_dataset, tiny_study, tmp_path):
@@ -343,7 +343,7 @@ def test_a_model_file_lies_beside_its_study_and_an_edit_makes_another_study(tmp_
     assert verify(tmp_path / "out", "01").problems == ()
     assert fi.load(tmp_path / "out").recording("01", "bold").clean.volume(0).any()
     (tmp_path / "study" / "mine.py").write_text(model.replace("gain * coupled_x", "0.5 * gain * coupled_x"))
-    with pytest.raises(OutputError, match="holds another study .a model file differs"):
+    with pytest.raises(OutputError, match="holds another study .a file it names differs"):
         fi.simulate_study(tmp_path / "study/study.toml", tmp_path / "out")
 
 

@@ -125,7 +125,7 @@ def test_overrides_reach_study_runs_and_modalities():
     [
         ("tr", "key=value"),
         ("=3", "key=value"),
-        ("pet.tr=1", "`pet.tr`: no such key"),
+        ("pet.tr=1", "no such key; did you mean 'tracer'"),
         ("bld.tr=1", "did you mean 'bold'"),
         ("dmf.loop_gain=1", "no such key"),
         ("seed.x=3", "`seed.x`: `seed` is 20261122 and has no keys below it"),
@@ -149,8 +149,9 @@ def test_unreadable_files_are_named(tmp_path):
 def test_small_and_only_keep_a_sound_study():
     study = fi.read_study()
     small, bold = study.small(), study.only(["bold"])
-    assert [scan.parameters["voxel_size"] for scan in small.sessions[0].acquisitions] == [4.0, 7.0]
-    assert fi.read_study(overrides=["runs.duration=5.0"]).small().sessions[0].runs[0].duration == 5.0
+    sizes = {scan.modality: scan.parameters.get("voxel_size") for scan in small.sessions[0].acquisitions}
+    assert (sizes["t1w"], sizes["bold"]) == (4.0, 7.0)
+    assert fi.read_study(overrides=["runs.duration=50.0"]).small().sessions[0].runs[0].duration == 50.0
     wished = fi.read_study(overrides=["bold.voxel_size=20.0", "runs.duration=90.0"], small=True)
     assert (wished.sessions[0].acquisitions[1].parameters["voxel_size"], wished.sessions[0].runs[0].duration) == (
         20.0,
@@ -158,7 +159,7 @@ def test_small_and_only_keep_a_sound_study():
     )
     assert fi.read_study(small=True) == small
     assert small.sessions[0].runs[0].duration == 60.0
-    assert [scan.modality for scan in bold.sessions[0].acquisitions] == ["bold"]
+    assert {scan.modality for scan in bold.sessions[0].acquisitions} == {"bold"}
     assert study.only(["t1w"]).sessions[0].runs == ()
     with pytest.raises(FakeImagingError, match="did you mean 'bold'"):
         study.only(["bolt"])
@@ -194,5 +195,5 @@ def test_two_model_files_of_one_name_are_refused(tmp_path):
     runs = content["sessions"][0]["runs"]
     runs[0]["model"] = str(tmp_path / "a/mine.py")
     runs.append({"task": "other", "model": str(tmp_path / "b/mine.py")})
-    with pytest.raises(ParameterError, match="two model files share a name"):
+    with pytest.raises(ParameterError, match="mine.py, .*mine.py share a name"):
         fi.Study.check(content)
