@@ -117,10 +117,12 @@ def plan(
 def list_(
     what: Annotated[
         str | None,
-        typer.Argument(metavar="[models|modalities|study|NAME]", help="Everything when left out.", show_default=False),
+        typer.Argument(
+            metavar="[models|modalities|tracers|study|NAME]", help="Everything when left out.", show_default=False
+        ),
     ] = None,
 ) -> None:
-    """List study keys, models and modalities with every parameter: default, unit, what is allowed, source."""
+    """List study keys, models, modalities and tracers with every parameter: default, unit, what is allowed, source."""
     from fakeimaging.activity.models import MODELS
     from fakeimaging.core.errors import UnknownNameError, did_you_mean
     from fakeimaging.dataset.study import Run
@@ -132,10 +134,12 @@ def list_(
         "models": {name: (MODELS.get(name).parameters, "") for name in MODELS},
         "modalities": {name: (MODALITIES.get(name).parameters, _stages(MODALITIES.get(name))) for name in MODALITIES},
     }
+    if what in {None, "tracers"}:
+        _list_tracers()
     chosen = [
         (kind, name, *row) for kind, rows in entries.items() for name, row in rows.items() if what in {None, kind, name}
     ]
-    if not chosen:
+    if not chosen and what != "tracers":
         raise UnknownNameError(
             f"cannot list '{what}'{did_you_mean(what or '', {*entries, *(n for r in entries.values() for n in r)})}"
         )
@@ -144,6 +148,14 @@ def list_(
         columns = ("name", "default", "unit", "bounds", "description", "source")
         rows = [[row[column] for column in columns] for row in parameters.table()]
         print(aligned([columns, *rows], indent="  "))
+
+
+def _list_tracers() -> None:
+    from fakeimaging.modalities.tracers import TRACERS
+
+    table = TRACERS.table()
+    print("\ntracers  (pet.tracer=NAME, or a .toml file with a table of your own)")
+    print(aligned([list(table[0]), *(list(row.values()) for row in table)], indent="  "))
 
 
 def _stages(modality: Modality) -> str:

@@ -12,6 +12,7 @@ from fakeimaging.core.files import write_bytes, write_json, write_text, write_ts
 from fakeimaging.dataset.inputs import own_files, renamed
 from fakeimaging.dataset.names import CONNECTOME, INPUTS, PREP, RECORD, SOURCE, TRUTH
 from fakeimaging.dataset.study import Study
+from fakeimaging.modalities.lead_field import attribution
 
 BIDS_VERSION = "1.10.0"
 _DERIVATIVES = (
@@ -51,8 +52,9 @@ instruments. Each file has its truth:
 Not for clinical use.
 
 Anatomy: ICBM 2009a nonlinear symmetric template, Copyright (C) 1993-2009 Louis Collins, McConnell Brain Imaging Centre, Montreal
-Neurological Institute, McGill University.
-"""
+Neurological Institute, McGill University. Head and cortical surfaces: fsaverage.
+
+{surfaces}"""
 _SOURCE_README = """\
 What has no BIDS name, one folder a subject. Row i of every table and matrix is label i + 1 of the region image.
 
@@ -79,7 +81,10 @@ def write_description(study: Study, root: Path) -> None:
         root / "dataset_description.json", description | {"Authors": ["fakeimaging"], "GeneratedBy": [_GENERATED]}
     )
     write_text(
-        root / "README", _README.format(name=study.name, rule="=" * len(study.name), version=fakeimaging.__version__)
+        root / "README",
+        _README.format(
+            name=study.name, rule="=" * len(study.name), version=fakeimaging.__version__, surfaces=attribution()
+        ),
     )
     write_tsv(root / "participants.tsv", ["participant_id"], [[f"sub-{label}"] for label in study.labels])
     write_json(root / "participants.json", {"participant_id": {"Description": "label of a simulated subject"}})

@@ -338,11 +338,22 @@ def _own_entities(scan: Acquisition) -> str:
         return ""
 
 
+def _shared_problems(session: Session, where: str) -> Iterator[str]:
+    """Scans of one modality that differ in what a single file of the session tells."""
+    told: dict[tuple[str, str], Any] = {}
+    for a, scan in enumerate(session.acquisitions):
+        for name in MODALITIES.get(scan.modality).same_in_session if scan.modality in MODALITIES else ():
+            value = scan.parameters.get(name, MODALITIES.get(scan.modality).parameters.model_fields[name].default)
+            if told.setdefault((scan.modality, name), value) != value:
+                yield f"`{where}.acquisitions[{a}].{name}`: another one than before; all {scan.modality} of a session share it"
+
+
 def _session_problems(session: Session, where: str) -> Iterator[str]:
     runs = [(run.task, run.run) for run in session.runs]
     yield from _label_problems(f"{where}.runs", {task for task, _ in runs})
     for task, run in sorted({run for run in runs if runs.count(run) > 1}):
         yield f"`{where}.runs`: task '{task}', run {run} is there twice"
+    yield from _shared_problems(session, where)
     seen = set()
     for a, scan in enumerate(session.acquisitions):
         key = (scan.modality, scan.task, scan.run, scan.repeat, _own_entities(scan))

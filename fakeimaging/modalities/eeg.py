@@ -207,4 +207,5 @@ MODALITY = Modality(
     small={"montage": "standard_1020", "sampling_frequency": 125.0},
     unit="V",
     format="brainvision",
+    same_in_session=("montage",),
 )

@@ -53,6 +53,8 @@ class Modality:
         Of the stored values.
     format : {"nifti", "brainvision"}
         Of the files: images are NIfTI, series BrainVision.
+    same_in_session : tuple of str
+        Parameters that all scans of a session must share, since one file of the session tells them.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Modality:
     names_run: bool = True
     unit: str = "arbitrary"
     format: Literal["nifti", "brainvision"] = "nifti"
+    same_in_session: tuple[str, ...] = ()
 
     @property
     def extension(self) -> str:

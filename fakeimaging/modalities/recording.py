@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,11 @@ from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.streams import Streams
-from fakeimaging.modalities.layers import Forward, Recipe, Stage
+from fakeimaging.modalities.layers import Forward, Recipe, Series, Stage
 from fakeimaging.modalities.modality import Modality
+
+if TYPE_CHECKING:
+    import mne
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,6 +97,36 @@ class Recording:
     def after(self, name: str) -> Any:
         """Return the signal that leaves a stage."""
         return self._upto(self.modality.observe.index(self._stage(name)) + 1)
+
+    def to_mne(self) -> mne.io.RawArray:
+        """Return the observed series as raw data of MNE-Python, with its montage; EEG alone.
+
+        Raises
+        ------
+        InputError
+            If the recording is an image.
+        """
+        from fakeimaging.modalities.eeg_mne import series_to_mne
+
+        self._needs_channels()
+        return series_to_mne(self)
+
+    def to_mne_forward(self) -> mne.Forward:
+        """Return the true lead field of the electrodes as a fixed-orientation forward solution of MNE-Python; EEG alone.
+
+        Raises
+        ------
+        InputError
+            If the recording is an image.
+        """
+        from fakeimaging.modalities.eeg_mne import to_mne_forward
+
+        self._needs_channels()
+        return to_mne_forward(self)
+
+    def _needs_channels(self) -> None:
+        if not isinstance(self.clean, Series):
+            raise InputError(f"{self.modality.name} is an image; observed.to_nifti() gives it to other tools")
 
     def _stage(self, name: str) -> Stage:
         names = {stage.name: stage for stage in self.modality.observe}
