@@ -35,14 +35,18 @@ class Event(NamedTuple):
 class Condition(Parameters):
     """One condition of a task: which regions its stimulus reaches, how strongly and when.
 
-    The regions are those named, those of the network and those of the kind, together. Times are a list of ``onsets``, or
-    ``onset`` alone, or blocks: ``onset`` of the first, ``period`` from onset to onset, ``count`` (as many as fit when left out).
+    The regions are those named, those of the network, those of the kind and the nearest to given places, together. Times are
+    a list of ``onsets``, or ``onset`` alone, or blocks: ``onset`` of the first, ``period`` from onset to onset, ``count`` (as
+    many as fit when left out).
     """
 
     trial_type: str = parameter(unit="-", description="name in the events table")
     regions: tuple[str, ...] = parameter((), unit="-", description="names of regions it reaches")
     network: str | None = parameter(None, unit="-", description="functional network it reaches")
     kind: str | None = parameter(None, unit="-", description="kind of region it reaches, such as thalamus")
+    near: tuple[tuple[float, float, float], ...] = parameter(
+        (), unit="mm", description="template coordinates; it reaches the region nearest to each"
+    )
     hemisphere: Literal["L", "R"] | None = parameter(None, unit="-", description="only on this side")
     amplitude: float = parameter(
         0.02, unit="nA", bounds=(-0.2, 0.2), description="current (in the unit of the model's stimulus)"
@@ -59,8 +63,10 @@ class Condition(Parameters):
     def _is_complete(self) -> Self:
         if not self.trial_type.strip() or self.trial_type == "n/a" or set(self.trial_type) & set("\t\n\r"):
             raise ValueError(f"`trial_type`: {self.trial_type!r} cannot stand in an events table")
-        if not self.regions and self.network is None and self.kind is None:
-            raise ValueError("`regions`: no region is reached; name `regions`, a `network` or a `kind`")
+        if not self.regions and not self.near and self.network is None and self.kind is None:
+            raise ValueError(
+                "`regions`: no region is reached; name `regions`, a `network`, a `kind` or places `near` them"
+            )
         if self.onsets is None and self.onset is None:
             raise ValueError("`onsets`: missing; give `onsets`, or `onset` with `period` and `count`")
         if self.onsets is not None and (self.onset, self.period, self.count) != (None, None, None):
@@ -148,15 +154,23 @@ def make_stimulus(conditions: Sequence[Condition], regions: Sequence[Region], ru
     ]
     if problems:
         raise ParameterError(problems)
-    gain = [[condition.amplitude * reaches(condition, region) for region in regions] for condition in conditions]
+    gain = [condition.amplitude * reached(condition, regions) for condition in conditions]
     onsets = tuple(np.array(condition.times(run_duration)) for condition in conditions)
     return Stimulus(tuple(conditions), onsets, np.array(gain).reshape(len(conditions), len(regions)))
 
 
-def reaches(condition: Condition, region: Region) -> bool:
-    """Return whether the stimulus of a condition reaches a region."""
-    meant = region.name in condition.regions or condition.network == region.network or condition.kind == region.kind
-    return meant and condition.hemisphere in (None, region.hemisphere)
+def reached(condition: Condition, regions: Sequence[Region]) -> npt.NDArray[np.bool_]:
+    """Return which regions the stimulus of a condition reaches, shape (n_regions,)."""
+    centroids = np.array([region.centroid for region in regions])
+    nearest = {int(np.linalg.norm(centroids - place, axis=1).argmin()) for place in np.array(condition.near)}
+    meant = [
+        i in nearest
+        or region.name in condition.regions
+        or condition.network == region.network
+        or condition.kind == region.kind
+        for i, region in enumerate(regions)
+    ]
+    return np.array(meant) & [condition.hemisphere in (None, region.hemisphere) for region in regions]
 
 
 def _unknown(condition: Condition, regions: Sequence[Region]) -> list[str]:
@@ -170,7 +184,7 @@ def _unknown(condition: Condition, regions: Sequence[Region]) -> list[str]:
         for key, name, known in wanted
         if name is not None and name not in known
     ]
-    if not problems and not any(reaches(condition, region) for region in regions):
+    if not problems and not reached(condition, regions).any():
         problems = [f"hemisphere`: no region meant lies in hemisphere {condition.hemisphere}"]
     return problems
 

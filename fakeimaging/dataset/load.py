@@ -106,10 +106,12 @@ class Dataset:
         run: int = 1,
         session: str | None = None,
         repeat: int = 1,
+        **parameters: Any,
     ) -> Recording:
         """Return a recording with all its layers.
 
-        ``task`` may be left out where the study has one scan of this modality and session.
+        ``task`` may be left out where the study has one scan of this modality and session; ``parameters`` tell scans apart
+        that differ in them: ``recording("01", "pet", tracer="fdg")``.
 
         Raises
         ------
@@ -120,6 +122,7 @@ class Dataset:
             scan for scan in self.scans(subject)
             if (scan.modality, scan.session, scan.acquisition.repeat) == (modality, session, repeat)
             and (task is None or (scan.task, scan.run) == (task, run))
+            and parameters.items() <= scan.parameters.model_dump().items()
         ]  # fmt: skip
         if len(found) != 1:
             listed = ", ".join(scan.raw.name for scan in self.scans(subject)) or "none"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from fakeimaging.core.parameters import Parameters
 from fakeimaging.dataset.study import Acquisition, Session, Study
 from fakeimaging.modalities import MODALITIES
 from fakeimaging.modalities.modality import Modality
@@ -62,9 +63,14 @@ class Scan:
         return "_".join(parts)
 
     @property
+    def parameters(self) -> Parameters:
+        """Parameters of the modality, defaults filled in."""
+        return self.instrument.parameters.parse(self.acquisition.parameters, where=self.modality)
+
+    @property
     def entities(self) -> Mapping[str, str]:
         """BIDS entities of the modality's own."""
-        return self.instrument.entities(self.instrument.parameters.parse(self.acquisition.parameters))
+        return self.instrument.entities(self.parameters)
 
     @property
     def recording(self) -> str:

@@ -12,7 +12,6 @@ from fakeimaging.dataset.names import Scan, scans
 from fakeimaging.dataset.recordings import PREPARED
 from fakeimaging.dataset.structure import anatomy_grid
 from fakeimaging.dataset.study import Run, Session, Study
-from fakeimaging.modalities import MODALITIES
 from fakeimaging.modalities.acquire import scan_path
 from fakeimaging.structure.subject import count_regions
 
@@ -88,8 +87,7 @@ def _connectome(study: Study, subject: str) -> Item:
 
 
 def _scan(scan: Scan, study: Study) -> Item:
-    modality = MODALITIES.get(scan.modality)
-    parameters = modality.parameters.parse(scan.acquisition.parameters, where=scan.modality)
+    modality, parameters = scan.instrument, scan.parameters
     durations = [
         r.duration
         for s in study.sessions

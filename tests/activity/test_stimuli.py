@@ -56,12 +56,14 @@ def test_network_kind_hemisphere_and_names_choose_the_regions():
         Condition(trial_type="x", network=regions[0].network, amplitude=0.01, onset=0.0),
         Condition(trial_type="x", kind="cortex", hemisphere="L", amplitude=-0.02, onset=0.0),
         Condition(trial_type="x", regions=(regions[3].name,), network=regions[0].network, onset=0.0),
+        Condition(trial_type="x", near=(regions[5].centroid, tuple(1.1 * x for x in regions[2].centroid)), onset=0.0),
     ]
     gain = make_stimulus(chosen, regions, 100.0).gain
     same = np.array([region.network == regions[0].network for region in regions])
     np.testing.assert_array_equal(gain[0], 0.01 * same)
     np.testing.assert_array_equal(gain[1], [-0.02 * (region.hemisphere == "L") for region in regions])
     np.testing.assert_array_equal(gain[2], 0.02 * (same | (np.arange(10) == 3)))
+    np.testing.assert_array_equal(np.flatnonzero(gain[3]), [2, 5])
 
 
 def test_the_kernel_delivers_the_stimulus_of_the_equations():
