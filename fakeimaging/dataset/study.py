@@ -148,10 +148,20 @@ def _shrunk(content: dict[str, Any]) -> dict[str, Any]:
         for run in tables(session.get("runs")):
             if isinstance(duration := run.get("duration", 600.0), int | float):
                 run["duration"] = min(duration, SMALL_DURATION)
+                _keep_fitting(tables(run.get("conditions")), run["duration"])
         for scan in tables(session.get("acquisitions")):
             small = MODALITIES.get(scan["modality"]).small if scan.get("modality") in MODALITIES else {}
             scan |= {"parameters": {**scan.get("parameters", {}), **small}} if "parameters" in scan else small
     return content
+
+
+def _keep_fitting(conditions: list[dict[str, Any]], duration: float) -> None:
+    """Drop the listed events that end after a shortened run."""
+    for condition in conditions:
+        onsets, length = condition.get("onsets"), condition.get("duration", 20.0)
+        if isinstance(onsets, list) and isinstance(length, int | float):
+            fitting = [onset for onset in onsets if not isinstance(onset, int | float) or onset + length <= duration]
+            condition["onsets"] = fitting or onsets[:1]
 
 
 def read_study(path: str | Path | None = None, overrides: Iterable[str] = (), *, small: bool = False) -> Study:

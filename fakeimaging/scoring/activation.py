@@ -1,7 +1,7 @@
 """Task activation: a first-level GLM of the regional series against that of the clean ones.
 
-The estimate has AR(1) noise, drifts, motion and tissue signals, as nilearn fits it. A region is active where the clean response is
-above 10 % of the largest. Chance comes from ordinary least squares on the same series with the design turned in time by 200
+The estimate has AR(1) noise, drifts and motion, as nilearn fits it; the clean series has the same columns, so that what is scored
+is noise and partial volume, not the model. A region is active where the clean response is above 10 % of the largest. Chance comes from ordinary least squares on the same series with the design turned in time by 200
 lags, which keeps the autocorrelation of both.
 """
 
@@ -147,7 +147,7 @@ def recovered(series: Matrix, clean: Matrix, model: Design) -> dict[str, Any] | 
         ``beta_chance``; ``n``.
     """
     kept = np.isfinite(series).all(axis=1) & np.isfinite(clean).all(axis=1)
-    true_beta, _ = least_squares(clean[kept], Design(model.conditions, model.task, _smooth(model.nuisance)))
+    true_beta, _ = least_squares(clean[kept], model)
     active = np.abs(true_beta) > ACTIVE * np.abs(true_beta).max(axis=1, keepdims=True)
     if active.all(axis=1).any() or not active.any(axis=1).all():
         return None
@@ -161,8 +161,3 @@ def recovered(series: Matrix, clean: Matrix, model: Design) -> dict[str, Any] | 
         "beta_truth": float(true_beta[active].mean()),
         "n": int(active.size),
     }
-
-
-def _smooth(nuisance: Matrix) -> Matrix:
-    """Return the constant column alone: the clean series needs no other."""
-    return np.ones((len(nuisance), 1))

@@ -25,7 +25,7 @@ from fakeimaging.scoring.table import Row
 SHORTEST = 10
 """Volumes below which correlations say nothing: no row then."""
 CONFOUNDS = {"motion": "basic", "wm_csf": "basic"}
-"""What nilearn's `load_confounds` is asked for: six motion parameters and two tissue signals."""
+"""How nilearn's `load_confounds` reads motion (six parameters) and tissue (two signals)."""
 
 
 def score_bold(dataset: Dataset, scan: Scan) -> Iterator[Row]:
@@ -53,15 +53,15 @@ def prepared(dataset: Dataset, scan: Scan) -> PurePosixPath:
     return PREP / scan.beside(f"space-{dataset.template_space}_desc-preproc_bold.nii.gz")
 
 
-def nuisance(dataset: Dataset, scan: Scan, *more: str) -> npt.NDArray[np.float64]:
-    """Return motion and tissue signals as nilearn reads them, columns that never change left out.
+def nuisance(dataset: Dataset, scan: Scan, *kinds: str) -> npt.NDArray[np.float64]:
+    """Return confounds as nilearn reads them, columns that never change left out.
 
     Parameters
     ----------
     dataset : Dataset
     scan : Scan
-    *more : str
-        Further kinds of confounds, such as ``"high_pass"``.
+    *kinds : str
+        ``"motion"``, ``"wm_csf"``, ``"high_pass"``.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def nuisance(dataset: Dataset, scan: Scan, *more: str) -> npt.NDArray[np.float64
     """
     from nilearn.interfaces.fmriprep import load_confounds
 
-    table, _ = load_confounds(str(dataset.root / prepared(dataset, scan)), strategy=(*CONFOUNDS, *more), **CONFOUNDS)
+    table, _ = load_confounds(str(dataset.root / prepared(dataset, scan)), strategy=kinds, **CONFOUNDS)
     columns = table.to_numpy(dtype=float)
     return np.asarray(columns[:, columns.std(axis=0) > 0])
 
@@ -85,7 +85,7 @@ def connectivity_rows(
     """Yield how well functional connectivity agrees with that of the clean regions, and with the wiring."""
     tr = repetition_time(dataset, scan)
     weights = np.loadtxt(dataset.root / names.table(scan.subject, "weights"), skiprows=1, delimiter="\t")
-    series, clean = fc.cleaned(series, tr, nuisance(dataset, scan)), fc.cleaned(clean, tr)
+    series, clean = fc.cleaned(series, tr, nuisance(dataset, scan, "motion", "wm_csf")), fc.cleaned(clean, tr)
     estimate, truth = fc.connectivity(series), fc.connectivity(clean)
     stream = Streams(dataset.study.seed or 0).at("score", scan.recording)
 
@@ -107,7 +107,7 @@ def task_rows(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt.NDAr
 
     tr, n_volumes = repetition_time(dataset, scan), clean.shape[1]
     events = pd.read_csv(dataset.root / scan.beside("events.tsv"), sep="\t")
-    columns = np.hstack([nuisance(dataset, scan, "high_pass"), np.ones((n_volumes, 1))])
+    columns = np.hstack([nuisance(dataset, scan, "motion", "high_pass"), np.ones((n_volumes, 1))])
     model = activation.design(
         events, np.asarray(tr * (np.arange(n_volumes) + 0.5), dtype=np.float64), np.asarray(columns)
     )
