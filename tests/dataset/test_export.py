@@ -114,8 +114,8 @@ def test_every_region_keeps_a_voxel_on_a_coarse_grid():
     assert len(np.unique(plain)) - 1 < subject.n_regions
     assert set(np.unique(full)) >= set(range(1, subject.n_regions + 1))
     assert (full != plain).sum() <= subject.n_regions
-    fine = centred_grid((32, 32, 23), 7.0)
-    assert (full_labels(subject, fine, subject.anatomy.to_template) == subject.labels(fine)).all()
+    whole = directed()
+    assert (full_labels(whole, GRID, whole.anatomy.to_template) == whole.labels(GRID)).all()
 
 
 def test_negative_weights_stay_negative():
