@@ -51,7 +51,7 @@ class DmfParameters(Parameters):
         0.18, unit="1", bounds=(0, 0.3), description="spread of the log target rate over regions"
     )
     loop_gain: float = parameter(
-        0.91,
+        0.86,
         unit="1",
         bounds=(0, 0.95),
         symbol="K",
@@ -94,7 +94,7 @@ class DmfParameters(Parameters):
         0.25, unit="1", bounds=(0, 1), description="share of the currents besides drive and alpha that makes a dipole"
     )
     mode_drive: float = parameter(
-        0.7,
+        0.6,
         unit="1",
         bounds=(0, 5),
         description="SD of the drive of sub-regional modes relative to the region's own, at 100 regions",
