@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from fakeimaging.plotting.figures import draw_slice
 
 import fakeimaging as fi
 from fakeimaging import plotting
-from fakeimaging.plotting.figures import draw_slice
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 
 
