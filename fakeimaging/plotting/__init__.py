@@ -10,20 +10,27 @@ from collections.abc import Callable, Iterable
 from fakeimaging.core.registry import Registry
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
-from fakeimaging.plotting.bold import plot_activation, plot_carpet, plot_series
+from fakeimaging.plotting.bold import Carpet, Response, plot_activation, plot_carpet, plot_series
 from fakeimaging.plotting.canvas import Picture, Volume
 from fakeimaging.plotting.connectivity import plot_connectivity
-from fakeimaging.plotting.eeg import plot_eeg, plot_spectra, plot_topographies
+from fakeimaging.plotting.eeg import Eeg, band_amplitude, electrode_map, plot_eeg, plot_spectra, plot_topographies
 from fakeimaging.plotting.overview import plot_overview
-from fakeimaging.plotting.pet import plot_constants, plot_curves
+from fakeimaging.plotting.pet import Curves, plot_constants, plot_curves
 from fakeimaging.plotting.physiology import plot_physiology
 from fakeimaging.plotting.structure import plot_connectome, plot_weights
-from fakeimaging.plotting.volumes import plot_rows, plot_slices
+from fakeimaging.plotting.volumes import Scale, plot_planes, plot_rows, plot_slices
 
 __all__ = [
     "PICTURES",
+    "Carpet",
+    "Curves",
+    "Eeg",
     "Picture",
+    "Response",
+    "Scale",
     "Volume",
+    "band_amplitude",
+    "electrode_map",
     "plot_activation",
     "plot_carpet",
     "plot_connectivity",
@@ -33,6 +40,7 @@ __all__ = [
     "plot_eeg",
     "plot_overview",
     "plot_physiology",
+    "plot_planes",
     "plot_rows",
     "plot_series",
     "plot_slices",

@@ -37,7 +37,8 @@ OBSERVED, TRUTH = "#1f2933", "#d1495b"
 GREY, BLUE, GREEN = "#9aa5b1", "#2b6cb0", "#3b8f5a"
 SIDES = ("sagittal", "coronal", "axial")
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.spaces import apply_affine
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
-from fakeimaging.modalities.electrodes import MONTAGES
+from fakeimaging.modalities.electrodes import MONTAGES, native_to_captrak
+from fakeimaging.modalities.lead_field import native_electrodes, native_fiducials
 from fakeimaging.plotting.canvas import GREY, OBSERVED, TRUTH, Picture, bar, blank, note, row, styled
 from fakeimaging.scoring import eeg as score
+from fakeimaging.structure.subject import Subject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,6 +82,14 @@ def read_flat(path: Path, channels: Sequence[str]) -> Floats:
     points = np.array([[float(rows[name][axis]) for axis in "xyz"] for name in channels])
     about = json.loads(path.with_name(path.name.replace("electrodes.tsv", "coordsystem.json")).read_text())
     return flattened(points, np.array(list(about["AnatomicalLandmarkCoordinates"].values())))
+
+
+def electrode_map(subject: Subject, channels: Sequence[str]) -> Floats:
+    """Return where a subject's electrodes lie on a map, shape (n_channels, 2)."""
+    to_head = native_to_captrak(subject)
+    landmarks = np.array(list(native_fiducials(subject).values()))
+    points = native_electrodes(subject, list(channels))
+    return flattened(apply_affine(to_head, points), apply_affine(to_head, landmarks))
 
 
 def flattened(points: Floats, landmarks: Floats) -> Floats:
