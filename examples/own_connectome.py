@@ -32,7 +32,7 @@ def main() -> None:
         weights[options.lesion - 1] = weights[:, options.lesion - 1] = 0
     own = fi.Connectome(weights, wiring.tract_lengths)
     subject = fi.make_subject(
-        "01", seed=1, connectome=own, atlas=str(DATA / "atlas24.nii.gz"), atlas_table=str(DATA / "atlas24.tsv")
+        "01", seed=2, connectome=own, atlas=str(DATA / "atlas24.nii.gz"), atlas_table=str(DATA / "atlas24.tsv")
     )
     activity = fi.simulate_activity(subject, duration=100.0 if options.small else 300.0)
     bold = fi.acquire("bold", subject, activity, voxel_size=7.0 if options.small else 3.5)

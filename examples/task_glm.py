@@ -59,11 +59,13 @@ def fitted(bold, activity, labels, n_regions):
     """Return the response of each region in percent as nilearn's first-level model finds it in the observed images."""
     import nibabel as nib
     from nilearn.glm.first_level import FirstLevelModel
+    from nilearn.maskers import NiftiMasker
 
     image = bold.observed.to_nifti()
-    mask = nib.Nifti1Image((labels > 0).astype(np.uint8), image.affine)
+    brain = NiftiMasker(nib.Nifti1Image((labels > 0).astype(np.uint8), image.affine), standardize=None).fit()
+    tr = bold.parameters.tr
     model = FirstLevelModel(
-        t_r=bold.parameters.tr, slice_time_ref=0.5, hrf_model="spm", high_pass=1 / 128, mask_img=mask, signal_scaling=0
+        t_r=tr, slice_time_ref=0.5, hrf_model="spm", high_pass=1 / 128, mask_img=brain, signal_scaling=0
     )
     effect = model.fit(image, events=table(activity)).compute_contrast("look", output_type="effect_size")
     values = np.asarray(effect.dataobj)

@@ -45,6 +45,8 @@ ROWS_SHOWN = (400, 100, 120, 200)
 CARPET_SD = 2.0
 """SDs at which the greys of a carpet end."""
 SLICES_SHOWN = 7
+MARGIN = 25.0
+"""mm around the outermost centroids that a plane shows."""
 TISSUES = ("cortex", "deep grey", "cerebellum", "white, fluid")
 """Groups of a carpet, from above to below."""
 
@@ -75,7 +77,8 @@ def draw_series(ax: Axes, percent: npt.NDArray, tr: float, observed: npt.NDArray
     times = np.arange(percent.shape[1]) * tr
     apart = 4 * percent.std()
     for k, values in enumerate(percent):
-        ax.plot(times, values - k * apart, lw=1.8, color=TRUTH, alpha=0.45)
+        alone = observed is None
+        ax.plot(times, values - k * apart, lw=1.0 if alone else 1.8, color=TRUTH, alpha=1.0 if alone else 0.45)
         if observed is not None:
             ax.plot(times, observed[k] - k * apart, lw=0.7, color=OBSERVED)
     ax.set(xlabel="s", yticks=[], xlim=(0, times[-1]))
@@ -184,6 +187,7 @@ def plot_activation(responses: Sequence[Response], labels: Volume, centroids: np
     centroids : ndarray, shape (n_regions, 3)
         Of the regions in the space of the labels, in mm.
     """
+    (left, back), (right, front) = centroids[:, :2].min(axis=0) - MARGIN, centroids[:, :2].max(axis=0) + MARGIN
     figure = blank(9.0, 2.9 * len(responses))
     grid = figure.subplots(len(responses), 3, squeeze=False)
     for axes, response in zip(grid, responses, strict=True):
@@ -193,7 +197,7 @@ def plot_activation(responses: Sequence[Response], labels: Volume, centroids: np
             plane = labels.made(np.concatenate([[np.nan], values])[labels.array.astype(int)])
             shown = draw_plane(ax, plane, 2, z, cmap="RdBu_r", vmin=-top, vmax=top)
             ax.set_facecolor("#3a444f")
-            ax.set(xlim=(-85, 85), ylim=(-115, 85))
+            ax.set(xlim=(left, right), ylim=(back, front))
             ax.set_title(f"{response.condition}: {name}, z = {round(z)} mm")
         bar(figure, list(axes[:2]), shown, "% BOLD")
         _draw_responses(axes[2], response)
@@ -277,7 +281,10 @@ def _blocks(voxels: npt.NDArray, most: int) -> npt.NDArray[np.float64]:
     """Return means over neighbouring voxels, at most that many rows."""
     size = max(1, -(-len(voxels) // most))
     starts = np.arange(0, len(voxels), size)
-    return np.asarray(np.add.reduceat(voxels.astype(float), starts, axis=0) if len(voxels) else voxels.astype(float))
+    if size == 1:
+        return voxels.astype(float)
+    counts = np.diff([*starts, len(voxels)])
+    return np.asarray(np.add.reduceat(voxels.astype(float), starts, axis=0) / counts[:, None])
 
 
 def _standardised(series: npt.NDArray) -> npt.NDArray:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.dataset.load import Dataset
-from fakeimaging.dataset.names import Scan
+from fakeimaging.dataset.names import Scan, subject_folder
 from fakeimaging.modalities.electrodes import MONTAGES, native_to_captrak
 from fakeimaging.modalities.lead_field import native_electrodes, native_fiducials
 from fakeimaging.plotting.canvas import GREY, OBSERVED, TRUTH, Picture, bar, blank, note, row, styled
@@ -72,7 +72,8 @@ def read_eeg(dataset: Dataset, scan: Scan) -> Eeg:
     channels, observed = score.read_series(dataset.root / scan.raw)
     _, clean = score.read_series(dataset.root / scan.clean)
     rate = float(json.loads((dataset.root / scan.sidecar).read_text())["SamplingFrequency"])
-    flat = read_flat(dataset.root / scan.beside("space-CapTrak_electrodes.tsv"), channels)
+    start = "_".join(subject_folder(scan.subject, scan.session).parts)
+    flat = read_flat(dataset.root / scan.folder / f"{start}_space-CapTrak_electrodes.tsv", channels)
     return Eeg(tuple(channels), rate, observed - observed.mean(axis=0), clean - clean.mean(axis=0), flat)
 
 
@@ -139,6 +140,14 @@ def plot_eeg(eeg: Eeg) -> Figure:
 
 
 @styled
+def plot_traces(eeg: Eeg) -> Figure:
+    """Draw a stretch of the traces, observed over truth."""
+    figure, axes = row(1, width=9.0, height=4.5)
+    draw_traces(axes[0], eeg)
+    return figure
+
+
+@styled
 def plot_spectra(eeg: Eeg) -> Figure:
     """Draw the power at O1, Oz and O2, observed and true, with the power law fitted beside the alpha band."""
     figure, axes = row(1, width=4.5, height=3.2)
@@ -166,7 +175,7 @@ def plot_topographies(flat: Floats, values: Mapping[str, Floats], label: str) ->
 
 def _draw_maps(figure: Figure, axes: list[Axes], flat: Floats, values: Mapping[str, Floats], label: str) -> None:
     every = np.concatenate(list(values.values()))
-    low, high = float(min(0.0, every.min())), float(every.max())
+    low, high = float(min(0.0, every.min())), 1.1 * float(every.max())
     limits = (-max(-low, high), max(-low, high), "RdBu_r") if low < 0 else (0.0, high, "viridis")
     for ax, (title, map_) in zip(axes, values.items(), strict=True):
         shown = draw_topography(ax, flat, map_, vmin=limits[0], vmax=limits[1], cmap=limits[2])

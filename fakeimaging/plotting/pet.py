@@ -68,7 +68,7 @@ def plot_curves(curves: Curves) -> Figure:
     for kind, colour in colours.items():
         rows = [k == kind for k in curves.kinds]
         axes[0].plot(curves.timing.middle, np.nanmean(curves.observed[rows], axis=0), "o", ms=2.5, color=colour, mew=0)
-        axes[0].plot(curves.timing.middle, curves.truth[rows].mean(axis=0), color=colour, label=kind, lw=1)
+        axes[0].plot(curves.timing.middle, np.nanmean(curves.truth[rows], axis=0), color=colour, label=kind, lw=1)
     axes[0].set(
         xlabel="min", ylabel="kBq/mL", title="tissue: observed (dots), truth (lines)", xlim=(0, None), ylim=(0, None)
     )
@@ -160,7 +160,7 @@ def read_curves(dataset: Dataset, scan: Scan) -> Curves:
     kinds = [region.kind for region in dataset.subject(scan.subject).regions]
     labels = dataset.root / names.dseg(scan.subject, dataset.study.sessions[0].label)
     observed = regional_series(dataset.root / scan.raw, labels, len(kinds))
-    truth = np.load(dataset.root / scan.regional("tacs_psf")).astype(float)
+    truth = score.curves_behind_psf(dataset, scan, len(kinds))
     return Curves(timing, KILO * observed, KILO * truth, kinds, _blood(dataset, scan))
 
 

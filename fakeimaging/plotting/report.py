@@ -72,7 +72,7 @@ def write_report(
         body += [f'<h2 id="sub-{escape(label)}">Subject {escape(label)}</h2>', *_structure(dataset, label)]
         for scan in dataset.scans(label):
             if progress is not None:
-                progress(scan.stem)
+                progress(scan.recording)
             body += _scan(dataset, scan)
     write_text(out, _page(dataset.study.name, [*body, *_references(dataset.references())]))
     return out
@@ -198,11 +198,11 @@ def _structure(dataset: Dataset, label: str) -> Iterator[str]:
 
 
 def _scan(dataset: Dataset, scan: Scan) -> Iterator[str]:
-    name = escape(f"{scan.stem}_{scan.suffix}")
+    name = escape(scan.recording)
     yield f'<h3 id="{name}">{name}</h3>'
     made = PICTURES.get(scan.modality)(dataset, scan) if scan.modality in PICTURES else plain_pictures(dataset, scan)
     for picture in made:
-        yield from _figure(picture, f"{scan.stem}_{scan.suffix}")
+        yield from _figure(picture, scan.recording)
 
 
 def plain_pictures(dataset: Dataset, scan: Scan) -> Iterator[Picture]:
