@@ -13,7 +13,15 @@ from fakeimaging.dataset.names import Scan
 from fakeimaging.plotting.bold import Carpet, Response, plot_activation, plot_carpet, plot_series
 from fakeimaging.plotting.canvas import Picture, Volume
 from fakeimaging.plotting.connectivity import plot_connectivity
-from fakeimaging.plotting.eeg import Eeg, band_amplitude, electrode_map, plot_eeg, plot_spectra, plot_topographies
+from fakeimaging.plotting.eeg import (
+    Eeg,
+    band_amplitude,
+    electrode_map,
+    plot_eeg,
+    plot_spectra,
+    plot_topographies,
+    plot_traces,
+)
 from fakeimaging.plotting.overview import plot_overview
 from fakeimaging.plotting.pet import Curves, plot_constants, plot_curves
 from fakeimaging.plotting.physiology import plot_physiology
@@ -46,6 +54,7 @@ __all__ = [
     "plot_slices",
     "plot_spectra",
     "plot_topographies",
+    "plot_traces",
     "plot_weights",
 ]
 

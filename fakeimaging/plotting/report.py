@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from html import escape
@@ -15,15 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import numpy as np
+
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.files import write_text
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
 from fakeimaging.plotting import PICTURES
 from fakeimaging.plotting.canvas import Picture, Volume, styled
+from fakeimaging.plotting.eeg import Eeg, plot_traces
 from fakeimaging.plotting.structure import plot_connectome, plot_structural_export
 from fakeimaging.plotting.volumes import plot_planes
 from fakeimaging.scoring import score_dataset
+from fakeimaging.scoring.eeg import read_series
 from fakeimaging.scoring.table import Row, Score
 
 if TYPE_CHECKING:
@@ -206,12 +211,16 @@ def _scan(dataset: Dataset, scan: Scan) -> Iterator[str]:
 
 
 def plain_pictures(dataset: Dataset, scan: Scan) -> Iterator[Picture]:
-    """Yield a picture of a scan whose modality has none of its own: planes through its first volume."""
-    if scan.instrument.format == "nifti":
-        path, static = dataset.root / scan.raw, scan.instrument.images == "tissue"
-        yield Picture(
-            "Image", f"What the scanner saw: {scan.raw}.", plot_planes(Volume.read(path, None if static else 0))
-        )
+    """Yield a picture of a scan whose modality has none of its own: planes through its first volume, or traces."""
+    path = dataset.root / scan.raw
+    if scan.instrument.format == "brainvision":
+        (channels, observed), (_, clean) = read_series(path), read_series(dataset.root / scan.clean)
+        rate = float(json.loads((dataset.root / scan.sidecar).read_text())["SamplingFrequency"])
+        eeg = Eeg(tuple(channels), rate, observed, clean, np.zeros((len(channels), 2)))
+        yield Picture("Traces", f"A stretch of {scan.raw} over the same without noise (truth).", plot_traces(eeg))
+        return
+    static = scan.instrument.images == "tissue"
+    yield Picture("Image", f"What the scanner saw: {scan.raw}.", plot_planes(Volume.read(path, None if static else 0)))
 
 
 def _figure(picture: Picture, what: str) -> Iterator[str]:

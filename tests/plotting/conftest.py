@@ -6,6 +6,7 @@ import pytest
 
 import fakeimaging as fi
 
+LOOK = {"trial_type": "look", "hemisphere": "L", "kind": "cortex", "onset": 5.0, "period": 30.0, "duration": 10.0}
 STUDY = {
     "name": "all & <everything>",
     "seed": 7,
@@ -18,7 +19,7 @@ STUDY = {
                     "task": "look",
                     "duration": 60.0,
                     "model": "dmf",
-                    "conditions": [{"trial_type": "look", "hemisphere": "L", "kind": "cortex", "onset": 5.0, "period": 30.0, "duration": 10.0}],
+                    "conditions": [LOOK],
                 }
             ],
             "acquisitions": [
