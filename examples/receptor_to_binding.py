@@ -10,7 +10,7 @@ import argparse
 import numpy as np
 
 import fakeimaging as fi
-from fakeimaging.plotting.pet import plot_binding
+from fakeimaging.plotting import plot_constants
 from fakeimaging.scoring.kinetics import Timing, reference_tissue_fit
 
 CARBON_11 = np.log(2) / 20.363
@@ -44,7 +44,9 @@ def main() -> None:
     for kind in ("putamen", "caudate", "ventral striatum", "cortex"):
         here = kinds == kind
         print(f"{kind}: {estimate[here].mean():.2f} of {truth[here].mean():.2f}, the rest is lost to resolution")
-    plot_binding(scan, subject, estimate).savefig(options.figure)
+    behind = scan.truth["tacs_psf"].astype(float)
+    reachable, _, _ = reference_tissue_fit(behind, behind[kinds == "cerebellum"].mean(axis=0), timing)
+    plot_constants(estimate, reachable, truth.astype(float), kinds, "BP$_{ND}$").savefig(options.figure)
 
 
 if __name__ == "__main__":

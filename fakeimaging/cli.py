@@ -1,4 +1,4 @@
-"""The command line: simulate, plan, list, score, verify, cite. Heavy modules load only inside the command that needs them."""
+"""The command line: simulate, plan, list, score, report, verify, cite. Heavy modules load only inside the command that needs them."""
 
 from __future__ import annotations
 
@@ -181,6 +181,24 @@ def score(
 
 
 @app.command()
+def report(
+    dataset: DatasetFolder,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Page to write; DIR.html when left out.")
+    ] = None,
+) -> None:
+    """Write one page of pictures and scores that needs no network: what was simulated, what each scanner saw, what is truth."""
+    from fakeimaging.dataset.load import load
+    from fakeimaging.plotting.report import write_report
+
+    opened = load(dataset)
+    page = out if out is not None else dataset.resolve().with_name(f"{dataset.resolve().name}.html")
+    with _progress(2 * len(opened.scans())) as step:
+        write_report(opened, page, progress=step)
+    print(f"report: {page} ({page.stat().st_size / 1e6:.1f} MB)")
+
+
+@app.command()
 def verify(dataset: DatasetFolder) -> None:
     """Make a dataset again from its own record and compare; exit 1 when anything differs."""
     from fakeimaging.dataset.load import load
@@ -310,14 +328,14 @@ def main() -> None:
         raise SystemExit(USER_ERROR) from None
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}:
-            _report(error)
+            _broken(error)
         print(f"fakeimaging: {error}; mend that and run the same command again", file=sys.stderr)
         raise SystemExit(USER_ERROR) from None
     except Exception as error:  # noqa: BLE001  the one guard: our own failures become a line
-        _report(error)
+        _broken(error)
 
 
-def _report(error: Exception) -> NoReturn:
+def _broken(error: Exception) -> NoReturn:
     text = f"fakeimaging failed ({type(error).__name__}: {error}); please report it with the command you ran"
     print(text, file=sys.stderr)
     raise SystemExit(OUR_FAILURE) from error

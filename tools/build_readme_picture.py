@@ -8,14 +8,14 @@ from pathlib import Path
 import fakeimaging as fi
 from fakeimaging.plotting import plot_overview
 
+DPI = 150
+
 
 def main(folder: str) -> None:
-    """Read the first subject back and draw it."""
+    """Draw the first subject."""
     dataset = fi.load(folder)
-    label = dataset.subjects[0]
-    t1w, bold = dataset.recording(label, "t1w"), dataset.recording(label, "bold")
-    figure = plot_overview(dataset.subject(label), t1w, bold)
-    figure.savefig(Path(__file__).parents[1] / "docs" / "overview.png", dpi=110)
+    figure = plot_overview(dataset, dataset.subjects[0])
+    figure.savefig(Path(__file__).parents[1] / "docs" / "overview.png", dpi=DPI, metadata={"Software": None})
 
 
 if __name__ == "__main__":

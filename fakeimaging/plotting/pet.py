@@ -1,108 +1,191 @@
-"""Pictures of PET: a late slice, curves over time with the blood, binding potential against its truth."""
+"""Pictures of a PET scan: late planes, curves of groups of regions with the blood, and recovered constants against the truth."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from fakeimaging.modalities.pet import injected
-from fakeimaging.modalities.recording import Recording
-from fakeimaging.plotting.figures import _figure
-from fakeimaging.structure.subject import Subject
+from fakeimaging.dataset import names
+from fakeimaging.dataset.load import Dataset
+from fakeimaging.dataset.names import Scan
+from fakeimaging.plotting.bold import heights_of
+from fakeimaging.plotting.canvas import OBSERVED, TRUTH, Picture, Volume, equal_line, note, row, styled
+from fakeimaging.plotting.structure import window_of
+from fakeimaging.plotting.volumes import Scale, plot_rows
+from fakeimaging.scoring import kinetics
+from fakeimaging.scoring import pet as score
+from fakeimaging.scoring.connectivity import regional_series
+from fakeimaging.scoring.kinetics import Timing
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LATE = 4
-"""Frames at the end of a scan that are averaged in a picture."""
+Floats = npt.NDArray[np.float64]
+KILO = 1e-3
+LATE = 1 / 3
+"""Share of the scan after which its frames are averaged for the picture."""
+HOT = "hot"
+BLOOD = "recording-manual_blood.tsv"
 
 
-def plot_curves(recording: Recording, subject: Subject) -> Figure:
-    """Draw a late axial slice, the true curve of each kind of region, and what was drawn from the artery.
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """Curves of a scan.
 
     Parameters
     ----------
-    recording : Recording
-        Of ``pet``.
-    subject : Subject
+    timing : Timing
+        min.
+    observed, truth : ndarray, shape (n_regions, n_frames)
+        Mean over each region as seen, and without noise behind the same point spread; kBq/mL.
+    kinds : sequence of str
+        Of the regions.
+    blood : mapping of str to (times in min, kBq/mL)
+    """
+
+    timing: Timing
+    observed: Floats
+    truth: Floats
+    kinds: Sequence[str]
+    blood: Mapping[str, tuple[Floats, Floats]]
+
+
+@styled
+def plot_curves(curves: Curves) -> Figure:
+    """Draw the mean curve of each kind of region, observed as dots and true as lines, and the blood beside them.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    figure, axes = _figure(3)
-    draw_late_slice(axes[0], recording, subject)
-    draw_curves(axes[1], recording, subject)
-    draw_blood(axes[2], recording)
+    figure, axes = row(2, width=4.5, height=3.1, width_ratios=[1.5, 1])
+    colours = kind_colours(curves.kinds)
+    for kind, colour in colours.items():
+        rows = [k == kind for k in curves.kinds]
+        axes[0].plot(curves.timing.middle, np.nanmean(curves.observed[rows], axis=0), "o", ms=2.5, color=colour, mew=0)
+        axes[0].plot(curves.timing.middle, np.nanmean(curves.truth[rows], axis=0), color=colour, label=kind, lw=1)
+    axes[0].set(
+        xlabel="min", ylabel="kBq/mL", title="tissue: observed (dots), truth (lines)", xlim=(0, None), ylim=(0, None)
+    )
+    axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
+    for (name, (times, values)), colour in zip(curves.blood.items(), (TRUTH, OBSERVED), strict=False):
+        axes[1].plot(times[1:], values[1:], "o-", ms=2, lw=0.8, color=colour, label=name)
+    axes[1].set(xlabel="min", ylabel="kBq/mL", title="blood samples", yscale="log", xlim=(0, None))
+    bottom = min((values[values > 0].min() for _, values in curves.blood.values() if (values > 0).any()), default=1.0)
+    top = max((values.max() for _, values in curves.blood.values()), default=1.0)
+    axes[1].set_ylim(max(bottom, top / 1e3), 2 * top)
+    axes[1].legend(loc="upper right")
     return figure
 
 
-def plot_binding(recording: Recording, subject: Subject, estimate: npt.NDArray) -> Figure:
-    """Draw a late axial slice, the true curves, and the estimated binding potential of each region against the true one.
+def kind_colours(kinds: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each kind of region, in the order of their first region."""
+    return {kind: f"C{k % 10}" for k, kind in enumerate(dict.fromkeys(kinds))}
+
+
+@styled
+def plot_constants(estimate: Floats, reachable: Floats, truth: Floats, kinds: Sequence[str], name: str) -> Figure:
+    """Draw a constant of each region as recovered, and as it would be without noise, against the tissue's own.
 
     Parameters
     ----------
-    recording : Recording
-        Of ``pet`` with a tracer that binds reversibly.
-    subject : Subject
-    estimate : ndarray, shape (n_regions,)
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    estimate, reachable, truth : ndarray, shape (n_regions,)
+        From the noisy image; from the true curves behind the point spread; of the tissue itself.
+    kinds : sequence of str
+        Of the regions.
+    name : str
+        With the unit.
     """
-    figure, axes = _figure(3)
-    draw_late_slice(axes[0], recording, subject)
-    draw_curves(axes[1], recording, subject)
-    truth = recording.truth["bpnd"]
-    axes[2].scatter(truth, estimate, s=12)
-    axes[2].plot([0, truth.max()], [0, truth.max()], color="0.7", lw=0.8, zorder=0)
-    axes[2].set(xlabel="true binding potential", ylabel="estimated")
+    figure, axes = row(1, width=5.2, height=3.2)
+    ax = axes[0]
+    equal_line(ax, truth)
+    for kind, colour in kind_colours(kinds).items():
+        rows = [k == kind for k in kinds]
+        ax.scatter(truth[rows], reachable[rows], s=22, facecolors="none", edgecolors=colour, linewidths=0.7)
+        ax.scatter(truth[rows], estimate[rows], s=11, color=colour, label=kind, linewidths=0)
+    ax.set(xlabel=f"true {name} of the tissue", ylabel=f"recovered {name}")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
+    known = np.isfinite(estimate)
+    note(ax, f"r = {np.corrcoef(truth[known], estimate[known])[0, 1]:.2f}")
     return figure
 
 
-def suv(recording: Recording) -> float:
-    """Return the injected activity over body weight in Bq/g: what a concentration in Bq/mL is divided by to give SUV."""
-    p = recording.parameters
-    return float(injected(p) * 1e6 / (p.body_weight * 1e3))  # type: ignore[arg-type, attr-defined]
+def pictures(dataset: Dataset, scan: Scan) -> Iterator[Picture]:
+    """Yield the pictures of a PET scan."""
+    about = json.loads((dataset.root / scan.sidecar).read_text())
+    yield Picture(
+        "Late activity",
+        f"{scan.raw}: mean of the frames from {LATE * sum(about['FrameDuration']) / 60:.0f} min on, as the scanner saw it, above "
+        "the truth, which has neither point spread nor noise.",
+        _late_planes(dataset, scan),
+    )
+    curves = read_curves(dataset, scan)
+    words = "Mean over each kind of region: dots from the noisy image, lines from truth behind the same point spread; and the blood."
+    yield Picture("Curves", words, plot_curves(curves))
+    if curves.timing.ends[-1] >= score.SHORTEST:
+        yield from _constants(dataset, scan, curves)
 
 
-def draw_late_slice(ax: Axes, recording: Recording, subject: Subject) -> None:
-    """Draw the mean of the last frames in SUV, across the height at which the true curves are highest at the end."""
-    n = recording.observed.n_volumes
-    late = np.mean([recording.observed.make(v) for v in range(max(0, n - LATE), n)], axis=0) / suv(recording)
-    grid = recording.clean.grid
-    brightest = subject.native_centroids()[np.argsort(recording.truth["tacs"][:, -1])[-4:]].mean(axis=0)
-    z = int(round((np.linalg.inv(grid.affine) @ [*brightest, 1.0])[2]))
-    plane = late[:, :, min(max(z, 0), late.shape[2] - 1)]
-    ax.imshow(plane.T, origin="lower", cmap="gray_r", vmin=0, vmax=float(np.quantile(plane, 0.998)))
-    ax.set_title("last frames, SUV", fontsize=9)
-    ax.axis("off")
+def _late_planes(dataset: Dataset, scan: Scan) -> Figure:
+    seen, true = late_mean(dataset, scan), late_mean(dataset, scan, clean=True)
+    scales = [Scale(HOT, 0.0, float(np.quantile(true.array, 0.9995)), "kBq/mL")] * 2
+    subject = dataset.subject(scan.subject)
+    return plot_rows(
+        [seen, true], ["observed", "truth"], scales, heights=heights_of(subject), window=window_of(subject)
+    )
 
 
-def draw_curves(ax: Axes, recording: Recording, subject: Subject) -> None:
-    """Draw the mean true curve of each kind of region in SUV: line as the scanner's resolution shows it, dots of the tissue itself."""
-    minutes = recording.clean.clock.times / 60
-    kinds = np.array([region.kind for region in subject.regions])
-    for number, kind in enumerate(dict.fromkeys(kinds.tolist())):
-        own, seen = (
-            recording.truth[name][kinds == kind].mean(axis=0) / suv(recording) for name in ("tacs", "tacs_psf")
-        )
-        ax.plot(minutes, seen, color=f"C{number % 10}", lw=1, label=kind)
-        ax.plot(minutes, own, ":", color=f"C{number % 10}", lw=0.8)
-    ax.set(xlabel="min", ylabel="SUV")
-    ax.legend(fontsize=6, frameon=False)
+def late_mean(dataset: Dataset, scan: Scan, *, clean: bool = False) -> Volume:
+    """Return the mean activity of the last two thirds of a scan in kBq/mL, as observed or as it is in truth."""
+    about = json.loads((dataset.root / scan.sidecar).read_text())
+    lengths = np.array(about["FrameDuration"])
+    late = np.array(about["FrameTimesStart"]) >= LATE * lengths.sum() - 1e-6
+    late[-1] = True
+    first = int(late.argmax())
+    series = Volume.read(dataset.root / (scan.clean if clean else scan.raw), slice(first, None))
+    return series.made(KILO * np.average(series.array, axis=3, weights=lengths[first:]))
 
 
-def draw_blood(ax: Axes, recording: Recording) -> None:
-    """Draw plasma, whole blood and unchanged tracer in SUV on a logarithmic scale."""
-    (table,) = (c for c in recording.forward.companions if c.name.endswith("_blood"))
-    time, plasma, whole, parent = np.array(table.rows)[1:].T
-    for values, label in ((plasma, "plasma"), (whole, "whole blood"), (plasma * parent, "unchanged tracer")):
-        shown = values > 0
-        ax.semilogy(time[shown] / 60, values[shown] / suv(recording), lw=1, label=label)
-    ax.set(xlabel="min", ylabel="SUV")
-    ax.legend(fontsize=6, frameon=False)
+def read_curves(dataset: Dataset, scan: Scan) -> Curves:
+    """Read the curves of a scan, of its truth and of its blood."""
+    about = json.loads((dataset.root / scan.sidecar).read_text())
+    starts = np.array(about["FrameTimesStart"]) / 60
+    half_life = score.HALF_LIVES.get(about["TracerRadionuclide"], np.inf) / 60
+    timing = Timing(starts, starts + np.array(about["FrameDuration"]) / 60, np.log(2) / half_life)
+    kinds = [region.kind for region in dataset.subject(scan.subject).regions]
+    labels = dataset.root / names.dseg(scan.subject, dataset.study.sessions[0].label)
+    observed = regional_series(dataset.root / scan.raw, labels, len(kinds))
+    truth = score.curves_behind_psf(dataset, scan, len(kinds))
+    return Curves(timing, KILO * observed, KILO * truth, kinds, _blood(dataset, scan))
+
+
+def _blood(dataset: Dataset, scan: Scan) -> dict[str, tuple[Floats, Floats]]:
+    table = np.genfromtxt(dataset.root / scan.beside(BLOOD), delimiter="\t", names=True)
+    times, plasma = table["time"] / 60, KILO * table["plasma_radioactivity"]
+    return {
+        "unchanged tracer in plasma": (times, plasma * table["metabolite_parent_fraction"]),
+        "whole blood": (times, KILO * table["whole_blood_radioactivity"]),
+    }
+
+
+def _constants(dataset: Dataset, scan: Scan, curves: Curves) -> Iterator[Picture]:
+    """Yield net uptake by Patlak's plot where the tracer is trapped, else the binding potential by the reference tissue model."""
+    both = curves.observed, curves.truth
+    words = (
+        "Filled: from the noisy image; open: from noise-free curves behind the point spread; dashed: no partial volume."
+    )
+    if (dataset.root / scan.regional("ki")).exists():
+        plasma = score.read_plasma(dataset.root / scan.beside(BLOOD))
+        found, best = (kinetics.patlak(c / KILO, curves.timing, plasma) for c in both)
+        truth = np.load(dataset.root / scan.regional("ki")).astype(float)
+        yield Picture("Net uptake", words, plot_constants(found, best, truth, curves.kinds, "Ki, mL/cm$^3$/min"))
+    elif score.REFERENCE in curves.kinds:
+        where = np.array([kind == score.REFERENCE for kind in curves.kinds])
+        found, best = (kinetics.reference_tissue_fit(c, np.nanmean(c[where], axis=0), curves.timing)[0] for c in both)
+        truth = np.load(dataset.root / scan.regional("bpnd")).astype(float)
+        yield Picture("Binding potential", words, plot_constants(found, best, truth, curves.kinds, "BP$_{ND}$"))

@@ -3,29 +3,32 @@ import pytest
 
 import fakeimaging as fi
 from fakeimaging import plotting
-from fakeimaging.plotting.figures import draw_slice
+from fakeimaging.plotting.bold import _blocks
+from fakeimaging.plotting.canvas import blank, styled
+from fakeimaging.plotting.connectivity import by_network
+from fakeimaging.plotting.eeg import draw_topography, flattened
+from fakeimaging.plotting.overview import plot_overview
+from fakeimaging.plotting.volumes import draw_plane
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
+
+DIAGONAL = np.diag([2.0, 2.0, 2.0, 1.0])
 
 
 @pytest.fixture(scope="module")
-def scans():
+def bold():
+    return fi.acquire("bold", tiny_subject(), short_activity(), voxel_size=8.0)
+
+
+def test_figures_of_objects_in_memory_draw_something(bold, tmp_path):
     subject = tiny_subject()
-    return (
-        subject,
-        fi.acquire("t1w", subject, voxel_size=8.0),
-        fi.acquire("bold", subject, short_activity(), voxel_size=8.0),
-    )
-
-
-def test_every_figure_draws_something(scans, tmp_path):
-    subject, t1w, bold = scans
     matrix = np.corrcoef(bold.truth["regional_bold"])
     figures = [
         plotting.plot_connectome(subject),
+        plotting.plot_weights(subject),
         plotting.plot_slices(bold.observed, volume=3),
         plotting.plot_series(bold, [0, 1]),
-        plotting.plot_connectivity(matrix, matrix),
-        plotting.plot_overview(subject, t1w, bold),
+        plotting.plot_connectivity(matrix, matrix, subject.regions),
+        plotting.plot_physiology(short_activity().physiology),
     ]
     for number, figure in enumerate(figures):
         figure.savefig(tmp_path / f"{number}.png")
@@ -33,13 +36,90 @@ def test_every_figure_draws_something(scans, tmp_path):
         assert (tmp_path / f"{number}.png").stat().st_size > 3000
 
 
-def test_a_slice_shows_left_on_the_left_and_front_at_the_top(scans):
-    volume = np.zeros((9, 11, 7))
-    volume[1, 9, 3] = 1.0
-    figure = plotting.plot_connectivity(np.eye(3), np.eye(3))
-    axes = figure.axes[0]
-    axes.clear()
-    draw_slice(axes, volume, 2)
-    shown = axes.images[0]
+def test_the_overview_of_a_dataset_needs_every_scan(every_modality, tiny_dataset, tmp_path):
+    dataset = fi.load(every_modality)
+    figure = plot_overview(dataset, "01")
+    figure.savefig(tmp_path / "overview.png")
+    titles = [axes.get_title() for axes in figure.axes]
+    assert {"T1w", "PET: FDG", "PET: raclopride", "EEG: alpha, 8-12 Hz"} <= set(titles)
+    with pytest.raises(fi.FakeImagingError, match="needs 2 pet of sub-01"):
+        plot_overview(fi.load(tiny_dataset), "01")
+
+
+@pytest.mark.parametrize(("axis", "across", "up"), [(0, 1, 2), (1, 0, 2), (2, 0, 1)])
+def test_a_plane_shows_right_front_and_up_where_they_are(axis, across, up):
+    array = np.zeros((9, 11, 7))
+    where = np.array([1, 9, 3])
+    array[tuple(where)] = 1.0
+    ax = blank(3, 3).subplots()
+    shown = draw_plane(ax, plotting.Volume(array, DIAGONAL), axis, 2.0 * where[axis])
     assert shown.origin == "lower"
-    assert np.argwhere(shown.get_array() == 1.0).tolist() == [[9, 1]]
+    assert np.argwhere(shown.get_array() == 1.0).tolist() == [[where[up], where[across]]]
+    left, right, bottom, top = shown.get_extent()
+    assert (left, right) == (-1.0, 2.0 * array.shape[across] - 1.0)
+    assert (bottom, top) == (-1.0, 2.0 * array.shape[up] - 1.0)
+    letters = [text.get_text() for text in ax.texts if text.get_position()[0] < 0.5]
+    assert letters == ["P" if axis == 0 else "L"]
+
+
+def test_a_plane_beyond_the_volume_is_its_last_one():
+    volume = plotting.Volume(np.arange(27.0).reshape(3, 3, 3), DIAGONAL)
+    np.testing.assert_array_equal(volume.plane(2, 100.0), volume.array[:, :, 2])
+    np.testing.assert_array_equal(volume.plane(2, -100.0), volume.array[:, :, 0])
+    assert volume.middle == (2.0, 2.0, 2.0)
+
+
+def test_electrodes_seen_from_above_have_the_nose_up_and_left_on_the_left():
+    landmarks = np.array([[0, 100.0, 0], [-80.0, 0, 0], [80.0, 0, 0]])
+    points = np.array([[0, 0, 125.0], [-50.0, 60, 60], [50.0, 60, 60], [0, -90.0, 40]])
+    flat = flattened(points, landmarks)
+    assert np.linalg.norm(flat[0]) < 0.25
+    assert flat[1][0] < 0 < flat[2][0]
+    np.testing.assert_allclose(flat[1] * [-1, 1], flat[2], atol=1e-9)
+    assert flat[1][1] > 0 > flat[3][1]
+    assert np.linalg.norm(flattened(landmarks, landmarks[[0, 0, 0]])[0]) == pytest.approx(1.0)
+
+
+def test_a_map_passes_through_the_electrodes_values():
+    turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    flat = 0.8 * np.column_stack([np.cos(turn), np.sin(turn)])
+    values = flat[:, 0] * 10
+    shown = draw_topography(blank(3, 3).subplots(), flat, values)
+    array, extent = shown.get_array(), shown.get_extent()
+    ticks = np.linspace(extent[0], extent[1], array.shape[0])
+    for (x, y), value in zip(flat, values, strict=True):
+        found = array[np.abs(ticks - y).argmin(), np.abs(ticks - x).argmin()]
+        assert found == pytest.approx(value, abs=0.4)
+    assert np.ma.getmaskarray(np.ma.masked_invalid(array))[0, 0]
+
+
+def test_the_band_amplitude_of_a_sine_is_its_rms():
+    times = np.arange(0, 40, 1 / 250)
+    series = np.stack([3.0 * np.sin(2 * np.pi * 10 * times), 3.0 * np.sin(2 * np.pi * 30 * times)])
+    found = plotting.band_amplitude(series, 250.0)
+    assert found[0] == pytest.approx(3.0 / np.sqrt(2), rel=0.02)
+    assert found[1] < 0.01
+
+
+def test_regions_of_a_network_stand_together():
+    regions = tiny_subject().regions
+    networks = [regions[i].network for i in by_network(regions)]
+    assert sorted(by_network(regions)) == list(range(len(regions)))
+    assert len(list(dict.fromkeys(networks))) == 1 + sum(a != b for a, b in zip(networks, networks[1:], strict=False))
+
+
+def test_rows_of_a_carpet_are_means_of_neighbours():
+    voxels = np.arange(10.0)[:, None] * np.ones(3)
+    assert _blocks(voxels, 5)[:, 0].tolist() == [0.5, 2.5, 4.5, 6.5, 8.5]
+    assert len(_blocks(voxels, 100)) == 10
+    assert len(_blocks(voxels[:0], 5)) == 0
+
+
+def test_the_look_does_not_follow_the_users_settings():
+    import matplotlib
+
+    sizes = []
+    for user in (6.0, 30.0):
+        with matplotlib.rc_context({"font.size": user}):
+            sizes.append(styled(lambda: blank(2, 2).subplots().set_xlabel("x").get_fontsize())())
+    assert sizes[0] == sizes[1]
