@@ -125,6 +125,12 @@ def write_bytes(path: Path, data: bytes) -> Written:
     return receipt.result
 
 
+def read_bytes(path: Path) -> bytes:
+    """Return a file's decompressed bytes (plain bytes unless its name ends in ``.gz``): what `write_bytes` takes."""
+    with (igzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+        return bytes(file.read())
+
+
 def write_text(path: Path, text: str) -> Written:
     """Write UTF-8 text crash-safely."""
     return write_bytes(path, text.encode())

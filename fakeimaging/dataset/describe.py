@@ -8,7 +8,7 @@ from typing import Any
 
 import fakeimaging
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.files import write_bytes, write_json, write_text, write_tsv
+from fakeimaging.core.files import read_bytes, write_bytes, write_json, write_text, write_tsv
 from fakeimaging.dataset.inputs import own_files, renamed
 from fakeimaging.dataset.names import CONNECTOME, INPUTS, PREP, RECORD, SOURCE, TRUTH
 from fakeimaging.dataset.study import Study
@@ -74,7 +74,7 @@ What has no BIDS name, one folder a subject. Row i of every table and matrix is 
 def write_description(study: Study, root: Path) -> None:
     """Write every file that describes the dataset as a whole; the same study gives the same bytes."""
     for path in own_files(study.content()):
-        write_bytes(root / INPUTS / path.name, path.read_bytes())
+        write_bytes(root / INPUTS / path.name, read_bytes(path))
     write_json(root / RECORD, {"study": study.portable(), "digest": study.digest(), "made_by": _GENERATED})
     description = {"Name": study.name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "License": "CC0"}
     write_json(

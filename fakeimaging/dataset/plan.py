@@ -17,9 +17,11 @@ from fakeimaging.structure.subject import count_regions
 
 BYTES_A_VOXEL = {"observed": 1.35, "clean": 0.55, "prep": 1.35, "truth": 0.4, "weights": 0.15}
 """Compressed bytes a voxel, rounded up (the default study: 1.19 and 1.27 observed, 0.46 and 0.39 clean, 0.31 truth)."""
+BYTES_A_SAMPLE = 4.1
+"""Bytes of a sample of a channel, observed and clean, both int16."""
 BYTES_A_PAIR = 60
 """Bytes of tables, GraphML and zip for each pair of regions, rounded up."""
-SECONDS_AN_IMAGE, SECONDS_A_MEGAVOXEL = 1.5, 0.06
+SECONDS_AN_IMAGE, SECONDS_A_MEGAVOXEL = 1.5, 0.3
 """Time to simulate and write images on one core, rounded up."""
 STEPS_A_SECOND = 75_000
 """Steps of the engine in a second at 100 regions, rounded down; goes with the square of their number."""
@@ -98,6 +100,8 @@ def _scan(scan: Scan, study: Study) -> Item:
     where = (f"ses-{scan.session}",) if scan.session is not None else ()
     path = run_path(scan.task, scan.run, scan.session) if scan.task is not None and scan.run is not None else where
     stream = "/".join((f"sub-{scan.subject}", *path, *scan_path(modality, parameters, scan.acquisition.repeat)))
+    if modality.format == "brainvision":
+        return _images(f"{scan.raw.name} and its clean twin", shape, BYTES_A_SAMPLE, stream)
     kept = ("observed", "clean", "prep") if scan.modality in PREPARED else ("observed", "clean")
     bytes_a_voxel = sum(BYTES_A_VOXEL[what] for what in kept)
     return _images(f"{scan.raw.name} and its clean twin", shape, bytes_a_voxel, stream)

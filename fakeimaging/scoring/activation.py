@@ -1,8 +1,8 @@
 """Task activation: a first-level GLM of the regional series against that of the clean ones.
 
 The estimate has AR(1) noise, drifts and motion, as nilearn fits it; the clean series has the same columns, so that what is scored
-is noise and partial volume, not the model. A region is active where the clean response is above 10 % of the largest. Chance comes from ordinary least squares on the same series with the design turned in time by 200
-lags, which keeps the autocorrelation of both.
+is noise and partial volume, not the model. A region is active where the clean response is above 10 % of the largest. Chance comes
+from ordinary least squares on the same series with the design turned in time by 200 lags, which keeps the autocorrelation of both.
 """
 
 from __future__ import annotations
