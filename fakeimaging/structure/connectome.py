@@ -47,10 +47,10 @@ class DistanceRule(Parameters):
     shared: float = parameter(0.9, unit="1", bounds=(0, 1), description="correlation of that spread between subjects")
     network_factor: float = parameter(3.0, unit="1", bounds=(0.1, 100), description="preference within a network")
     homotopic_factor: float = parameter(
-        1.0,
+        1.5,
         unit="1",
         bounds=(0.1, 100),
-        source="assumed: about a third of all weight crosses; of human axons 13 %, Rosen & Halgren 2022, doi:10.1371/journal.pbio.3001575",
+        source="assumed: about 40 % of all weight crosses; of human axons 13 %, Rosen & Halgren 2022, doi:10.1371/journal.pbio.3001575",
         description="preference for the mirror region, beside the distance it is spared",
     )
     crossing_factor: float = parameter(0.5, unit="1", bounds=(0.001, 10), description="other pairs across the midline")

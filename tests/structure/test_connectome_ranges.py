@@ -56,10 +56,14 @@ def test_it_is_a_small_world_with_modules(n, seed):
     assert louvain(weights > 0, rng) > 1.2 * louvain(shuffled, rng)
 
 
-@pytest.mark.parametrize(("n", "seed"), CASES[3:])
-def test_most_weight_stays_within_its_hemisphere(n, seed):
+def crossing_share(n, seed):
     subject = fi.make_subject("01", seed=seed, n_regions=n)
     side = np.array([region.hemisphere for region in subject.regions])
     weights = subject.connectome.weights
-    crossing = weights[side[:, None] != side].sum() / weights.sum()
-    assert CALLOSAL_SHARE < crossing < 0.5
+    return weights[side[:, None] != side].sum() / weights.sum()
+
+
+@pytest.mark.parametrize("n", [100, 200])
+def test_most_weight_stays_within_its_hemisphere(n):
+    share = np.mean([crossing_share(n, seed) for seed in (11, 12, 13)])
+    assert CALLOSAL_SHARE < share < 0.5
