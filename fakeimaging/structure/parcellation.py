@@ -12,7 +12,6 @@ import io
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,8 @@ from fakeimaging.core.arrays import frozen
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import Affine, Grid, apply_affine
 from fakeimaging.structure.anatomy import blocks_of, resample
+from fakeimaging.structure.growth import centroids_of as centroids_of
+from fakeimaging.structure.growth import grow_regions
 from fakeimaging.structure.template import (
     SPACE,
     STRUCTURES,
@@ -32,14 +33,13 @@ from fakeimaging.structure.template import (
     template_structures,
 )
 
-if TYPE_CHECKING:
-    from scipy.spatial import cKDTree
-
 DEFAULT_REGIONS = 100
 GREY_MATTER = 0.25
 """Share of grey matter from which a voxel of an atlas counts as grey (assumed)."""
-LEAST_GREY = 0.05
-"""Share of grey matter that a native voxel beside a region must hold to belong to it: leaves out 0.4 % of the grey matter at 1 mm."""
+LEAST_GREY = 0.1
+"""Share of grey matter that a native voxel beside a region must hold to belong to it: leaves out 0.6 % of the grey matter at 1 mm."""
+CRUMB = 0.02
+"""Share of a region below which a piece that comes apart from it on a native grid belongs to none."""
 KINDS = STRUCTURES[1:-1]
 """Structures that regions are part of: all but the brainstem."""
 _CEREBELLAR_SHARE = 0.08
@@ -117,7 +117,7 @@ class Parcellation:
         factor = int(np.ceil(grid.voxel_size.max() / (2.0 * self.grid.voxel_size.max())))
         samples = resample(self.labels, self.grid, grid.finer(factor), to_template, order=0).astype(np.uint16)
         labels = samples if factor == 1 else _most_frequent(blocks_of(samples, factor), len(self.regions))
-        return frozen(labels if grey is None else _spilled(labels, grey))
+        return frozen(_without_crumbs(labels if grey is None else _spilled(labels, grey)))
 
 
 def _most_frequent(samples: npt.NDArray[np.uint16], n_regions: int) -> npt.NDArray[np.uint16]:
@@ -140,6 +140,23 @@ def _spilled(labels: npt.NDArray[np.uint16], grey: npt.NDArray[np.float32]) -> n
         for step in (-stride // padded.itemsize, stride // padded.itemsize):
             after[wanted] = np.where(after[wanted] == 0, before[wanted + step], after[wanted])
     return np.ascontiguousarray(after.reshape(padded.shape)[1:-1, 1:-1, 1:-1])
+
+
+def _without_crumbs(labels: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
+    """Take the label from small pieces that share not even a corner with the rest of their region."""
+    from scipy.ndimage import find_objects, label
+
+    kept = labels.copy()
+    for i, box in enumerate(find_objects(labels)):
+        if box is None:
+            continue
+        pieces, n = label(labels[box] == i + 1, np.ones((3, 3, 3)))
+        sizes = np.bincount(pieces.ravel())
+        small = sizes < CRUMB * sizes[1:].sum()
+        small[0] = False
+        if n > 1 and small.any():
+            kept[box][small[pieces]] = 0
+    return kept
 
 
 def template_parcellation(n_regions: int = DEFAULT_REGIONS) -> Parcellation:
@@ -275,74 +292,6 @@ def _spread(pool: list[Seed], n: int) -> list[Seed]:
     return [pool[i] for i in sorted(order, key=lambda i: -pool[i].position[1])]
 
 
-def grow_regions(
-    inside: npt.NDArray[np.bool_], cost: npt.NDArray, grid: Grid, seeds: npt.NDArray, *, rounds: int = 0
-) -> npt.NDArray[np.uint16]:
-    """Partition a mask among seeds by the cheapest path through it, from face to face.
-
-    Parameters
-    ----------
-    inside : ndarray of bool
-        Voxels to share out; the first corner of the array is that of the grid.
-    cost : ndarray, shape inside.shape
-        Of a step, per mm.
-    grid : Grid
-    seeds : ndarray, shape (n, 3)
-        Positions in mm; each snaps to the nearest free voxel inside.
-    rounds : int
-        Times that the seeds move to the middle of their regions and all grow anew.
-
-    Returns
-    -------
-    ndarray of uint16, shape inside.shape
-        i + 1 where the path to seed i is cheapest, 0 outside and where no path leads; each region is one piece.
-    """
-    from scipy.sparse.csgraph import dijkstra
-    from scipy.spatial import cKDTree
-
-    graph = _voxel_graph(cost, inside, grid.voxel_size)
-    points = apply_affine(grid.affine, np.argwhere(inside))
-    tree = cKDTree(points)
-    for _ in range(rounds + 1):
-        nodes = _snap(tree, seeds)
-        _, _, nearest = dijkstra(graph, indices=nodes, min_only=True, return_predecessors=True)
-        owner = np.zeros(len(points), dtype=np.uint16)
-        owner[nodes] = np.arange(1, len(nodes) + 1)
-        found = np.where(nearest >= 0, owner[nearest], 0)
-        seeds = _means(points, found, len(nodes))
-    labels = np.zeros(inside.shape, dtype=np.uint16)
-    labels[inside] = found
-    return labels
-
-
-def _voxel_graph(cost: npt.NDArray, inside: npt.NDArray[np.bool_], voxel_size: npt.NDArray) -> object:
-    """Sparse graph of the voxels inside that share a face, weighted by length times mean cost."""
-    from scipy.sparse import coo_matrix
-
-    number = np.full(inside.shape, -1)
-    number[inside] = np.arange(inside.sum())
-    rows, columns, costs = [], [], []
-    for axis in range(3):
-        here = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
-        there = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
-        joined = inside[here] & inside[there]
-        rows.append(number[here][joined])
-        columns.append(number[there][joined])
-        costs.append(voxel_size[axis] * (cost[here][joined] + cost[there][joined]) / 2)
-    n = int(inside.sum())
-    upper = coo_matrix((np.concatenate(costs), (np.concatenate(rows), np.concatenate(columns))), shape=(n, n))
-    return (upper + upper.T).tocsr()
-
-
-def _snap(tree: cKDTree, seeds: npt.NDArray) -> npt.NDArray[np.intp]:
-    """Return the nearest free point of each seed."""
-    _, near = tree.query(seeds, k=min(len(seeds), tree.n))
-    nodes: list[int] = []
-    for candidates in np.reshape(near, (len(seeds), -1)):
-        nodes.append(next(int(node) for node in candidates if node not in nodes))
-    return np.array(nodes)
-
-
 def _assemble(labels: npt.NDArray[np.uint16], maps: TissueMaps, left: list[Seed], n_regions: int) -> Parcellation:
     """Name the regions and measure them; ``left`` are the regions 1, 3, 5 ..., in order."""
     pairs = [Seed((sign * s.position[0], *s.position[1:]), s.kind, s.network) for s in left for sign in (1, -1)]
@@ -370,19 +319,6 @@ def _divide_largest(
     halves = _split(inside, np.full(inside.shape, 255, np.uint8), grid, ends)
     labels[halves == 2] = len(regions) + 1
     return labels, largest
-
-
-def centroids_of(labels: npt.NDArray[np.uint16], grid: Grid, n_regions: int) -> npt.NDArray[np.float64]:
-    """Return the centre of mass of each label in mm, shape (n_regions, 3), rounded to 0.01 mm."""
-    points = apply_affine(grid.affine, np.argwhere(labels > 0))
-    return np.asarray(np.round(_means(points, labels[labels > 0], n_regions), 2))
-
-
-def _means(points: npt.NDArray, labels: npt.NDArray, n: int) -> npt.NDArray[np.float64]:
-    """Return the mean of the points of each label from 1 to n, shape (n, 3)."""
-    count = np.bincount(labels, minlength=n + 1)[1:]
-    sums = [np.bincount(labels, weights=points[:, axis], minlength=n + 1)[1:] for axis in range(3)]
-    return np.asarray(np.stack(sums, axis=1) / np.maximum(count, 1)[:, None])
 
 
 def _names(seeds: list[Seed]) -> list[str]:

@@ -8,17 +8,19 @@ import fakeimaging as fi
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import centred_grid
 from fakeimaging.structure.anatomy import blocks_of, ellipsoid_maps
+from fakeimaging.structure.growth import grow_regions
 from fakeimaging.structure.parcellation import (
     KINDS,
     _most_frequent,
     _spilled,
-    grow_regions,
+    _without_crumbs,
     grow_template_parcellation,
     shell_parcellation,
     template_parcellation,
     unlabelled_grey,
 )
 from fakeimaging.structure.template import STRUCTURES, template_maps, template_structures
+from tests.structure.test_template import PUBLISHED
 
 COUNTS = [20, 21, 100, 137, 300]
 
@@ -69,11 +71,21 @@ def test_native_labels_cover_all_grey_matter_but_the_brainstem(subject, voxel_si
     assert labelled > 0.99 * own.sum(dtype=float) / 255
 
 
-def test_regions_of_a_subject_are_of_one_piece(subject):
-    labels = subject.labels(centred_grid((113, 140, 120), 1.5))
+@pytest.mark.parametrize("voxel_size", [1.5, 3.5])
+def test_regions_of_a_subject_are_of_one_piece(subject, voxel_size):
+    labels = subject.labels(centred_grid(tuple(round(length / voxel_size) for length in (170, 210, 180)), voxel_size))
     for i, box in enumerate(ndimage.find_objects(labels)):
-        found, n = ndimage.label(labels[box] == i + 1, np.ones((3, 3, 3)))
-        assert np.bincount(found.ravel())[1:].max() > 0.995 * (found > 0).sum(), subject.regions[i].name
+        assert ndimage.label(labels[box] == i + 1, np.ones((3, 3, 3)))[1] == 1, subject.regions[i].name
+
+
+def test_crumbs_are_swept_away_and_halves_are_kept():
+    labels = np.zeros((60, 3, 3), dtype=np.uint16)
+    labels[:40], labels[50:] = 4, 4
+    labels[45, 1, 1] = 4
+    swept = _without_crumbs(labels)
+    assert swept[45, 1, 1] == 0
+    labels[45, 1, 1] = 0
+    assert (swept == labels).all()
 
 
 def test_the_right_half_is_the_mirror_image_of_the_left(subject):
@@ -108,6 +120,14 @@ def test_an_odd_count_splits_one_region_of_the_left_side():
     changed = odd.labels != even.labels
     assert set(np.unique(odd.labels[changed])) == {21}
     assert len(np.unique(even.labels[changed])) == 1
+
+
+def test_deep_regions_of_a_subject_keep_their_size(subject):
+    labels = subject.labels(centred_grid((140, 150, 110), 1.0))
+    size = np.linalg.det(subject.anatomy.to_template[:3, :3])
+    for i, region in enumerate(subject.regions):
+        if region.kind in PUBLISHED:
+            assert (labels == i + 1).sum() * size / 1000 == pytest.approx(PUBLISHED[region.kind], rel=0.3), region.name
 
 
 def test_deep_regions_are_bounded(subject):

@@ -42,14 +42,14 @@ def test_tissue_fractions_add_to_at_most_one_and_volumes_are_a_brain(subject):
     assert white == pytest.approx(639, rel=0.01)
 
 
-@pytest.mark.parametrize(("factor", "worst"), [(3, 0.06), (5, 0.1)])
+@pytest.mark.parametrize(("factor", "worst"), [(3, 0.06), (5, 0.12)])
 def test_a_coarse_voxel_holds_the_mean_of_what_is_inside(subject, factor, worst):
     n = 60 // factor
     fine, coarse = centred_grid((60, 60, 60), 1.0), centred_grid((n, n, n), float(factor))
     averaged = subject.anatomy.tissue(fine).grey.reshape(n, factor, n, factor, n, factor).mean(axis=(1, 3, 5))
     found = subject.anatomy.tissue(coarse).grey
     assert np.abs(found - averaged).max() < worst
-    assert np.sqrt(np.mean((found - averaged) ** 2)) < 0.02
+    assert np.sqrt(np.mean((found - averaged) ** 2)) < 0.03
     assert found.mean() == pytest.approx(averaged.mean(), rel=0.005)
 
 
