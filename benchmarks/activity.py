@@ -90,10 +90,11 @@ def spectrum(series: npt.NDArray[np.float64], rate: float) -> tuple[npt.NDArray,
 
 
 def dipole_rows(subject: Subject, activity: Activity) -> Iterator[Row]:
-    """Rows of rhythm, background, size and synchrony of the cortical dipoles."""
+    """Rows of rhythm, background, size and synchrony of the cortical dipoles, in the last ten minutes."""
     cortex = np.array([region.kind == "cortex" for region in subject.regions])
     tap = activity.tap("dipole").from_start()
-    dipoles = np.asarray(tap.samples)[:, cortex].astype(float)
+    last = round(600 * tap.clock.rate)  # ten minutes: 90 at this rate would fill the memory
+    dipoles = np.asarray(tap.samples[-last:])[:, cortex].astype(float)
     back = subject.parcellation.centroids[cortex, 1] < -70
     frequency, density = spectrum(dipoles, tap.clock.rate)
     posterior = density[:, back].mean(axis=1)
@@ -108,7 +109,7 @@ def dipole_rows(subject: Subject, activity: Activity) -> Iterator[Row]:
     rms = np.sqrt(density[fast].sum(axis=0) * frequency[1])
     yield "dipole rms 1-45 Hz, median of cortex", float(np.median(rms)), "nAm/mm2", None
     yield "Kuramoto order of alpha", kuramoto(dipoles, tap.clock.rate), "1", (0, 0.3)
-    yield "dipole below the cortex", float(np.abs(np.asarray(tap.samples)[:, ~cortex]).max()), "nAm/mm2", (0, 0)
+    yield "dipole below the cortex", float(np.abs(tap.samples[-last:, ~cortex]).max()), "nAm/mm2", (0, 0)
 
 
 def kuramoto(series: npt.NDArray[np.float64], rate: float) -> float:
