@@ -25,7 +25,7 @@ from fakeimaging.dataset.names import PREP, Scan
 from fakeimaging.dataset.sidecars import reference_of, write_sidecar
 from fakeimaging.modalities.motion import resample_volume, rigid
 from fakeimaging.modalities.recording import Recording
-from fakeimaging.structure.anatomy import Anatomy, Tissue
+from fakeimaging.structure.anatomy import Anatomy, Tissue, brain_centre
 from fakeimaging.structure.subject import Subject
 
 PURE = 0.9
@@ -92,8 +92,9 @@ def _template_tissue(anatomy: Anatomy, shape: tuple[int, int, int], voxel_size: 
 
 
 def template_grid(anatomy: Anatomy, raw: Grid) -> Grid:
-    """Return the grid in template space that is as fine and large as a raw one, centred on the template's brain."""
-    return centred_grid(raw.shape, float(raw.voxel_size[0]), tuple(np.round(anatomy.to_template[:3, 3])))
+    """Return the grid in template space that is as fine and large as a raw one, centred on the template's brain for everybody."""
+    x, y, z = np.round(brain_centre(anatomy.maps)).tolist()
+    return centred_grid(raw.shape, float(raw.voxel_size[0]), (x, y, z))
 
 
 def _series_keys(recording: Recording, scan: Scan) -> dict[str, Any]:

@@ -206,6 +206,15 @@ def blocks_of(array: npt.NDArray, factor: int) -> npt.NDArray:
     return split.reshape(nx, ny, nz, factor**3)
 
 
+@lru_cache(maxsize=2)
+def brain_centre(maps: TissueMaps) -> tuple[float, float, float]:
+    """Return the middle of the box around the brain in template mm: what a radiographer centres on."""
+    brain = (maps.grey > 25) | (maps.white > 25)
+    edges = [np.flatnonzero(brain.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    x, y, z = apply_affine(maps.grid.affine, [(edge[0] + edge[-1]) / 2 for edge in edges]).tolist()
+    return x, y, z
+
+
 def random_pose(parameters: Pose, centre: npt.ArrayLike, *, rng: np.random.Generator) -> Affine:
     """Draw where a head lies: the affine from native mm to template mm.
 

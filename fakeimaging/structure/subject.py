@@ -17,7 +17,7 @@ from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Grid, apply_affine
 from fakeimaging.core.streams import Streams, fresh_seed
 from fakeimaging.structure import patterns, template
-from fakeimaging.structure.anatomy import Anatomy, Pose, ellipsoid_maps, random_pose
+from fakeimaging.structure.anatomy import Anatomy, Pose, brain_centre, ellipsoid_maps, random_pose
 from fakeimaging.structure.atlas import read_atlas
 from fakeimaging.structure.connectome import Connectome, DistanceRule, generate_connectome
 from fakeimaging.structure.formats import connectome_of, read_parts
@@ -184,8 +184,7 @@ def make_subject(
     root = Streams(fresh_seed() if seed is None else seed)
     own = root.at(f"sub-{legal_label(label)}")
     maps, parcellation = _structure(checked)
-    centre = _brain_centre(checked.anatomy)
-    anatomy = Anatomy(maps, random_pose(checked.pose, centre, rng=own.at("structure", "pose").rng()))
+    anatomy = Anatomy(maps, random_pose(checked.pose, brain_centre(maps), rng=own.at("structure", "pose").rng()))
     if connectome is None:
         connectome = _wiring(
             parcellation.regions, checked, root.at("cohort", "connectome"), own.at("structure", "connectome")
@@ -285,14 +284,3 @@ def _grown(anatomy: str, n_regions: int | None) -> Parcellation:
 @lru_cache(maxsize=2)
 def _own_atlas(anatomy: str, path: str, table: str | None, states: tuple[tuple[int, int], ...]) -> Parcellation:
     return read_atlas(path, _maps(anatomy), table=table)
-
-
-@lru_cache(maxsize=2)
-def _brain_centre(anatomy: str) -> tuple[float, float, float]:
-    """Return the middle of the box around the brain in template mm: what a radiographer centres on."""
-    maps = _maps(anatomy)
-    brain = (maps.grey > 25) | (maps.white > 25)
-    edges = [np.flatnonzero(brain.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    middle = [(edge[0] + edge[-1]) / 2 for edge in edges]
-    x, y, z = apply_affine(maps.grid.affine, middle).tolist()
-    return x, y, z
