@@ -54,7 +54,9 @@ Only = Annotated[
     str | None,
     typer.Option(metavar="MODALITY,...", help="Keep the scans of these modalities alone.", show_default=False),
 ]
-Small = Annotated[bool, typer.Option("--small", help="Coarse grids and short runs: a look within seconds.")]
+Small = Annotated[
+    bool, typer.Option("--small", help="Coarse grids, one short run of each task: a look within seconds.")
+]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Workers; the result does not depend on it.")]
 DatasetFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A dataset that `simulate` wrote.", show_default=False)

@@ -308,4 +308,5 @@ def _room(model: Model, schedule: engine.Schedule, n: int, folder: Path | None) 
 def _tap(model: Model, name: str, array: npt.NDArray[np.float32], step: float) -> Tap:
     observable = model.observables[name]
     clock = tap_clock(observable.rate, -LEAD, -LEAD + len(array) / observable.rate, step)
-    return Tap(name, observable.unit, clock, frozen(array))
+    tap = Tap(name, observable.unit, clock, frozen(array))
+    return tap if observable.past else tap.from_start()

@@ -36,11 +36,14 @@ class Observable:
         SI unit of that number.
     rate : float
         Samples per second; each sample is the mean over its interval.
+    past : bool
+        Whether the warm-up before t = 0 is kept: blood flow looks back on it, electrodes do not.
     """
 
     function: Callable[..., float]
     unit: str
     rate: float
+    past: bool = True
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,9 @@ from fakeimaging.activity.taps import Tap, tap_clock
 from fakeimaging.core.errors import UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.streams import Streams
+from fakeimaging.structure.patterns import N_MODES
 from fakeimaging.structure.subject import Subject
 
-N_MODES = 2
-"""Patterns inside each region (assumed)."""
 BLOCK = 10.0
 """Seconds that are made at once."""
 
@@ -59,7 +58,8 @@ class Modes:
         observable = self.model.observables[name]
         clock = tap_clock(observable.rate, self.start, self.stop, self.schedule.step)
         samples = ModeSamples(self, name, (clock.n, N_MODES * self.subject.n_regions))
-        return Tap(name, observable.unit, clock, cast("npt.NDArray[np.float32]", samples))
+        tap = Tap(name, observable.unit, clock, cast("npt.NDArray[np.float32]", samples))
+        return tap if observable.past else tap.from_start()
 
     @cached_property
     def schedule(self) -> engine.Schedule:

@@ -25,7 +25,7 @@ from fakeimaging.modalities.modality import Modality
 from fakeimaging.modalities.stages import MAGNITUDE, THERMAL
 from fakeimaging.structure.subject import SubjectParameters, legal_label
 
-SMALL_DURATION = 60.0
+SMALL_DURATION = 40.0
 _TIMING = set(RunParameters.model_fields)
 
 
@@ -126,7 +126,7 @@ class Study(Parameters):
         return content
 
     def small(self) -> Study:
-        """Return the same study on coarse grids and short runs, for a look within seconds."""
+        """Return the same study on coarse grids, one short run of each task, for a look within seconds."""
         return Study.check(_shrunk(self.content()))
 
     def only(self, modalities: Iterable[str]) -> Study:
@@ -145,6 +145,7 @@ class Study(Parameters):
 
 def _shrunk(content: dict[str, Any]) -> dict[str, Any]:
     for session in tables(content.get("sessions")):
+        _keep_first_runs(session)
         for run in tables(session.get("runs")):
             if isinstance(duration := run.get("duration", 600.0), int | float):
                 run["duration"] = min(duration, SMALL_DURATION)
@@ -153,6 +154,23 @@ def _shrunk(content: dict[str, Any]) -> dict[str, Any]:
             small = MODALITIES.get(scan["modality"]).small if scan.get("modality") in MODALITIES else {}
             scan |= {"parameters": {**scan.get("parameters", {}), **small}} if "parameters" in scan else small
     return content
+
+
+def _keep_first_runs(session: dict[str, Any]) -> None:
+    """Drop what repeats a task, and the scans of it."""
+    first: dict[str, Any] = {}
+    runs = tables(session.get("runs"))
+    for run in runs:
+        first.setdefault(str(run.get("task", "rest")), run.get("run", 1))
+    if len(first) == len(runs):
+        return
+
+    def stays(table: dict[str, Any], task: Any) -> bool:
+        return str(task) not in first or table.get("run", 1) == first[str(task)]
+
+    session["runs"] = [run for run in runs if stays(run, run.get("task", "rest"))]
+    scans = tables(session.get("acquisitions"))
+    session["acquisitions"] = [scan for scan in scans if stays(scan, scan.get("task"))]
 
 
 def _keep_fitting(conditions: list[dict[str, Any]], duration: float) -> None:
@@ -175,7 +193,7 @@ def read_study(path: str | Path | None = None, overrides: Iterable[str] = (), *,
         ``key=value`` each: ``seed=3``, ``subject.n_regions=50``, ``runs.duration=600.0`` (all runs), ``bold.tr=1.0`` (all scans
         of that modality), ``runs.parameters.loop_gain=0.8`` (the model's).
     small : bool
-        Coarse grids and short runs; what ``overrides`` say holds all the same.
+        Coarse grids, one short run of each task; what ``overrides`` say holds all the same.
 
     Raises
     ------

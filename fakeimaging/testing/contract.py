@@ -13,7 +13,6 @@ import numpy.typing as npt
 from fakeimaging.activity.activity import Activity, simulate_activity
 from fakeimaging.activity.model import Model
 from fakeimaging.activity.models import as_model
-from fakeimaging.activity.modes import N_MODES
 from fakeimaging.activity.stimuli import Condition
 from fakeimaging.core.errors import FakeImagingError, ParameterError
 from fakeimaging.core.parameters import Parameters, bounds_of
@@ -22,6 +21,7 @@ from fakeimaging.modalities.acquire import acquire
 from fakeimaging.modalities.layers import Image
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.modalities.recording import Recording
+from fakeimaging.structure.patterns import N_MODES
 from fakeimaging.structure.subject import Subject
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
 

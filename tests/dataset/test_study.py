@@ -151,14 +151,14 @@ def test_small_and_only_keep_a_sound_study():
     small, bold = study.small(), study.only(["bold"])
     sizes = {scan.modality: scan.parameters.get("voxel_size") for scan in small.sessions[0].acquisitions}
     assert (sizes["t1w"], sizes["bold"]) == (4.0, 7.0)
-    assert fi.read_study(overrides=["runs.duration=50.0"]).small().sessions[0].runs[0].duration == 50.0
+    assert fi.read_study(overrides=["runs.duration=190.0"]).small().sessions[0].runs[0].duration == 40.0
     wished = fi.read_study(overrides=["bold.voxel_size=20.0", "runs.duration=90.0"], small=True)
     assert (wished.sessions[0].acquisitions[1].parameters["voxel_size"], wished.sessions[0].runs[0].duration) == (
         20.0,
         90.0,
     )
     assert fi.read_study(small=True) == small
-    assert small.sessions[0].runs[0].duration == 60.0
+    assert small.sessions[0].runs[0].duration == 40.0
     assert {scan.modality for scan in bold.sessions[0].acquisitions} == {"bold"}
     assert study.only(["t1w"]).sessions[0].runs == ()
     with pytest.raises(FakeImagingError, match="did you mean 'bold'"):

@@ -143,7 +143,7 @@ MODEL = Model(
     observables={
         "rate": Observable(excitatory_rate, "Hz", 50.0),
         "inhibitory_rate": Observable(inhibitory_rate, "Hz", 10.0),
-        "dipole": Observable(dipole, "nAm/mm2", 250.0),
+        "dipole": Observable(dipole, "nAm/mm2", 250.0, past=False),
     },
     prepare=prepare,
     modes=MODES,

@@ -92,7 +92,7 @@ MODES = Model(
     drift=drift,
     driven=(*((f"f{i}", 0) for i in range(1, 7)), ("x", 1), ("y", 2)),
     diffusion=diffusion,
-    observables={"rate": Observable(rate, "Hz", 50.0), "dipole": Observable(dipole, "nAm/mm2", 250.0)},
+    observables={"rate": Observable(rate, "Hz", 50.0), "dipole": Observable(dipole, "nAm/mm2", 250.0, past=False)},
     prepare=prepare,
     step=2e-3,
     transient=20.0,

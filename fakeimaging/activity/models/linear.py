@@ -83,7 +83,7 @@ MODEL = Model(
     drift=drift,
     driven=(("x", 0),),
     diffusion=diffusion,
-    observables={"rate": Observable(rate, "Hz", 100.0), "dipole": Observable(dipole, "nAm/mm2", 250.0)},
+    observables={"rate": Observable(rate, "Hz", 100.0), "dipole": Observable(dipole, "nAm/mm2", 250.0, past=False)},
     prepare=prepare,
     references=(
         Reference("Galán", 2008, "10.1371/journal.pone.0002148", "linear network whose connectome sets its covariance"),
