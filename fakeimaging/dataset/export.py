@@ -8,6 +8,7 @@ nearest legal one, and the sidecar says that the values are no probabilities.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -81,7 +82,8 @@ def full_labels(subject: Subject, grid: Grid, to_template: Affine) -> npt.NDArra
     to_template : ndarray, shape (4, 4)
         Millimetres of the grid's space to those of the template.
     """
-    labels = np.array(subject.parcellation.on(grid, to_template))
+    grey = replace(subject.anatomy, to_template=to_template).tissue(grid).grey
+    labels = np.array(subject.parcellation.on(grid, to_template, grey=grey))
     counts = np.bincount(labels.ravel(), minlength=subject.n_regions + 1)
     to_voxel = np.asarray(np.linalg.inv(to_template @ grid.affine), dtype=np.float64)
     for label in (np.flatnonzero(counts[1:] == 0) + 1).tolist():
