@@ -67,7 +67,9 @@ def _write_dseg(
         "Description": "true regions; label i + 1 is row i of every matrix",
         "hemisphere": {"Description": "L or R"},
         "network": {"Description": "functional network, or the structure of a subcortical region"},
-        "kind": {"Description": "cortex, thalamus, hippocampus, amygdala, basal ganglia or cerebellum"},
+        "kind": {
+            "Description": "cortex, caudate, putamen, ventral striatum, thalamus, hippocampus, amygdala or cerebellum"
+        },
     }
     write_sidecar(path, description | reference_of(space), root, manifest)
     rows = [

@@ -60,7 +60,7 @@ def acquire(
     >>> scan.stages
     ('bias', 'thermal', 'magnitude', 'quantisation')
     >>> scan.observed.to_nifti().shape
-    (48, 60, 48)
+    (52, 62, 50)
     """
     chosen = MODALITIES.get(modality) if isinstance(modality, str) else modality
     checked = chosen.parameters.parse(parameters, where=chosen.name)
