@@ -104,8 +104,9 @@ class Volume:
 
         with igzip.open(path) as file:
             image: Any = nib.Nifti1Image.from_bytes(file.read())
-        part = image.dataobj if volumes is None else image.dataobj[..., volumes]
-        return cls(np.asarray(part, dtype=np.float32), image.affine)
+        stored, slope, offset = image.dataobj.get_unscaled(), image.dataobj.slope, image.dataobj.inter
+        part = stored if volumes is None else stored[..., volumes]
+        return cls(part * np.float32(slope) + np.float32(offset), image.affine)
 
     def made(self, array: npt.NDArray) -> Volume:
         """Return another array on the same grid."""
@@ -119,6 +120,13 @@ class Volume:
     def plane(self, axis: int, mm: float) -> npt.NDArray:
         """Return the plane across ``axis`` at ``mm``, first index across the picture, second up."""
         return np.take(self.array, self.index(axis, mm), axis=axis)
+
+    def slab(self, mm: float) -> Volume:
+        """Return the one axial plane at ``mm`` as a volume."""
+        k = self.index(2, mm)
+        affine = np.array(self.affine)
+        affine[2, 3] += k * affine[2, 2]
+        return Volume(self.array[:, :, k : k + 1], affine)
 
     def extent(self, axis: int) -> tuple[float, float, float, float]:
         """Return left, right, bottom and top of such a plane in mm."""

@@ -69,6 +69,22 @@ def test_a_plane_beyond_the_volume_is_its_last_one():
     np.testing.assert_array_equal(volume.plane(2, 100.0), volume.array[:, :, 2])
     np.testing.assert_array_equal(volume.plane(2, -100.0), volume.array[:, :, 0])
     assert volume.middle == (2.0, 2.0, 2.0)
+    assert volume.slab(3.9).array.shape == (3, 3, 1)
+    np.testing.assert_array_equal(volume.slab(3.9).plane(2, 3.9), volume.array[:, :, 2])
+
+
+def test_an_image_is_read_with_its_scale(tmp_path):
+    import nibabel as nib
+
+    stored = np.arange(48, dtype=np.int16).reshape(2, 3, 2, 4)
+    image = nib.Nifti1Image(stored, DIAGONAL)
+    image.header.set_slope_inter(0.5, 0)
+    path = tmp_path / "image.nii.gz"
+    image.to_filename(path)
+    expected = nib.load(path).get_fdata()
+    np.testing.assert_allclose(plotting.Volume.read(path).array, expected)
+    np.testing.assert_allclose(plotting.Volume.read(path, slice(1, 3)).array, expected[..., 1:3])
+    assert plotting.Volume.read(path, 2).array.dtype == np.float32
 
 
 def test_rows_of_planes_say_what_and_where_they_are():
