@@ -188,6 +188,7 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Page to write; DIR.html when left out.")
     ] = None,
+    jobs: Jobs = 1,
 ) -> None:
     """Write one page of pictures and scores that needs no network: what was simulated, what each scanner saw, what is truth."""
     from fakeimaging.dataset.load import load
@@ -195,8 +196,8 @@ def report(
 
     opened = load(dataset)
     page = out if out is not None else dataset.resolve().with_name(f"{dataset.resolve().name}.html")
-    with _progress(2 * len(opened.scans())) as step:
-        write_report(opened, page, progress=step)
+    with _progress(2 * len(opened.subjects) + len(opened.scans()), "drawing", lines=False) as step:
+        write_report(opened, page, jobs=jobs, progress=step)
     print(f"report: {page} ({page.stat().st_size / 1e6:.1f} MB)")
 
 

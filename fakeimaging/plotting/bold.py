@@ -192,9 +192,10 @@ def plot_activation(responses: Sequence[Response], labels: Volume, centroids: np
     grid = figure.subplots(len(responses), 3, squeeze=False)
     for axes, response in zip(grid, responses, strict=True):
         z = float(centroids[int(np.nanargmax(np.abs(response.truth)))][2])
+        here = labels.slab(z)
         top = float(np.nanmax(np.abs(np.concatenate([response.estimate, response.truth]))))
         for ax, values, name in zip(axes, (response.estimate, response.truth), ("estimate", "truth"), strict=False):
-            plane = labels.made(np.concatenate([[np.nan], values])[labels.array.astype(int)])
+            plane = here.made(np.concatenate([[np.nan], values])[here.array.astype(int)])
             shown = draw_plane(ax, plane, 2, z, cmap="RdBu_r", vmin=-top, vmax=top)
             ax.set_facecolor("#3a444f")
             ax.set(xlim=(left, right), ylim=(back, front))
@@ -315,7 +316,7 @@ def template_labels(dataset: Dataset, scan: Scan) -> Volume:
 def _analyses(dataset: Dataset, scan: Scan, clean: npt.NDArray) -> Iterator[Picture]:
     subject, tr = dataset.subject(scan.subject), score.repetition_time(dataset, scan)
     series = score.observed_series(dataset, scan, len(clean))
-    estimate = fc.connectivity(fc.cleaned(series, tr, score.nuisance(dataset, scan)))
+    estimate = fc.connectivity(fc.cleaned(series, tr, score.nuisance(dataset, scan, "motion", "wm_csf")))
     truth = fc.connectivity(fc.cleaned(clean, tr))
     yield Picture(
         "Functional connectivity",
@@ -348,13 +349,14 @@ def read_responses(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt
     import pandas as pd
 
     n = clean.shape[1]
-    constant = np.ones((n, 1))
     frames = np.asarray(score.repetition_time(dataset, scan) * (np.arange(n) + 0.5), dtype=np.float64)
     events = pd.read_csv(dataset.root / scan.beside("events.tsv"), sep="\t")
-    model = activation.design(events, frames, np.hstack([score.nuisance(dataset, scan, "high_pass"), constant]))
+    model = activation.design(
+        events, frames, np.hstack([score.nuisance(dataset, scan, "motion", "high_pass"), np.ones((n, 1))])
+    )
     known = np.isfinite(series).all(axis=1)
     percent = 100 * (series[known] / series[known].mean(axis=1, keepdims=True) - 1)
     found = np.full((len(model.conditions), len(series)), np.nan)
     found[:, known] = activation.responses(percent, model)[0]
-    truth, _ = activation.least_squares(100 * clean, activation.Design(model.conditions, model.task, constant))
+    truth, _ = activation.least_squares(100 * clean, model)
     return [Response(*three) for three in zip(model.conditions, found, truth, strict=True)]

@@ -20,7 +20,7 @@ import numpy as np
 
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.files import write_text
-from fakeimaging.dataset.load import Dataset
+from fakeimaging.dataset.load import Dataset, load
 from fakeimaging.dataset.names import Scan
 from fakeimaging.plotting import PICTURES
 from fakeimaging.plotting.canvas import Picture, Volume, styled
@@ -47,7 +47,12 @@ NUMBERS = {"estimate", "truth", "error", "chance", "n", "snr"}
 
 
 def write_report(
-    dataset: Dataset, out: Path, *, score: Score | None = None, progress: Callable[[str], None] | None = None
+    dataset: Dataset,
+    out: Path,
+    *,
+    score: Score | None = None,
+    jobs: int = 1,
+    progress: Callable[[str], None] | None = None,
 ) -> Path:
     """Write the report of a dataset as one HTML file.
 
@@ -58,8 +63,10 @@ def write_report(
         File to write.
     score : Score, optional
         Computed when left out.
+    jobs : int
+        Subjects that are drawn at once; the page does not depend on it.
     progress : callable, optional
-        Called with the name of each scan before it is drawn or scored.
+        Called with what is scored or drawn next.
 
     Returns
     -------
@@ -71,16 +78,28 @@ def write_report(
     InputError
         If a subject is not finished or a file of it is missing or cut short.
     """
-    scored = score_dataset(dataset, progress=progress) if score is None else score
+    from joblib import Parallel, delayed
+
+    say = progress or (lambda name: None)
+    scored = score_dataset(dataset, progress=say) if score is None else score
     body = [*_summary(dataset), *_scores(scored)]
-    for label in dataset.subjects:
-        body += [f'<h2 id="sub-{escape(label)}">Subject {escape(label)}</h2>', *_structure(dataset, label)]
-        for scan in dataset.scans(label):
-            if progress is not None:
-                progress(scan.recording)
-            body += _scan(dataset, scan)
+    drawn = Parallel(n_jobs=jobs, return_as="generator")(
+        delayed(_subject)(dataset.root, label) for label in dataset.subjects
+    )
+    for label, part in zip(dataset.subjects, drawn, strict=True):
+        say(f"sub-{label} drawn")
+        body += part
     write_text(out, _page(dataset.study.name, [*body, *_references(dataset.references())]))
     return out
+
+
+def _subject(root: Path, label: str) -> list[str]:
+    """Return the section of one subject."""
+    dataset = load(root)
+    body = [f'<h2 id="sub-{escape(label)}">Subject {escape(label)}</h2>', *_structure(dataset, label)]
+    for scan in dataset.scans(label):
+        body += _scan(dataset, scan)
+    return body
 
 
 def _page(title: str, body: Iterable[str]) -> str:
@@ -233,7 +252,7 @@ def _figure(picture: Picture, what: str) -> Iterator[str]:
 def png(figure: Figure) -> str:
     """Return a figure as PNG in base64, without a word on what drew it and when."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 4})
     return base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

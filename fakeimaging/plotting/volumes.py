@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 BRIGHTEST = 0.998
 """Share of the voxels that are not saturated."""
+NAMES, BARS, TITLES = 0.25, 0.75, 0.3
+"""Inches for the names of rows, their colour bars, and the titles of columns."""
 
 
 @dataclass(frozen=True)
@@ -118,18 +120,25 @@ def plot_rows(
         Part of the planes that is shown, in mm.
     """
     left, right, back, front = window if window is not None else volumes[0].extent(2)
-    figure = blank(9.0, 0.3 + len(volumes) * 8.0 / len(heights) * (front - back) / (right - left))
-    grid = figure.subplots(len(volumes), len(heights), squeeze=False)
+    width = (9.0 - NAMES - BARS) / len(heights)
+    height = width * (front - back) / (right - left)
+    figure = blank(9.0, TITLES + len(volumes) * height, layout=None)
+    grid = figure.subplots(
+        len(volumes), len(heights), squeeze=False, gridspec_kw={"wspace": 0.04, "hspace": 0.04, "left": NAMES / 9.0,
+        "right": 1 - BARS / 9.0, "bottom": 0.01, "top": 1 - TITLES / figure.get_figheight()},
+    )  # fmt: skip
     for axes, volume, name, scale in zip(grid, volumes, names, scales, strict=True):
         options = scale.options(volume.array)
         for ax, z in zip(axes, heights, strict=True):
             shown = draw_plane(ax, volume, 2, z, letters=ax is axes[0], **options)
             ax.set(xlim=(left, right), ylim=(back, front))
-            if axes is grid[0]:
+            if volume is volumes[0]:
                 ax.set_title(f"z = {round(z)} mm")
-        axes[0].set_ylabel(name)
+        axes[0].text(-0.06, 0.5, name, transform=axes[0].transAxes, rotation=90, ha="right", va="center")
         if scale.label:
-            bar(figure, list(axes), shown, scale.label)
+            place = axes[-1].get_position()
+            beside = figure.add_axes((place.x1 + 0.012, place.y0 + 0.1 * place.height, 0.008, 0.8 * place.height))
+            figure.colorbar(shown, cax=beside, label=scale.label).outline.set_visible(False)
     return figure
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,33 @@ def test_a_plane_beyond_the_volume_is_its_last_one():
     np.testing.assert_array_equal(volume.plane(2, 100.0), volume.array[:, :, 2])
     np.testing.assert_array_equal(volume.plane(2, -100.0), volume.array[:, :, 0])
     assert volume.middle == (2.0, 2.0, 2.0)
+    assert volume.slab(3.9).array.shape == (3, 3, 1)
+    np.testing.assert_array_equal(volume.slab(3.9).plane(2, 3.9), volume.array[:, :, 2])
+
+
+def test_an_image_is_read_with_its_scale(tmp_path):
+    import nibabel as nib
+
+    stored = np.arange(48, dtype=np.int16).reshape(2, 3, 2, 4)
+    image = nib.Nifti1Image(stored, DIAGONAL)
+    image.header.set_slope_inter(0.5, 0)
+    path = tmp_path / "image.nii.gz"
+    image.to_filename(path)
+    expected = nib.load(path).get_fdata()
+    np.testing.assert_allclose(plotting.Volume.read(path).array, expected)
+    np.testing.assert_allclose(plotting.Volume.read(path, slice(1, 3)).array, expected[..., 1:3])
+    assert plotting.Volume.read(path, 2).array.dtype == np.float32
+
+
+def test_rows_of_planes_say_what_and_where_they_are():
+    volume = plotting.Volume(np.arange(343.0).reshape(7, 7, 7), DIAGONAL)
+    scales = [plotting.Scale(label="Bq/mL"), plotting.Scale("hot")]
+    figure = plotting.plot_rows([volume, replace(volume)], ["above", "below"], scales, heights=[2.0, 6.0, 9.6])
+    images = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title() for axes in images] == ["z = 2 mm", "z = 6 mm", "z = 10 mm", "", "", ""]
+    assert [text.get_text() for axes in images for text in axes.texts] == ["L", "R", "above", "L", "R", "below"]
+    assert len(figure.axes) == 7
+    np.testing.assert_array_equal(images[1].images[0].get_array(), volume.array[:, :, 3].T)
 
 
 def test_electrodes_seen_from_above_have_the_nose_up_and_left_on_the_left():
