@@ -20,6 +20,7 @@ from fakeimaging.core.errors import ParameterError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.structure.parcellation import Region
 
+GOLDEN_RATIO = (1 + 5**0.5) / 2
 SLACK = 1e-6
 """Seconds by which sums of decimal times may miss."""
 
@@ -37,7 +38,7 @@ class Condition(Parameters):
 
     The regions are those named, those of the network, those of the kind and the nearest to given places, together. Times are
     a list of ``onsets``, or ``onset`` alone, or blocks: ``onset`` of the first, ``period`` from onset to onset, ``count`` (as
-    many as fit when left out).
+    many as fit when left out), with ``jitter`` at irregular intervals.
     """
 
     trial_type: str = parameter(unit="-", description="name in the events table")
@@ -55,6 +56,9 @@ class Condition(Parameters):
     onsets: tuple[float, ...] | None = parameter(None, unit="s", description="all onsets")
     onset: float | None = parameter(None, unit="s", bounds=(0, 36_000), description="onset of the first event")
     period: float | None = parameter(None, unit="s", bounds=(0.01, 3600), description="from onset to onset")
+    jitter: float = parameter(
+        0.0, unit="s", bounds=(0, 3600), description="spread of the onsets beyond the period's, by golden-ratio steps"
+    )
     count: int | None = parameter(None, unit="1", bounds=(1, 100_000), description="number of events")
     rise: float = parameter(0.01, unit="s", bounds=(0.001, 1), description="time in which the current rises and falls")
     latency: float = parameter(0.04, unit="s", bounds=(0, 1), description="time from the eye or ear to the region")
@@ -71,6 +75,8 @@ class Condition(Parameters):
             raise ValueError("`onsets`: missing; give `onsets`, or `onset` with `period` and `count`")
         if self.onsets is not None and (self.onset, self.period, self.count) != (None, None, None):
             raise ValueError("`onsets`: give either `onsets` or `onset`, `period` and `count`, not both")
+        if self.jitter and (self.period is None or self.jitter > self.period):
+            raise ValueError("`jitter`: it spreads the onsets of a `period`, and is no longer than that")
         if self.count not in (None, 1) and self.period is None:
             raise ValueError("`period`: missing; more than one event needs it")
         return self
@@ -82,7 +88,10 @@ class Condition(Parameters):
         first, period = self.onset or 0.0, self.period or 1.0
         fitting = 1 if self.period is None else int((run_duration - first - self.duration + SLACK) / period) + 1
         count = max(1, fitting) if self.count is None else self.count
-        return tuple(round(first + k * period, 9) for k in range(count))
+        # Squares times the golden ratio fill an interval evenly and never repeat: irregular, and the same every time.
+        onsets = [round(first + k * period + self.jitter * (k * k * GOLDEN_RATIO % 1), 9) for k in range(count)]
+        late = self.count is None and len(onsets) > 1 and onsets[-1] + self.duration > run_duration + SLACK
+        return tuple(onsets[:-1] if late else onsets)
 
     def problems(self, run_duration: float) -> list[str]:
         """Return what is wrong with the times of its events in a run of this length."""

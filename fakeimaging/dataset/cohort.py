@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from fakeimaging.activity.activity import compile_model
+from fakeimaging.activity.activity import compile_model, stimulus_of
+from fakeimaging.activity.models import as_model
 from fakeimaging.core.errors import InputError, OutputError
 from fakeimaging.core.files import HIDDEN, remove_leftovers
 from fakeimaging.core.provenance import versions
@@ -181,6 +182,7 @@ def _compile(study: Study) -> None:
     for session in study.sessions:
         for run in session.runs:
             compile_model(run.model, subject, run.parameters, run.step)
+            stimulus_of(as_model(run.model), run, subject)
 
 
 def _results(study: Study, root: Path, labels: list[str], jobs: int) -> Iterator[str]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
 from fakeimaging.activity.activity import RunParameters
 from fakeimaging.activity.models import as_model
+from fakeimaging.activity.stimuli import shortened
 from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError, did_you_mean
 from fakeimaging.core.files import sha256_of
 from fakeimaging.core.parameters import Parameters, dotted, parameter
@@ -149,7 +151,7 @@ def _shrunk(content: dict[str, Any]) -> dict[str, Any]:
         for run in tables(session.get("runs")):
             if isinstance(duration := run.get("duration", 600.0), int | float):
                 run["duration"] = min(duration, SMALL_DURATION)
-                _keep_fitting(tables(run.get("conditions")), run["duration"])
+                _keep_fitting(run)
         for scan in tables(session.get("acquisitions")):
             small = MODALITIES.get(scan["modality"]).small if scan.get("modality") in MODALITIES else {}
             scan |= {"parameters": {**scan.get("parameters", {}), **small}} if "parameters" in scan else small
@@ -173,13 +175,11 @@ def _keep_first_runs(session: dict[str, Any]) -> None:
     session["acquisitions"] = [scan for scan in scans if stays(scan, scan.get("task"))]
 
 
-def _keep_fitting(conditions: list[dict[str, Any]], duration: float) -> None:
-    """Drop the listed events that end after a shortened run."""
-    for condition in conditions:
-        onsets, length = condition.get("onsets"), condition.get("duration", 20.0)
-        if isinstance(onsets, list) and isinstance(length, int | float):
-            fitting = [onset for onset in onsets if not isinstance(onset, int | float) or onset + length <= duration]
-            condition["onsets"] = fitting or onsets[:1]
+def _keep_fitting(run: dict[str, Any]) -> None:
+    """Drop the events that a shortened run has no room for; what is wrong with them is found later."""
+    with suppress(TypeError):
+        kept = [shortened(condition, run["duration"]) for condition in tables(run.get("conditions"))]
+        run["conditions"] = [condition for condition in kept if condition is not None]
 
 
 def read_study(path: str | Path | None = None, overrides: Iterable[str] = (), *, small: bool = False) -> Study:

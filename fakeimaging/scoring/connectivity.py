@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.errors import InputError
+from fakeimaging.dataset.confounds import cosines
 
-HIGH_PASS = 1 / 128
-"""Hz; the usual high-pass filter of functional MRI, by cosines (a Butterworth filter rings at the ends of a short run)."""
 N_PERMUTATIONS = 200
 
 
@@ -44,7 +43,9 @@ def regional_series(image: str | Path, labels: str | Path, n_regions: int) -> np
 
 
 def cleaned(series: npt.NDArray, tr: float, confounds: npt.NDArray | None = None) -> npt.NDArray[np.float64]:
-    """Return series detrended and high-pass filtered by nilearn, as an analysis would and as the truth must be to compare.
+    """Return series detrended and high-pass filtered by cosines, as an analysis would and as the truth must be to compare.
+
+    nilearn regresses the cosines out together with the confounds (a Butterworth filter would ring at the ends of a short run).
 
     Parameters
     ----------
@@ -56,12 +57,16 @@ def cleaned(series: npt.NDArray, tr: float, confounds: npt.NDArray | None = None
     """
     from nilearn.signal import clean
 
-    slower = 2 * HIGH_PASS * tr * series.shape[1] >= 1  # a shorter run has no cosine slower than the filter
-    filtered = {"filter": "cosine", "high_pass": HIGH_PASS, "t_r": tr} if slower else {"filter": False}
+    slow = cosines(series.shape[1], tr)
+    columns = slow if confounds is None else np.hstack([slow, confounds])
     result = np.full(series.shape, np.nan)
     known = np.isfinite(series).all(axis=1)
     result[known] = clean(
-        series[known].astype(np.float64).T, detrend=True, standardize=None, confounds=confounds, **filtered
+        series[known].astype(np.float64).T,
+        detrend=True,
+        standardize=None,
+        filter=False,
+        confounds=columns if columns.size else None,
     ).T
     return result
 

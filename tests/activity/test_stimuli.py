@@ -50,6 +50,20 @@ def test_events_are_sorted_and_blocks_fill_the_run():
     assert fi.simulate_activity(tiny_subject(), duration=1.0).events == ()
 
 
+def test_jitter_makes_intervals_irregular_within_the_period_and_the_run():
+    even = Condition(trial_type="x", kind="cortex", onset=8.0, duration=14.0, period=30.0)
+    spread = Condition(trial_type="x", kind="cortex", onset=8.0, duration=14.0, period=30.0, jitter=12.0)
+    times = np.array(spread.times(220.0))
+    shifts = times - even.times(220.0)[: len(times)]
+    assert shifts[0] == 0
+    assert (shifts >= 0).all() and (shifts < 12).all() and shifts.max() > 8
+    assert len(set(np.diff(times).round(6))) > 2
+    assert times[-1] + 14 <= 220
+    assert not spread.problems(220.0) and not spread.problems(60.0)
+    with pytest.raises(ParameterError, match="jitter"):
+        Condition.parse({**PULSE, "jitter": 3.0})
+
+
 def test_network_kind_hemisphere_and_names_choose_the_regions():
     regions = tiny_subject().regions
     chosen = [
