@@ -263,11 +263,17 @@ def draw_traces(
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set(xlabel="s", xlim=(times[0], times[-1]), ylim=(-(len(rows) - 0.2) * apart, 1.2 * apart))
-    size = float(f"{apart / 1.5:.0e}")
+    size = _round(apart)
     ax.plot([times[-1]] * 2, [-size, 0], color=OBSERVED, lw=2, clip_on=False)
     ax.text(times[-1] + 0.01 * seconds, -size / 2, f"{size:.0f} \N{MICRO SIGN}V", va="center", fontsize=7)
     if legend:
         ax.legend(loc="upper left", ncols=2, bbox_to_anchor=(0, 1.06))
+
+
+def _round(size: float) -> float:
+    """Return the largest of 1, 2, 5, 10, 20 ... that is no more than ``size``."""
+    ten = 10.0 ** np.floor(np.log10(size))
+    return float(ten * max(k for k in (1, 2, 5) if k * ten <= size * (1 + 1e-9)))
 
 
 def _band_passed(series: Floats, rate: float) -> Floats:

@@ -8,7 +8,7 @@ from fakeimaging import plotting
 from fakeimaging.plotting.bold import _blocks
 from fakeimaging.plotting.canvas import blank, styled
 from fakeimaging.plotting.connectivity import by_network
-from fakeimaging.plotting.eeg import draw_topography, flattened
+from fakeimaging.plotting.eeg import _round, draw_topography, flattened
 from fakeimaging.plotting.overview import plot_overview
 from fakeimaging.plotting.volumes import draw_plane
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
@@ -120,6 +120,11 @@ def test_a_map_passes_through_the_electrodes_values():
         found = array[np.abs(ticks - y).argmin(), np.abs(ticks - x).argmin()]
         assert found == pytest.approx(value, abs=0.4)
     assert np.ma.getmaskarray(np.ma.masked_invalid(array))[0, 0]
+
+
+@pytest.mark.parametrize(("size", "bar"), [(1.0, 1.0), (99.0, 50.0), (100.0, 100.0), (0.37, 0.2)])
+def test_the_scale_bar_has_a_round_length(size, bar):
+    assert _round(size) == pytest.approx(bar)
 
 
 def test_the_band_amplitude_of_a_sine_is_its_rms():
