@@ -195,17 +195,18 @@ def neural_drive(activity: Activity, efficacy: float) -> Callable[[slice], npt.N
 
 
 def mode_drive(activity: Activity, efficacy: float) -> tuple[Callable[[slice], npt.NDArray[np.float64]], Clock] | None:
-    """Return what `neural_drive` does for the modes of the rates, and its clock: efficacy * mode / mean rate of its region.
+    """Return what `neural_drive` does for the modes of the rates, and its clock: efficacy * tanh(mode / mean rate of its region).
 
-    None when the activity has no modes; they have no mean of their own.
+    None when the activity has no modes; they have no mean of their own. The hyperbolic tangent keeps every place's rate above 0:
+    a linear mode knows no floor, and flow would stop.
     """
     tap = activity.modes("rate")
     if tap is None:
         return None
     mean = activity.tap("rate").from_start().samples.mean(axis=0, dtype=np.float64)
-    inverse = np.divide(efficacy, mean, out=np.zeros_like(mean), where=mean > 0)
+    inverse = np.divide(1.0, mean, out=np.zeros_like(mean), where=mean > 0)
     scale = np.tile(inverse, tap.samples.shape[1] // len(mean))
-    return lambda part: np.asarray(tap.samples[part], dtype=np.float64) * scale, tap.clock
+    return lambda part: efficacy * np.tanh(np.asarray(tap.samples[part], dtype=np.float64) * scale), tap.clock
 
 
 def mode_flow(activity: Activity, parameters: Hemodynamics) -> BloodFlow | None:
