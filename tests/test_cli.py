@@ -78,7 +78,7 @@ def test_list_shows_every_parameter():
 
 
 def test_score_verify_and_cite_read_a_dataset(tiny_dataset, tmp_path):
-    assert run("score", tiny_dataset, "--fail-under", "fc=0.5", "--save", tmp_path / "s.tsv").returncode == 0
+    assert run("score", tiny_dataset, "--fail-under", "fc=0.1", "--save", tmp_path / "s.tsv").returncode == 0
     assert (tmp_path / "s.tsv").exists()
     missed = run("score", tiny_dataset, "--fail-under", "fc=0.999")
     assert (missed.returncode, "is below 0.999" in missed.stderr) == (1, True)

@@ -82,7 +82,7 @@ def blink_course(
     Examples
     --------
     >>> blink_course(Clock(0.0, 0.1, 6), [0.1], [0.25], [2.0]).round(3)
-    array([0.   , 0.   , 2.   , 0.5  , 0.   , 0.   ])
+    array([0. , 0. , 2. , 0.5, 0. , 0. ])
     """
     course = np.zeros(clock.n)
     for onset, duration, strength in np.broadcast(onsets, durations, strengths):

@@ -47,7 +47,7 @@ def test_the_length_of_a_block_leaves_no_trace(activity, monkeypatch):
 def test_rate_and_dipole_read_the_same_mode():
     """When every current counts, dipole and rate are proportional: 12 nAm/mm2 per nA against the slope of the rate."""
     activity = fi.simulate_activity(tiny_subject(), duration=5.0, parameters={"synaptic_dipole": 1.0})
-    rate = np.asarray(activity.modes("rate").samples)
+    rate = np.asarray(activity.modes("rate").from_start().samples)
     dipole = np.asarray(activity.modes("dipole").samples).reshape(-1, 5, 20).mean(axis=1)
     slopes = dmf_setup.set_point(activity.parameters, activity.truth["target_rate"], activity.truth["noise_sd"]).slope_E
     np.testing.assert_allclose(dipole, rate * 12 / np.tile(slopes, N_MODES), rtol=1e-3, atol=1e-6)

@@ -218,7 +218,7 @@ def test_a_place_follows_its_region_and_its_modes(long_run):
     added = full.clean.make(12) - plain.clean.make(12)
     z = 10
     times = full.clean.clock.times[12] + full.forward.context["slice_times"][z]
-    flow = respond(lambda part: 0.3 * 0.15 * slow[part], run.tap("rate").clock, full.parameters.hemodynamics)
+    flow = respond(lambda part: 0.3 * np.tanh(0.15 * slow[part]), run.tap("rate").clock, full.parameters.hemodynamics)
     at_slice = sample(bold_change(flow, full.parameters), flow.clock, np.array([times])).reshape(2, 10)
     for x, y in np.argwhere(labels[:, :, z] > 0)[::17]:
         expected = grey[x, y, z] * (patterns[:, x, y, z] @ at_slice[:, labels[x, y, z] - 1])
