@@ -129,10 +129,9 @@ class Input(Parameters):
 
     def curve(self) -> InputFunction:
         """Return the concentration of unchanged tracer in plasma, in units of injected activity over body weight (SUV, g/mL)."""
-        if self.shape == "feng":
+        if self.peak is None:
             shape = feng(self.amplitudes.value, self.rates.value, self.start.value)
         else:
-            assert self.peak is not None
             shape = rise_and_fall(self.start.value, self.peak.value, self.amplitudes.value, self.rates.value)
         return shape.scaled(self.plasma_suv.value / float(shape.at(SUV_TIME)))
 
