@@ -129,7 +129,7 @@ class Input(Parameters):
 
     def curve(self) -> InputFunction:
         """Return the concentration of unchanged tracer in plasma, in units of injected activity over body weight (SUV, g/mL)."""
-        if self.peak is None:
+        if self.shape == "feng" or self.peak is None:
             shape = feng(self.amplitudes.value, self.rates.value, self.start.value)
         else:
             shape = rise_and_fall(self.start.value, self.peak.value, self.amplitudes.value, self.rates.value)
