@@ -191,7 +191,7 @@ def read_study(path: str | Path | None = None, overrides: Iterable[str] = (), *,
         TOML file; the built-in study when left out.
     overrides : iterable of str
         ``key=value`` each: ``seed=3``, ``subject.n_regions=50``, ``runs.duration=600.0`` (all runs), ``bold.tr=1.0`` (all scans
-        of that modality), ``runs.parameters.loop_gain=0.8`` (the model's).
+        of that modality; those that become the same scan are one), ``runs.parameters.loop_gain=0.8`` (the model's).
     small : bool
         Coarse grids, one short run of each task; what ``overrides`` say holds all the same.
 
@@ -214,9 +214,18 @@ def read_study(path: str | Path | None = None, overrides: Iterable[str] = (), *,
     content = _shrunk(_gathered(content)) if small else content
     for override in overrides:
         _override(content, override)
+        _merge_scans(content)
     folder = Path.cwd() if path is None else Path(path).parent
     renamed(content, lambda named: (folder / named).resolve())
     return Study.check(content)
+
+
+def _merge_scans(content: dict[str, Any]) -> None:
+    """Keep one of the scans that an override has made the same: ``pet.tracer=fdg`` leaves one of two tracers."""
+    for session in tables(content.get("sessions")):
+        scans = tables(session.get("acquisitions"))
+        if scans:
+            session["acquisitions"] = [scan for i, scan in enumerate(scans) if scan not in scans[:i]]
 
 
 def _text(path: Path) -> str:

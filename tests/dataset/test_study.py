@@ -146,6 +146,12 @@ def test_unreadable_files_are_named(tmp_path):
             fi.read_study(tmp_path / name)
 
 
+def test_an_override_that_makes_two_scans_the_same_leaves_one():
+    study = fi.read_study(overrides=["pet.tracer=raclopride"])
+    tracers = [scan.parameters["tracer"] for scan in study.sessions[0].acquisitions if scan.modality == "pet"]
+    assert tracers == ["raclopride"]
+
+
 def test_small_and_only_keep_a_sound_study():
     study = fi.read_study()
     small, bold = study.small(), study.only(["bold"])
