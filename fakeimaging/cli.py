@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -318,8 +319,13 @@ def _progress(total: int, doing: str = "simulating", *, lines: bool = True) -> I
         yield step
 
 
+def _warn(message: Warning | str, *where: object, **more: object) -> None:
+    print(f"fakeimaging: note: {message}", file=sys.stderr)
+
+
 def main() -> None:
     """Run the command line: 0 done, 1 our failure or a missed floor, 2 a mistake in what was asked for, 130 interrupted."""
+    warnings.showwarning = _warn
     try:
         app()
     except SystemExit as stop:

@@ -25,6 +25,7 @@ from fakeimaging.dataset.inputs import own_files, renamed, tables
 from fakeimaging.modalities import MODALITIES
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.modalities.stages import MAGNITUDE, THERMAL
+from fakeimaging.structure.formats import PLAIN, lengths_path
 from fakeimaging.structure.subject import SubjectParameters, legal_label
 
 SMALL_DURATION = 40.0
@@ -217,7 +218,17 @@ def read_study(path: str | Path | None = None, overrides: Iterable[str] = (), *,
         _merge_scans(content)
     folder = Path.cwd() if path is None else Path(path).parent
     renamed(content, lambda named: (folder / named).resolve())
+    _name_lengths(content.get("subject"))
     return Study.check(content)
+
+
+def _name_lengths(subject: Any) -> None:
+    """Name the lengths that lie beside a connectome, so that they travel with it."""
+    if not isinstance(subject, dict) or "tract_lengths" in subject or not isinstance(subject.get("connectome"), str):
+        return
+    weights = Path(subject["connectome"])
+    if weights.suffix in PLAIN and lengths_path(weights).is_file():
+        subject["tract_lengths"] = str(lengths_path(weights))
 
 
 def _merge_scans(content: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,6 +145,19 @@ def test_unreadable_files_are_named(tmp_path):
     for name in ("bad.toml", "binary.toml", "missing.toml"):
         with pytest.raises(InputError, match=name):
             fi.read_study(tmp_path / name)
+
+
+def test_lengths_beside_a_connectome_travel_with_it(tmp_path):
+    data = Path(__file__).parents[2] / "data"
+    overrides = [f"subject.connectome={data / 'connectome24.csv'}", f"subject.atlas={data / 'atlas24.nii.gz'}"]
+    study = fi.read_study(overrides=overrides, small=True).only(["bold"])
+    assert Path(study.subject.tract_lengths).name == "connectome24_lengths.csv"
+    dataset = fi.simulate_study(study.model_copy(update={"subjects": 1}), tmp_path / "out")
+    lengths = fi.read_connectome(data / "connectome24.csv").tract_lengths
+    np.testing.assert_array_equal(dataset.subject("01").connectome.tract_lengths, lengths)
+    assert sorted(path.name for path in (tmp_path / "out/sourcedata/fakeimaging/inputs").iterdir()) == [
+        "atlas24.nii.gz", "connectome24.csv", "connectome24_lengths.csv",
+    ]  # fmt: skip
 
 
 def test_an_override_that_makes_two_scans_the_same_leaves_one():

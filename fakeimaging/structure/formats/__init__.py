@@ -139,6 +139,10 @@ def _lengths(path: Path, given: str | Path | None, parts: Parts) -> npt.NDArray[
     return lengths
 
 
+PLAIN = (".npy", ".csv", ".tsv", ".txt")
+"""Endings of files that hold one matrix."""
+
+
 def lengths_path(path: Path) -> Path:
     """Return where the lengths of a file of weights lie: ``mine_lengths.csv`` beside ``mine.csv``."""
     return path.with_name(f"{path.stem}_lengths{path.suffix}")
