@@ -9,7 +9,6 @@ from fakeimaging.activity.activity import LEAD, run_path
 from fakeimaging.activity.models import as_model
 from fakeimaging.dataset.export import export_grid
 from fakeimaging.dataset.names import Scan, scans
-from fakeimaging.dataset.recordings import PREPARED
 from fakeimaging.dataset.structure import anatomy_grid
 from fakeimaging.dataset.study import Run, Session, Study
 from fakeimaging.modalities.acquire import scan_path
@@ -102,7 +101,7 @@ def _scan(scan: Scan, study: Study) -> Item:
     stream = "/".join((f"sub-{scan.subject}", *path, *scan_path(modality, parameters, scan.acquisition.repeat)))
     if modality.format == "brainvision":
         return _images(f"{scan.raw.name} and its clean twin", shape, BYTES_A_SAMPLE, stream)
-    kept = ("observed", "clean", "prep") if scan.modality in PREPARED else ("observed", "clean")
+    kept = ("observed", "clean", "prep") if scan.modality == "bold" else ("observed", "clean")
     bytes_a_voxel = sum(BYTES_A_VOXEL[what] for what in kept)
     return _images(f"{scan.raw.name} and its clean twin", shape, bytes_a_voxel, stream)
 

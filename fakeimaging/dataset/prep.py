@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.activity.physiology import SPHERE
 from fakeimaging.core.files import Receipt, write_json, write_tsv
 from fakeimaging.core.spaces import Grid, centred_grid
-from fakeimaging.dataset.confounds import confounds
-from fakeimaging.dataset.images import MNI, volumes_to, write_labels
+from fakeimaging.dataset.confounds import MOTION, confounds
+from fakeimaging.dataset.images import MNI, SCANNER, volumes_to, write_labels
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import PREP, Scan
 from fakeimaging.dataset.sidecars import reference_of, write_sidecar
@@ -40,7 +41,7 @@ def preprocessing(
 ) -> Iterator[Callable[[int, npt.NDArray], None]]:
     """Open the derivative of a scan; what is yielded takes each observed volume in turn, and the end writes the rest."""
     grid, tissue = template_tissue(subject, recording)
-    mask = tissue.grey + tissue.white + tissue.csf > IN_BRAIN
+    mask = tissue.brain > IN_BRAIN
     motion = estimated_motion(recording)
     to_native = np.asarray(np.linalg.inv(subject.anatomy.to_template), dtype=np.float64)
     brain = np.empty((len(motion), int(mask.sum())), dtype=np.float32)
@@ -55,11 +56,28 @@ def preprocessing(
 
         yield take
     manifest.add(path, receipt.result)
-    _write_mask(mask, grid, scan, subject, root, manifest)
+    about = reference_of(subject.anatomy.maps.space)
+    _write_mask(mask, grid, MNI, named(scan, subject, "desc-brain_mask.nii.gz"), scan, about, root, manifest)
     space = reference_of(subject.anatomy.maps.space)
     write_sidecar(path, _series_keys(recording, scan) | space, root, manifest)
     inside = {"csf": tissue.csf[mask] > PURE, "white_matter": tissue.white[mask] > PURE}
-    _write_confounds(*confounds(brain, inside, motion, recording.clean.clock.step), scan, root, manifest)
+    columns, components = confounds(brain, inside, motion, recording.clean.clock.step)
+    error = {
+        "Description": "true head motion plus an estimation error",
+        "EstimationErrorSD": recording.parameters.motion_error,
+    }
+    _write_confounds(columns, components | dict.fromkeys(MOTION, error), scan, root, manifest)
+
+
+@contextmanager
+def brain_masking(
+    recording: Recording, scan: Scan, subject: Subject, root: Path, manifest: Manifest
+) -> Iterator[Callable[[int, npt.NDArray], None]]:
+    """Write the brain mask of an anatomical scan in its own space; the volumes are not looked at."""
+    yield lambda v, volume: None
+    grid = recording.clean.grid
+    mask = subject.anatomy.tissue(grid).brain > IN_BRAIN
+    _write_mask(mask, grid, SCANNER, PREP / scan.beside("desc-brain_mask.nii.gz"), scan, {}, root, manifest)
 
 
 def named(scan: Scan, subject: Subject, ending: str) -> PurePosixPath:
@@ -68,7 +86,9 @@ def named(scan: Scan, subject: Subject, ending: str) -> PurePosixPath:
 
 
 def estimated_motion(recording: Recording) -> npt.NDArray[np.float64]:
-    """Return what a perfect motion estimate would be: the true parameters, 0 where the head was held still.
+    """Return the motion a preprocessing would have estimated: the true parameters plus the error that the scan's parameters state.
+
+    The truth is 0 where the head was held still.
 
     Returns
     -------
@@ -76,7 +96,9 @@ def estimated_motion(recording: Recording) -> npt.NDArray[np.float64]:
         Translations in mm, rotations in rad.
     """
     still = np.zeros((recording.clean.n_volumes, 6))
-    return np.asarray(recording.recipe("motion")["parameters"]) if "motion" in recording.stages else still
+    truth = np.asarray(recording.recipe("motion")["parameters"]) if "motion" in recording.stages else still
+    error = recording.streams.at("prep", "motion").rng().standard_normal(truth.shape)
+    return np.asarray(truth + recording.parameters.motion_error * error / ([1.0] * 3 + [SPHERE] * 3))
 
 
 def template_tissue(subject: Subject, recording: Recording) -> tuple[Grid, Tissue]:
@@ -111,16 +133,16 @@ def _series_keys(recording: Recording, scan: Scan) -> dict[str, Any]:
 
 
 def _write_mask(
-    mask: npt.NDArray[np.bool_], grid: Grid, scan: Scan, subject: Subject, root: Path, manifest: Manifest
-) -> None:
-    path = named(scan, subject, "desc-brain_mask.nii.gz")
-    manifest.add(path, write_labels(root / path, mask, grid, code=MNI))
+    mask: npt.NDArray[np.bool_], grid: Grid, code: int, path: PurePosixPath, scan: Scan, about: dict[str, str],
+    root: Path, manifest: Manifest,
+) -> None:  # fmt: skip
+    manifest.add(path, write_labels(root / path, mask, grid, code=code))
     keys = {
         "Type": "Brain",
         "RawSources": [f"bids:raw:{scan.raw}"],
         "Description": "true tissue fractions above one half",
     }
-    write_sidecar(path, keys | reference_of(subject.anatomy.maps.space), root, manifest)
+    write_sidecar(path, keys | about, root, manifest)
 
 
 def _write_confounds(
@@ -130,7 +152,5 @@ def _write_confounds(
     table = np.stack(list(columns.values()), axis=1)
     rows = [[None if cell != cell else float(f"{cell:.9g}") for cell in row] for row in table.tolist()]
     manifest.add(path, write_tsv(root / path, list(columns), rows))
-    error = {"Description": "true head motion plus an estimation error", "EstimationErrorSD": 0.0}
-    words = {name: error for name in ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")}
     about_path = path.with_suffix(".json")
-    manifest.add(about_path, write_json(root / about_path, about | words))
+    manifest.add(about_path, write_json(root / about_path, about))

@@ -19,15 +19,15 @@ from fakeimaging.dataset.brainvision import write_brainvision
 from fakeimaging.dataset.images import write_array, write_image
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import TRUTH, Scan, subject_folder
-from fakeimaging.dataset.prep import preprocessing
+from fakeimaging.dataset.prep import brain_masking, preprocessing
 from fakeimaging.dataset.sidecars import raw_sidecar, recipe_of, write_sidecar
 from fakeimaging.modalities.layers import Companion, Image
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.structure.subject import Subject
 
 Events = tuple[Event, ...]
-PREPARED = {"bold": preprocessing}
-"""Modalities with a preprocessed derivative, made from the observed volumes on their way to the raw file."""
+PREPARED = {"bold": preprocessing, "t1w": brain_masking}
+"""Modalities with a derivative as preprocessing would leave it, made from the observed volumes on their way to the raw file."""
 
 
 def write_recording(

@@ -80,6 +80,12 @@ class BoldParameters(Parameters):
     snr: float = parameter(
         150.0, unit="1", bounds=(1, 1e6), description="grey matter over thermal noise with the default sequence"
     )
+    motion_error: float = parameter(
+        0.0,
+        unit="mm",
+        bounds=(0, 5),
+        description="SD of the error of the motion columns of the preprocessed derivative",
+    )
     lambda_grey: float = parameter(
         0.0085, unit="1", bounds=(0, 0.1), symbol="lambda", source=LAMBDA, description="physiological noise over signal"
     )

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
-from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.layers import Forward, Recipe, Series, Stage
 from fakeimaging.modalities.modality import Modality
@@ -37,7 +36,7 @@ class Recording:
     """
 
     modality: Modality
-    parameters: Parameters
+    parameters: Any
     streams: Streams
     forward: Forward
     off: frozenset[str] = frozenset()

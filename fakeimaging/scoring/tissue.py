@@ -1,4 +1,4 @@
-"""Scores of a T1w: three classes of brightness inside the brain, as a plain segmentation finds them, against the true tissue."""
+"""Scores of a T1w: three classes of brightness inside the brain mask, as a plain segmentation finds them, against the true tissue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from fakeimaging.core.streams import Streams
 from fakeimaging.dataset import names
 from fakeimaging.dataset.load import Dataset
-from fakeimaging.dataset.names import Scan
+from fakeimaging.dataset.names import PREP, Scan
 from fakeimaging.scoring.activation import area_under_curve
 from fakeimaging.scoring.table import Row
 
@@ -23,10 +23,15 @@ STRIDE = 3
 
 
 def score_t1w(dataset: Dataset, scan: Scan) -> Iterator[Row]:
-    """Yield how well brightness orders the tissues, and the overlap of grey and white matter with the truth."""
+    """Yield how well brightness orders the tissues, and the overlap of grey and white matter with the truth.
+
+    Nothing for a scan on another grid than the truth, which lies on that of the study's first T1w.
+    """
     image = _read(dataset.root / scan.raw)
     truth = _true_classes(dataset, scan)
-    inside = truth > 0
+    inside = _read(dataset.root / PREP / scan.beside("desc-brain_mask.nii.gz")) > 0
+    if truth.shape != image.shape:
+        return
     found = np.zeros(image.shape, dtype=np.uint8)
     found[inside] = 1 + segmented(image[inside])
     rng = Streams(dataset.study.seed or 0).at("score", scan.recording).rng()

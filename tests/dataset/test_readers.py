@@ -1,13 +1,18 @@
 """Other people's readers on a dataset of ours: nilearn's models and confounds, MNE-BIDS."""
 
+import json
 import warnings
 
+import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 
 import fakeimaging as fi
+from fakeimaging.dataset.confounds import MOTION
 from tests.dataset.test_dataset import bids_errors
 
+PREP, SPACE = "derivatives/fakeimaging-prep", "space-MNI152NLin2009aSym"
 TASK = {
     "task": "look",
     "duration": 60.0,
@@ -65,7 +70,7 @@ def test_mne_bids_reads_the_eeg_its_montage_and_its_events(dataset):
     assert len(raw.ch_names) == 21
     assert raw.get_montage() is not None
     assert raw.annotations.onset[raw.annotations.description == "look"].tolist() == pytest.approx([5.0, 30.0])
-    clean = dataset.recording("01", "eeg")
+    clean = dataset.recording("01", "eeg", task="look")
     assert raw.get_data().shape == clean.observed.shape
     np.testing.assert_allclose(raw.get_data(), clean.observed.to_array(), atol=1e-9)
 
@@ -74,3 +79,34 @@ def test_the_validator_has_nothing_to_say(dataset):
     errors, n_datasets = bids_errors(dataset.root)
     assert errors == []
     assert n_datasets == 4
+
+
+def test_motion_columns_are_the_truth_plus_the_error_that_is_stated(tiny_dataset, tmp_path, tiny_study):
+    tiny_study["subjects"] = 1
+    tiny_study["sessions"][0]["acquisitions"][1]["motion_error"] = 0.2
+    fi.simulate_study(tiny_study, tmp_path / "out")
+    name = "derivatives/fakeimaging-prep/sub-01/func/sub-01_task-rest_run-1_desc-confounds_timeseries.tsv"
+    plain, erring = (
+        pd.read_csv(root / name, sep="\t")[list(MOTION)].to_numpy() for root in (tiny_dataset, tmp_path / "out")
+    )
+    truth = fi.load(tiny_dataset).recording("01", "bold").recipe("motion")["parameters"]
+    np.testing.assert_allclose(plain, truth, atol=1e-8)
+    error = (erring - truth) * [1, 1, 1, 50, 50, 50]
+    assert abs(error.std() / 0.2 - 1) < 4 / np.sqrt(2 * error.size)
+    assert json.loads((tmp_path / "out" / name).with_suffix(".json").read_text())["rot_y"]["EstimationErrorSD"] == 0.2
+
+
+def test_the_derivative_undoes_motion_and_pose(dataset):
+    """In template space every volume of the derivative is the head at t = 0: still, and where the label image says."""
+    recording = dataset.recording("01", "bold", task="look", run=1)
+    image = nib.load(dataset.root / PREP / f"sub-01/func/sub-01_task-look_run-1_{SPACE}_desc-preproc_bold.nii.gz")
+    mask = nib.load(dataset.root / PREP / f"sub-01/func/sub-01_task-look_run-1_{SPACE}_desc-brain_mask.nii.gz")
+    series, inside = image.get_fdata(), np.asarray(mask.dataobj) > 0
+    assert image.shape[:3] == recording.clean.grid.shape
+    moved = np.abs(recording.recipe("motion")["parameters"]).max(axis=0)
+    assert moved.max() > 0.05
+    brain, air = series[inside].mean(axis=0), series[~inside].mean(axis=0)
+    assert (brain > 5 * air).all()
+    # Volumes agree in the brain to noise, drift and pulse, not to the edges that motion would show.
+    first, last = (series[..., v][inside] for v in (0, -1))
+    assert np.corrcoef(first, last)[0, 1] > 0.99
