@@ -16,6 +16,8 @@ import numpy.typing as npt
 ACTIVE = 0.1
 """Share of the largest clean response from which a region counts as active."""
 N_SHIFTS = 200
+FEWEST = 3
+"""Active regions below which there is no slope."""
 
 Matrix = npt.NDArray[np.float64]
 
@@ -109,13 +111,28 @@ def area_under_curve(values: Matrix, active: npt.NDArray[np.bool_]) -> float:
     return float((ranks[active].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def chance(series: Matrix, model: Design, active: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Return the 95th percentiles of the area under the curve and of the mean response when the design is turned in time.
+def slope(found: Matrix, true: Matrix, active: npt.NDArray[np.bool_]) -> float:
+    """Return the slope of the responses found on the true ones over the active regions: 1 without bias.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> true = np.array([[1.0, 2.0, 3.0, 0.0]])
+    >>> round(slope(0.5 * true + 0.1, true, true > 0), 3)
+    0.5
+    """
+    return float(np.polyfit(true[active], found[active], 1)[0])
+
+
+def chance(series: Matrix, model: Design, true: Matrix, active: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the 95th percentiles of the area under the curve and of the slope when the design is turned in time.
 
     Parameters
     ----------
     series : ndarray, shape (n_regions, n_volumes)
     model : Design
+    true : ndarray, shape (n_conditions, n_regions)
+        Responses of the clean series.
     active : ndarray of bool, shape (n_conditions, n_regions)
     """
     n_volumes, areas, betas = len(model.task), [], []
@@ -123,7 +140,7 @@ def chance(series: Matrix, model: Design, active: npt.NDArray[np.bool_]) -> tupl
         turned = Design(model.conditions, np.roll(model.task, lag, axis=0), model.nuisance)
         beta, t = least_squares(series, turned)
         areas.append(_mean_area(t, active))
-        betas.append(float(beta[active].mean()))
+        betas.append(slope(beta, true, active))
     return float(np.quantile(areas, 0.95)), float(np.quantile(betas, 0.95))
 
 
@@ -132,7 +149,7 @@ def _mean_area(t: Matrix, active: npt.NDArray[np.bool_]) -> float:
 
 
 def recovered(series: Matrix, clean: Matrix, model: Design) -> dict[str, Any] | None:
-    """Return what the GLM recovered of the activation, or None where all regions are active or none is.
+    """Return what the GLM recovered of the activation, or None where all regions are active or fewer than `FEWEST` are.
 
     Parameters
     ----------
@@ -143,21 +160,19 @@ def recovered(series: Matrix, clean: Matrix, model: Design) -> dict[str, Any] | 
     Returns
     -------
     dict
-        ``auc`` and its ``chance``; ``beta`` and ``beta_truth``, mean response of the active regions in percent, and its
-        ``beta_chance``; ``n``.
+        ``auc`` and its ``auc_chance``; ``slope`` of the responses found on the true ones and its ``slope_chance``; ``n``.
     """
     kept = np.isfinite(series).all(axis=1) & np.isfinite(clean).all(axis=1)
     true_beta, _ = least_squares(clean[kept], model)
     active = np.abs(true_beta) > ACTIVE * np.abs(true_beta).max(axis=1, keepdims=True)
-    if active.all(axis=1).any() or not active.any(axis=1).all():
+    if active.all(axis=1).any() or active.sum() < FEWEST:
         return None
     beta, t = responses(series[kept], model)
-    by_chance, beta_by_chance = chance(series[kept], model, active)
+    area_by_chance, slope_by_chance = chance(series[kept], model, true_beta, active)
     return {
         "auc": _mean_area(t, active),
-        "chance": by_chance,
-        "beta_chance": beta_by_chance,
-        "beta": float(beta[active].mean()),
-        "beta_truth": float(true_beta[active].mean()),
+        "auc_chance": area_by_chance,
+        "slope": slope(beta, true_beta, active),
+        "slope_chance": slope_by_chance,
         "n": int(active.size),
     }

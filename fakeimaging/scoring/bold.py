@@ -102,7 +102,7 @@ def connectivity_rows(
 
 
 def task_rows(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt.NDArray, snr: float) -> Iterator[Row]:
-    """Yield how well a GLM finds the active regions, and how large it finds their response (percent)."""
+    """Yield how well a GLM finds the active regions, and the slope of their responses on the true ones."""
     import pandas as pd
 
     tr, n_volumes = repetition_time(dataset, scan), clean.shape[1]
@@ -115,9 +115,9 @@ def task_rows(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt.NDAr
     found = activation.recovered(percent, 100 * clean, model)
     if found is None:
         return
-    auc, beta, truth, n = found["auc"], found["beta"], found["beta_truth"], found["n"]
-    yield Row(scan.subject, scan.recording, "task_auc", auc, 1.0, auc - 1.0, found["chance"], n, snr, "AUC")
-    yield Row(scan.subject, scan.recording, "task_beta", beta, truth, beta - truth, found["beta_chance"], n, snr, "%")
+    auc, gain, n = found["auc"], found["slope"], found["n"]
+    yield Row(scan.subject, scan.recording, "task_auc", auc, 1.0, auc - 1.0, found["auc_chance"], n, snr, "AUC")
+    yield Row(scan.subject, scan.recording, "task_beta", gain, 1.0, gain - 1.0, found["slope_chance"], n, snr, "slope")
 
 
 def temporal_snr(image: Path, labels: Path) -> float:
