@@ -17,8 +17,8 @@ def test_every_row_beats_chance_and_its_floor(tmp_path, seed):
     assert [row for row in score if not row.beats_chance] == []
     assert score.failures(FLOORS) == []
     for row in score:
-        if row.name == "structure":
-            assert abs(row.error) < 1e-6
+        if row.name == "structure_deviation":
+            assert row.estimate < 1e-6
         if row.name == "alpha_peak":
             assert 8 < row.estimate < 12
         if row.name in {"ki", "bpnd"}:

@@ -58,6 +58,12 @@ def write_brainvision(
     return written
 
 
+def read_samples(header: Path, like: Series) -> npt.NDArray[np.float32]:
+    """Return the samples of a file that `write_brainvision` wrote for a series like this one, shape (n_channels, n_samples)."""
+    stored = np.fromfile(header.with_suffix(".eeg"), dtype="<i2").reshape(-1, len(like.channels))
+    return np.asarray(stored.T * np.float32(like.resolution), dtype=np.float32)
+
+
 def _write_samples(path: Path, series: Series) -> Written:
     receipt = Receipt()
     samples = series.to_array()

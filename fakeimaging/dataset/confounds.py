@@ -82,7 +82,14 @@ def expanded(name: str, course: Series) -> dict[str, Series]:
 
 
 def dvars(brain: npt.NDArray[np.float32]) -> dict[str, Series]:
-    """Return DVARS (units of the series) and its standardised form, 1 where the change is what noise explains."""
+    """Return DVARS of the series scaled to a median of 1000, and its standardised form: 1 where the change is what noise explains.
+
+    Voxels that never change are left out, as nipype leaves them out.
+    """
+    brain = brain[:, brain.std(axis=0) > 0]
+    if not brain.size:
+        return {name: np.full(len(brain), np.nan) for name in ("dvars", "std_dvars")}
+    brain = brain * np.float32(1000 / np.median(brain))
     change = np.diff(brain, axis=0)
     plain = np.sqrt(np.mean(change**2, axis=1, dtype=np.float64))
     centred = brain - brain.mean(axis=0)

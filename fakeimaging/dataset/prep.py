@@ -50,9 +50,9 @@ def preprocessing(
     with volumes_to(root / path, image, receipt, code=MNI) as append:
 
         def take(v: int, volume: npt.NDArray) -> None:
-            moved = resample_volume(volume, recording.clean.grid, grid, rigid(motion[v]) @ to_native)
+            moved = resample_volume(volume, recording.clean.grid, grid, rigid(motion[v]) @ to_native).clip(0)
             brain[v] = moved[mask]
-            append(np.clip(moved, 0, None))
+            append(moved)
 
         yield take
     manifest.add(path, receipt.result)

@@ -106,7 +106,9 @@ def task_rows(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt.NDAr
     import pandas as pd
 
     tr, n_volumes = repetition_time(dataset, scan), clean.shape[1]
-    events = pd.read_csv(dataset.root / scan.beside("events.tsv"), sep="\t")
+    events = pd.read_csv(
+        dataset.root / scan.beside("events.tsv"), sep="\t", dtype={"trial_type": str}, keep_default_na=False
+    )
     columns = np.hstack([nuisance(dataset, scan, "motion", "high_pass"), np.ones((n_volumes, 1))])
     model = activation.design(
         events, np.asarray(tr * (np.arange(n_volumes) + 0.5), dtype=np.float64), np.asarray(columns)
@@ -117,7 +119,8 @@ def task_rows(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt.NDAr
         return
     auc, gain, n = found["auc"], found["slope"], found["n"]
     yield Row(scan.subject, scan.recording, "task_auc", auc, 1.0, auc - 1.0, found["auc_chance"], n, snr, "AUC")
-    yield Row(scan.subject, scan.recording, "task_beta", gain, 1.0, gain - 1.0, found["slope_chance"], n, snr, "slope")
+    by_chance = found["slope_chance"]
+    yield Row(scan.subject, scan.recording, "task_beta", gain, 1.0, gain - 1.0, by_chance, n, snr, "slope", "closer")
 
 
 def temporal_snr(image: Path, labels: Path) -> float:

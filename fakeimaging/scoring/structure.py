@@ -17,7 +17,7 @@ N_PERMUTATIONS = 200
 
 
 def score_structure(dataset: Dataset, subject: str) -> Iterator[Row]:
-    """Yield the correlation of the weights in the image with those of the table; its error is the largest relative deviation.
+    """Yield the correlation of the weights in the image with those of the table, and their largest deviation over the largest weight.
 
     Chance: the same with the sending regions in another order.
     """
@@ -29,13 +29,20 @@ def score_structure(dataset: Dataset, subject: str) -> Iterator[Row]:
     truth = np.loadtxt(dataset.root / names.table(subject, "weights"), skiprows=1, delimiter="\t")
     found = regional_series(image, labels, len(truth))
     rng = Streams(dataset.study.seed or 0).at("score", image.name).rng()
-    shuffled = [correlation(found[:, rng.permutation(len(truth))], truth) for _ in range(N_PERMUTATIONS)]
-    deviation = float(np.abs(found - truth).max() / np.abs(truth).max())
-    agreement = correlation(found, truth)
-    yield Row(
-        subject, image.name.removesuffix(".nii.gz"), "structure", agreement, 1.0, -deviation,
-        float(np.quantile(shuffled, 0.95)), truth.size, float("nan"), "r",
-    )  # fmt: skip
+    shuffled = [found[:, rng.permutation(len(truth))] for _ in range(N_PERMUTATIONS)]
+    name, n, snr = image.name.removesuffix(".nii.gz"), truth.size, float("nan")
+
+    r = correlation(found, truth)
+    by_chance = float(np.quantile([correlation(other, truth) for other in shuffled], 0.95))
+    yield Row(subject, name, "structure", r, 1.0, r - 1.0, by_chance, n, snr, "r")
+    away = deviation(found, truth)
+    by_chance = float(np.quantile([deviation(other, truth) for other in shuffled], 0.05))
+    yield Row(subject, name, "structure_deviation", away, 0.0, away, by_chance, n, snr, "1", "closer")
+
+
+def deviation(found: npt.NDArray, truth: npt.NDArray) -> float:
+    """Return the largest difference of two matrices over the largest entry of the second."""
+    return float(np.abs(found - truth).max() / np.abs(truth).max())
 
 
 def correlation(a: npt.NDArray, b: npt.NDArray) -> float:

@@ -1,6 +1,7 @@
 """Other people's readers on a dataset of ours: nilearn's models and confounds, MNE-BIDS."""
 
 import json
+import shutil
 import warnings
 
 import nibabel as nib
@@ -10,6 +11,7 @@ import pytest
 
 import fakeimaging as fi
 from fakeimaging.dataset.confounds import MOTION
+from fakeimaging.dataset.verify import verify
 from tests.dataset.test_dataset import bids_errors
 
 PREP, SPACE = "derivatives/fakeimaging-prep", "space-MNI152NLin2009aSym"
@@ -110,3 +112,16 @@ def test_the_derivative_undoes_motion_and_pose(dataset):
     # Volumes agree in the brain to noise, drift and pulse, not to the edges that motion would show.
     first, last = (series[..., v][inside] for v in (0, -1))
     assert np.corrcoef(first, last)[0, 1] > 0.99
+
+
+def test_verify_replays_eeg_on_another_machine(dataset, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(dataset.root, out)
+    manifest = out / "sourcedata/fakeimaging/sub-01/manifest.json"
+    content = json.loads(manifest.read_text())
+    content["machine"]["processor"] = "another"
+    manifest.write_text(json.dumps(content))
+    assert verify(out, "01").problems == ()
+    samples = out / "sub-01/eeg/sub-01_task-look_run-1_eeg.eeg"
+    samples.write_bytes(samples.read_bytes()[::-1])
+    assert any("eeg.vhdr: differs from its replay" in line for line in verify(out, "01").problems)

@@ -21,7 +21,7 @@ def test_without_noise_the_response_is_exact():
     found = a.recovered(observed, clean, model)
     assert found["auc"] == 1.0
     assert found["slope"] == pytest.approx(1.0, rel=1e-4)
-    assert found["slope_chance"] < 1
+    assert found["slope_chance"] > 0.3
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -52,3 +52,37 @@ def test_ordinary_least_squares_agrees_with_nilearn_on_white_noise():
 def test_nothing_to_tell_apart_gives_no_row():
     model, clean, observed = made(1, 1.0, 0.1)
     assert a.recovered(observed, np.ones((40, 1)) * model.task[:, 0], model) is None
+
+
+def test_chance_does_not_know_of_the_response():
+    areas = []
+    for response in (0.0, 3.0):
+        model, _, observed = made(6, response, 1.0)
+        true = np.maximum(0.0, 1 - np.arange(40) / 8)[None]
+        areas.append(a.chance(observed, model, true, true > 0.1)[0])
+    assert areas[1] == pytest.approx(areas[0], abs=0.03)
+
+
+def test_turns_are_all_different_and_none_is_the_design():
+    course = np.random.default_rng(1).standard_normal((20, 1))
+    ways = a.turned(course)
+    assert len(ways) == 38
+    assert len({way.tobytes() for way in ways}) == 38
+    assert not any((way == course).all() for way in ways)
+    assert len(a.turned(np.random.default_rng(1).standard_normal((300, 2)))) == a.N_TURNS >= 200
+
+
+@pytest.mark.parametrize("names", [("constant", "drift"), ("1", "2"), ("True", "NA")])
+def test_conditions_may_be_called_anything(names):
+    events = pd.DataFrame({"onset": [10.0, 40.0], "duration": 5.0, "trial_type": list(names)})
+    model = a.design(events, TIMES, np.ones((N, 1)))
+    assert model.conditions == tuple(sorted(names))
+    assert model.task[:, sorted(names).index(names[0])].argmax() < model.task[:, sorted(names).index(names[1])].argmax()
+
+
+def test_a_small_response_counts_as_inactive():
+    model, clean, observed = made(7, 2.0, 0.3)
+    true, _ = a.least_squares(clean, model)
+    assert a.recovered(observed, clean, model)["auc"] == pytest.approx(
+        a.area_under_curve(np.abs(a.responses(observed, model)[1][0]), (np.abs(true) > 0.1 * np.abs(true).max())[0])
+    )

@@ -212,5 +212,5 @@ def test_a_run_too_short_to_correlate_has_no_row(tmp_path, tiny_study):
     tiny_study["sessions"][0]["runs"][0]["duration"] = 4.0
     fi.simulate_study(tiny_study, tmp_path / "out")
     assert {row.name for row in fi.score.score_dataset(tmp_path / "out")} == {
-        "structure", "tissue_order", "dice_grey", "dice_white",
+        "structure", "structure_deviation", "tissue_order", "dice_grey", "dice_white",
     }  # fmt: skip
