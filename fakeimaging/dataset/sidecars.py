@@ -19,8 +19,9 @@ def raw_sidecar(recording: Recording, scan: Scan) -> dict[str, Any]:
     """Return the BIDS sidecar of a raw file."""
     keys: dict[str, Any] = {"TaskName": scan.task} if scan.task is not None and recording.modality.names_run else {}
     keys |= recording.modality.sidecar(recording.parameters, recording.forward)
-    keys |= {"Manufacturer": "fakeimaging", "ManufacturersModelName": "simulated", "Units": recording.modality.unit}
-    return keys
+    keys |= {"Manufacturer": "fakeimaging", "ManufacturersModelName": "simulated"}
+    # Series have a unit for each channel, which their header and the table of channels state.
+    return keys | ({"Units": recording.modality.unit} if recording.modality.format == "nifti" else {})
 
 
 def recipe_of(recording: Recording) -> dict[str, Any]:

@@ -265,6 +265,8 @@ def sidecar(parameters: BoldParameters, forward: Forward) -> dict[str, Any]:
         "RepetitionTime": parameters.tr,
         "EchoTime": parameters.echo_time,
         "FlipAngle": parameters.flip_angle,
+        # No distortion by the gradients is simulated: the image has the geometry of a corrected one.
+        "NonlinearGradientCorrection": True,
         "SliceTiming": np.round(times, 6).tolist(),
     }
 

@@ -43,6 +43,8 @@ GAIN = 4.5
 reconstruction after what scatter and randoms cost (assumed)."""
 SAMPLES = (*range(5, 125, 5), 150, 180, 240, 300, 420, 600, 900, 1200, 1800, 2400, 3000, 3600, 4800, 5400)
 """Seconds at which blood is drawn by hand."""
+LATE_STEP = 900.0
+"""Seconds between the samples after these (assumed)."""
 
 
 class PetParameters(Parameters):
@@ -78,7 +80,7 @@ class PetParameters(Parameters):
         try:
             TRACERS.get(value)
         except FakeImagingError as error:
-            raise ValueError(str(error)) from None
+            raise ValueError(str(error).replace("\n", "; ")) from None
         return value
 
 
@@ -109,14 +111,14 @@ def forward(subject: Subject, activity: Activity | None, parameters: PetParamete
     p, tracer = parameters, TRACERS.get(parameters.tracer)
     grid, frames = geometry(p, activity.duration)
     fired = firing(activity, baseline=p.baseline_rate, seconds=float(frames.ends[-1]) if p.follow else None)
-    taken = uptake(subject, tracer, fired, injected(p) * 1e6 / (p.body_weight * 1e3), p.release_gain)
+    taken = uptake(subject, tracer, fired, suv(p), p.release_gain)
     curves = measured(taken, tracer, frames)
     painted = _paint(subject, grid)
     matrix = transfer(painted, _masks(subject, grid), subject.n_regions, p.psf_fwhm)
     truth = _truth(subject, taken, curves, matrix)
     brightest = float(curves.max())
     clean = Image(grid, frames, partial(_volume, painted, curves.astype(np.float32)), slope_for(brightest))
-    companions = (*_blood(p, tracer, taken), *_curves(subject, frames, truth, _window(activity, fired, p)))
+    companions = (_blood(tracer, taken, frames), *_curves(subject, frames, truth, _window(activity, fired, p)))
     return Forward(clean, brightest, None, truth, companions)
 
 
@@ -147,6 +149,11 @@ def injected(parameters: PetParameters) -> float:
     """Return the injected activity in MBq."""
     own = TRACERS.get(parameters.tracer).injected_activity.value
     return own if parameters.injected_activity is None else parameters.injected_activity
+
+
+def suv(parameters: PetParameters) -> float:
+    """Return injected activity over body weight in Bq/g: the unit of a plasma curve."""
+    return injected(parameters) * 1e6 / (parameters.body_weight * 1e3)
 
 
 def measured(taken: Uptake, tracer: Tracer, frames: Frames) -> Array:
@@ -207,8 +214,20 @@ def _curves(
     return tuple(made)
 
 
-def _blood(p: PetParameters, tracer: Tracer, taken: Uptake) -> tuple[Companion, ...]:
-    seconds = np.array([0.0, *(float(s) for s in SAMPLES if s <= p.duration)])
+def drawn(end: float) -> Array:
+    """Return when blood is drawn during a scan that ends at ``end``, in s: from injection to that end, so that analyses need not guess.
+
+    Examples
+    --------
+    >>> drawn(7000.0)[-4:]
+    array([4800., 5400., 6300., 7000.])
+    """
+    every = np.array([0.0, *SAMPLES, *np.arange(SAMPLES[-1] + LATE_STEP, end, LATE_STEP)])
+    return np.append(every[every < end - 1e-6], end)
+
+
+def _blood(tracer: Tracer, taken: Uptake, frames: Frames) -> Companion:
+    seconds = drawn(float(frames.ends[-1]))
     t = seconds / MINUTE
     columns = ("time", "plasma_radioactivity", "whole_blood_radioactivity", "metabolite_parent_fraction")
     table = [seconds, total_plasma(taken, tracer, t), whole_blood(taken, tracer, t)]
@@ -226,7 +245,7 @@ def _blood(p: PetParameters, tracer: Tracer, taken: Uptake) -> tuple[Companion, 
         "metabolite_parent_fraction": {"Description": "share of plasma that is still the tracer", "Units": "arbitrary"},
     }
     rows = [[round(float(cell), 6) for cell in row] for row in np.stack(table, axis=1)]
-    return (Companion("recording-manual_blood", columns, rows, about),)
+    return Companion("recording-manual_blood", columns, rows, about)
 
 
 def _draw_psf(forward: Forward, parameters: PetParameters, *, rng: np.random.Generator) -> Recipe:

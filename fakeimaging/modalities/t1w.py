@@ -97,6 +97,8 @@ def sidecar(parameters: T1wParameters, forward: Forward) -> dict[str, Any]:
         "RepetitionTimeExcitation": parameters.echo_spacing,
         "InversionTime": parameters.inversion_time,
         "FlipAngle": parameters.flip_angle,
+        # No distortion by the gradients is simulated: the image has the geometry of a corrected one.
+        "NonlinearGradientCorrection": True,
         "AnatomicalLandmarkCoordinates": forward.context["landmarks"],
     }
 

@@ -59,6 +59,12 @@ UNITS = {
 """The unit each number is taken in; another one is refused, not converted."""
 SHARES = {"vB", "share", "occupancy"}
 """Numbers that lie between 0 and 1."""
+POSITIVE = {"half_life", "injected_activity", "injected_mass", "plasma_suv"}
+"""Numbers that are above 0."""
+SAME_HALF_LIFE = 0.01
+"""Relative difference within which a half-life is that of its nuclide."""
+MOST_FRAMES, SHORTEST_FRAME = 1000, 1.0
+"""Most frames of a tracer, and the shortest one in s (assumed)."""
 
 
 def problem_of(name: str, unit: str, values: Sequence[float]) -> str | None:
@@ -69,6 +75,8 @@ def problem_of(name: str, unit: str, values: Sequence[float]) -> str | None:
         return f"`{name}`: its unit here is {UNITS[name]}, not {unit}"
     if min(values) < 0 or (name in SHARES and max(values) > 1) or (name == "occupancy" and max(values) == 1):
         return f"`{name}`: {list(values)} is outside {'[0, 1]' if name in SHARES else '[0, inf)'}"
+    if name in POSITIVE and min(values) == 0:
+        return f"`{name}`: 0 {unit} is not above 0"
     return None
 
 
@@ -78,6 +86,31 @@ class Quantity(Parameters):
     value: float
     unit: str
     source: str
+
+
+@lru_cache(maxsize=1)
+def half_lives() -> Mapping[str, float]:
+    """Return the half-life in s of each nuclide of ``data/nuclides.toml``."""
+    table = tomllib.loads((files("fakeimaging.data") / "nuclides.toml").read_text())
+    return {name: Quantity.parse(number, where=name).value for name, number in table.items()}
+
+
+def half_life(nuclide: str) -> float:
+    """Return the half-life of a nuclide in s.
+
+    Raises
+    ------
+    UnknownNameError
+        With the nearest known nuclide.
+
+    Examples
+    --------
+    >>> half_life("O15")
+    122.24
+    """
+    if nuclide not in half_lives():
+        raise UnknownNameError(f"no nuclide called '{nuclide}'{did_you_mean(nuclide, half_lives())}", value=nuclide)
+    return half_lives()[nuclide]
 
 
 class Numbers(Parameters):
@@ -98,8 +131,12 @@ class Framing(Parameters):
     @field_validator("value")
     @classmethod
     def _positive(cls, value: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
-        if not value or any(n < 1 or seconds <= 0 for n, seconds in value):
-            raise ValueError("pairs of how many frames (at least 1) and how long in s (above 0) are needed")
+        if not value or any(n < 1 or seconds < SHORTEST_FRAME for n, seconds in value):
+            raise ValueError(
+                f"pairs of how many frames (at least 1) and how long (at least {SHORTEST_FRAME:g} s) are needed"
+            )
+        if (total := sum(n for n, _ in value)) > MOST_FRAMES:
+            raise ValueError(f"{total} frames are more than the {MOST_FRAMES} a tracer may have")
         return value
 
     @property
@@ -125,15 +162,21 @@ class Input(Parameters):
             raise ValueError("`rates`: as many rates as amplitudes are needed, three of each for the shape 'feng'")
         if self.shape == "rise" and (self.peak is None or self.peak.value <= self.start.value):
             raise ValueError("`peak`: the shape 'rise' needs a peak after its start")
+        if not (late := float(self._shape().at(SUV_TIME))) > 0:
+            raise ValueError(
+                f"`plasma_suv`: the curve is {late:g} at {SUV_TIME:g} min, where a level above 0 is stated"
+            )
         return self
 
     def curve(self) -> InputFunction:
         """Return the concentration of unchanged tracer in plasma, in units of injected activity over body weight (SUV, g/mL)."""
-        if self.shape == "feng" or self.peak is None:
-            shape = feng(self.amplitudes.value, self.rates.value, self.start.value)
-        else:
-            shape = rise_and_fall(self.start.value, self.peak.value, self.amplitudes.value, self.rates.value)
+        shape = self._shape()
         return shape.scaled(self.plasma_suv.value / float(shape.at(SUV_TIME)))
+
+    def _shape(self) -> InputFunction:
+        if self.shape == "feng" or self.peak is None:
+            return feng(self.amplitudes.value, self.rates.value, self.start.value)
+        return rise_and_fall(self.start.value, self.peak.value, self.amplitudes.value, self.rates.value)
 
 
 class Variation(Parameters):
@@ -174,8 +217,8 @@ class Tracer(Parameters):
             raise ValueError(f"`kinds`: there is nothing about {', '.join(missing)}")
         if not self.label.isalnum() or not self.label.isascii():
             raise ValueError(f"`label`: {self.label!r} is not letters and digits, as BIDS wants them")
-        if len(self.parent_fraction.value) != 3 or self.half_life.value <= 0:
-            raise ValueError("`parent_fraction` is three numbers, and `half_life` above 0 s")
+        if len(self.parent_fraction.value) != 3:
+            raise ValueError("`parent_fraction` is three numbers")
         return self
 
     @model_validator(mode="after")
@@ -195,6 +238,16 @@ class Tracer(Parameters):
             found.append(f"`frames`: its unit here is s, not {self.frames.unit}")
         if problems := list(dict.fromkeys(filter(None, found))):
             raise ValueError("; ".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _decays_as_its_nuclide(self) -> Self:
+        try:
+            known = half_life(self.radionuclide)
+        except UnknownNameError as error:
+            raise ValueError(f"`radionuclide`: {error}") from None
+        if not abs(self.half_life.value / known - 1) <= SAME_HALF_LIFE:
+            raise ValueError(f"`half_life`: {self.half_life.value:g} s is not that of {self.radionuclide}, {known:g} s")
         return self
 
     @property
@@ -254,13 +307,13 @@ class Tracers:
         'F18'
         """
         if name.endswith(".toml"):
-            return _own(name)
+            return _own(name, _content(name))
         if name not in self:
             known = self.names()
             raise UnknownNameError(
                 f"no tracer called '{name}'{did_you_mean(name, known)}; a file of your own ends in .toml", value=name
             )
-        return Tracer.parse(_shipped()[name], where=name)
+        return _one_of_ours(name)
 
     def table(self) -> list[dict[str, str]]:
         """Return one row a tracer: name, what it is, isotope, what it binds, what drives it."""
@@ -286,17 +339,34 @@ def _shipped() -> Mapping[str, dict[str, Any]]:
     return tomllib.loads((files("fakeimaging.data") / "tracers.toml").read_text())
 
 
-def _own(name: str) -> Tracer:
+@lru_cache(maxsize=32)
+def _one_of_ours(name: str) -> Tracer:
+    return Tracer.parse(_shipped()[name], where=name)
+
+
+def _content(path: str) -> str:
     try:
-        content = tomllib.loads(Path(name).read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"cannot read the tracer {name}: {error}", value=name) from None
+        return Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the tracer {path}: {error}", value=path) from None
+
+
+@lru_cache(maxsize=32)
+def _own(path: str, text: str) -> Tracer:
+    """Return the tracer of a file; the text is looked at again when it has changed."""
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"cannot read the tracer {path}: {error}", value=path) from None
     if len(content) != 1 or not isinstance(table := next(iter(content.values())), dict):
-        raise ParameterError([f"{name}: one table with one tracer is needed, not {len(content)}"])
+        raise ParameterError([f"{path}: one table with one tracer is needed, not {len(content)}"])
     base = table.pop("like", None)
-    if base is not None and base not in _shipped():
-        raise ParameterError([f"{name}: `like`: no tracer called '{base}'{did_you_mean(str(base), _shipped())}"])
-    return Tracer.parse(_merged(_shipped()[base], table) if base is not None else table, where=next(iter(content)))
+    if base is not None and (not isinstance(base, str) or base not in _shipped()):
+        raise ParameterError([f"{path}: `like`: no tracer called '{base}'{did_you_mean(str(base), _shipped())}"])
+    try:
+        return Tracer.parse(_merged(_shipped()[base], table) if base is not None else table, where=next(iter(content)))
+    except ParameterError as error:
+        raise ParameterError([f"{path}: {problem}" for problem in error.problems]) from None
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,8 @@
                  Ki_i = CMRglc_i LC / Cglc
     release      BPND_i = density_i (1 + d0) / (1 + d0 D_i), D_i = 1 + gain (A_i / A0 - 1), d0 = occupancy / (1 - occupancy)
 
-A is the excitatory plus the inhibitory firing rate, A0 its mean over all regions of the run unless `baseline_rate` says otherwise.
+A is the excitatory plus the inhibitory firing rate, A0 its mean over all regions and the run (the scan, when that follows the run's course)
+unless `baseline_rate` says otherwise.
 Classes are the regions in their order, then `tracers.BEYOND`.
 """
 
@@ -37,7 +38,7 @@ class Firing:
     ratio : ndarray, shape (n_steps, n_regions)
         A / A0, at least 0.
     rate : ndarray, shape (n_regions,)
-        Mean A of the run in Hz.
+        Mean A in Hz: of the run, or of the part of it that a scan follows.
     baseline : float
         A0 in Hz.
     """
@@ -76,7 +77,7 @@ def firing(activity: Activity, *, baseline: float | None, seconds: float | None)
     ----------
     activity : Activity
     baseline : float, optional
-        A0 in Hz; the mean over the regions of the run when left out.
+        A0 in Hz; the mean of ``rate`` over the regions when left out.
     seconds : float, optional
         Length of a scan that follows the course of the activity; None takes the mean of the run throughout.
 
@@ -92,21 +93,22 @@ def firing(activity: Activity, *, baseline: float | None, seconds: float | None)
             value=seconds,
         )
     names = [name for name in ("rate", "inhibitory_rate") if name in activity.taps]
-    mean = np.sum([_course(activity, name, np.zeros(1))[0] for name in names], axis=0)
+    end = np.inf if seconds is None else seconds
+    mean = np.sum([_course(activity, name, np.array([0.0, end]))[0] for name in names], axis=0)
     reference = float(mean.mean()) if baseline is None else baseline
     if not reference > 0:
         raise InputError(f"the mean firing of this run is {reference:g} Hz; give pet a `baseline_rate` above 0")
-    edges = np.zeros(1) if seconds is None else np.arange(0.0, seconds, FOLLOW_STEP)
-    course = np.sum([_course(activity, name, edges) for name in names], axis=0)
-    return Firing(edges / MINUTE, np.maximum(course / reference, 0), mean, reference)
+    starts = np.zeros(1) if seconds is None else np.arange(0.0, seconds - 1e-6, FOLLOW_STEP)
+    course = np.sum([_course(activity, name, np.append(starts, end)) for name in names], axis=0)
+    return Firing(starts / MINUTE, np.maximum(course / reference, 0), mean, reference)
 
 
 def _course(activity: Activity, name: str, edges: Array) -> Array:
-    """Return the mean of a tap between the edges (s, the last up to the end of the run), shape (len(edges), n_regions)."""
+    """Return the mean of a tap from each edge (s) to the next, shape (len(edges) - 1, n_regions)."""
     tap = activity.tap(name).from_start()
-    first = np.searchsorted(tap.clock.times, edges)
-    sums = np.add.reduceat(np.asarray(tap.samples), first, axis=0, dtype=float)
-    return np.asarray(sums / np.diff([*first, tap.clock.n])[:, None])
+    first = np.searchsorted(tap.clock.times, edges - 1e-9)
+    sums = np.add.reduceat(np.asarray(tap.samples)[: first[-1]], first[:-1], axis=0, dtype=float)
+    return np.asarray(sums / np.diff(first)[:, None])
 
 
 def uptake(subject: Subject, tracer: Tracer, fired: Firing, suv: float, gain: float | None = None) -> Uptake:

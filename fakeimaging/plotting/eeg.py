@@ -118,7 +118,7 @@ def flattened(points: Floats, landmarks: Floats) -> Floats:
 
 
 def band_amplitude(series: Floats, rate: float, band: tuple[float, float] = BAND) -> Floats:
-    """Return the rms amplitude of each channel in a band, in the unit of the series."""
+    """Return the rms amplitude of each channel in a band, in the unit of the series; 0 where the recording is too slow to hold it."""
     from scipy.signal import welch
 
     frequencies, power = welch(series, rate, nperseg=min(round(score.WINDOW * rate), series.shape[1]), axis=1)
@@ -128,15 +128,24 @@ def band_amplitude(series: Floats, rate: float, band: tuple[float, float] = BAND
 
 @styled
 def plot_eeg(eeg: Eeg) -> Figure:
-    """Draw traces above, and below them the spectrum at the back of the head and maps of alpha, observed and true."""
+    """Draw traces above, and below them the spectrum at the back of the head and maps of alpha, observed and true.
+
+    A recording too slow to hold alpha has no maps.
+    """
     figure = blank(9.0, 7.0)
     grid = figure.add_gridspec(2, 3, height_ratios=[1.5, 1], width_ratios=[1.25, 1, 1])
     draw_traces(figure.add_subplot(grid[0, :]), eeg)
     draw_spectrum(figure.add_subplot(grid[1, 0]), eeg)
+    if not _holds_maps(eeg.rate):
+        return figure
     values = [MICRO * band_amplitude(series, eeg.rate) for series in (eeg.observed, eeg.clean)]
     maps = [figure.add_subplot(grid[1, k]) for k in (1, 2)]
     _draw_maps(figure, maps, eeg.flat, dict(zip(("alpha, observed", "alpha, truth"), values, strict=True)), "uV rms")
     return figure
+
+
+def _holds_maps(rate: float) -> bool:
+    return rate / 2 > BAND[1]
 
 
 @styled
@@ -240,8 +249,9 @@ def draw_spectrum(ax: Axes, eeg: Eeg) -> None:
     names = ", ".join(eeg.channels[i] for i in eeg.occipital) if len(eeg.occipital) <= 3 else "all channels"
     ax.set(xlabel="Hz", ylabel="\N{MICRO SIGN}V$^2$/Hz", title=f"power at {names}")
     ax.legend(loc="lower left")
-    peak = score.alpha_peak(eeg.observed[eeg.occipital], eeg.rate)
-    note(ax, f"peak {peak:.1f} Hz", where=(0.62, 0.97))
+    if score.holds_alpha(eeg.rate):
+        peak = score.alpha_peak(eeg.observed[eeg.occipital], eeg.rate)
+        note(ax, f"peak {peak:.1f} Hz", where=(0.62, 0.97))
 
 
 def draw_traces(
@@ -253,7 +263,10 @@ def draw_traces(
     rows = rows[:: -(-len(rows) // most)]
     first = round(min(SHOWN_FROM, max(0.0, eeg.observed.shape[1] / eeg.rate - seconds)) * eeg.rate)
     kept = slice(first, first + round(seconds * eeg.rate))
-    observed, clean = (MICRO * _band_passed(series[rows], eeg.rate)[:, kept] for series in (eeg.observed, eeg.clean))
+    observed, clean = (
+        MICRO * score.band_passed(series[rows], eeg.rate, band=SHOWN_BAND, order=2)[:, kept]
+        for series in (eeg.observed, eeg.clean)
+    )
     apart = 5 * float(np.median(clean.std(axis=1))) or 1.0
     times = first / eeg.rate + np.arange(observed.shape[1]) / eeg.rate
     for k in range(len(rows)):
@@ -276,17 +289,13 @@ def _round(size: float) -> float:
     return float(ten * max(k for k in (1, 2, 5) if k * ten <= size * (1 + 1e-9)))
 
 
-def _band_passed(series: Floats, rate: float) -> Floats:
-    from scipy.signal import butter, sosfiltfilt
-
-    high = min(SHOWN_BAND[1], 0.4 * rate)
-    return np.asarray(sosfiltfilt(butter(2, (SHOWN_BAND[0], high), "bandpass", fs=rate, output="sos"), series, axis=1))
-
-
 def pictures(dataset: Dataset, scan: Scan) -> Iterator[Picture]:
     """Yield the picture of an EEG."""
+    eeg = read_eeg(dataset, scan)
+    alpha = _holds_maps(eeg.rate)
+    shown = "its power, and where alpha is seen on the scalp (nose up, left is left)" if alpha else "and its power"
     words = (
         f"{scan.raw} against the mean of its channels: {SHOWN_SECONDS:g} s of it from {SHOWN_BAND[0]:g} to {SHOWN_BAND[1]:g} Hz, "
-        "its power, and where alpha is seen on the scalp (nose up, left is left); truth is the same without noise, blinks and mains."
+        f"{shown}; truth is the same without noise, blinks and mains."
     )
-    yield Picture("Traces, power and alpha", words, plot_eeg(read_eeg(dataset, scan)))
+    yield Picture("Traces, power and alpha" if alpha else "Traces and power", words, plot_eeg(eeg))

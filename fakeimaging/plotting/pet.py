@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fakeimaging.dataset import names
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
 from fakeimaging.plotting.bold import heights_of
 from fakeimaging.plotting.canvas import OBSERVED, TRUTH, Picture, Volume, equal_line, note, row, styled
 from fakeimaging.plotting.structure import window_of
 from fakeimaging.plotting.volumes import Scale, plot_rows
-from fakeimaging.scoring import kinetics
 from fakeimaging.scoring import pet as score
-from fakeimaging.scoring.connectivity import regional_series
 from fakeimaging.scoring.kinetics import Timing
 
 if TYPE_CHECKING:
@@ -30,7 +27,6 @@ KILO = 1e-3
 LATE = 1 / 3
 """Share of the scan after which its frames are averaged for the picture."""
 HOT = "hot"
-BLOOD = "recording-manual_blood.tsv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +120,11 @@ def pictures(dataset: Dataset, scan: Scan) -> Iterator[Picture]:
         "the truth, which has neither point spread nor noise.",
         _late_planes(dataset, scan),
     )
-    curves = read_curves(dataset, scan)
+    seen = score.opened(dataset, scan)
     words = "Mean over each kind of region: dots from the noisy image, lines from truth behind the same point spread; and the blood."
-    yield Picture("Curves", words, plot_curves(curves))
-    if curves.timing.ends[-1] >= score.SHORTEST:
-        yield from _constants(dataset, scan, curves)
+    yield Picture("Curves", words, plot_curves(curves_of(dataset, scan, seen)))
+    if (recovered := score.constants(dataset, scan, seen)) is not None:
+        yield _constants(recovered, seen.kinds)
 
 
 def _late_planes(dataset: Dataset, scan: Scan) -> Figure:
@@ -151,21 +147,13 @@ def late_mean(dataset: Dataset, scan: Scan, *, clean: bool = False) -> Volume:
     return series.made(KILO * np.average(series.array, axis=3, weights=lengths[first:]))
 
 
-def read_curves(dataset: Dataset, scan: Scan) -> Curves:
-    """Read the curves of a scan, of its truth and of its blood."""
-    about = json.loads((dataset.root / scan.sidecar).read_text())
-    starts = np.array(about["FrameTimesStart"]) / 60
-    half_life = score.HALF_LIVES.get(about["TracerRadionuclide"], np.inf) / 60
-    timing = Timing(starts, starts + np.array(about["FrameDuration"]) / 60, np.log(2) / half_life)
-    kinds = [region.kind for region in dataset.subject(scan.subject).regions]
-    labels = dataset.root / names.dseg(scan.subject, dataset.study.sessions[0].label)
-    observed = regional_series(dataset.root / scan.raw, labels, len(kinds))
-    truth = score.curves_behind_psf(dataset, scan, len(kinds))
-    return Curves(timing, KILO * observed, KILO * truth, kinds, _blood(dataset, scan))
+def curves_of(dataset: Dataset, scan: Scan, seen: score.Opened) -> Curves:
+    """Return the curves of an opened scan, of its truth and of its blood."""
+    return Curves(seen.timing, KILO * seen.curves, KILO * seen.behind, seen.kinds, _blood(dataset, scan))
 
 
 def _blood(dataset: Dataset, scan: Scan) -> dict[str, tuple[Floats, Floats]]:
-    table = np.genfromtxt(dataset.root / scan.beside(BLOOD), delimiter="\t", names=True)
+    table = np.genfromtxt(dataset.root / scan.beside(score.BLOOD), delimiter="\t", names=True)
     times, plasma = table["time"] / 60, KILO * table["plasma_radioactivity"]
     return {
         "unchanged tracer in plasma": (times, plasma * table["metabolite_parent_fraction"]),
@@ -173,19 +161,13 @@ def _blood(dataset: Dataset, scan: Scan) -> dict[str, tuple[Floats, Floats]]:
     }
 
 
-def _constants(dataset: Dataset, scan: Scan, curves: Curves) -> Iterator[Picture]:
-    """Yield net uptake by Patlak's plot where the tracer is trapped, else the binding potential by the reference tissue model."""
-    both = curves.observed, curves.truth
+def _constants(recovered: score.Recovered, kinds: Sequence[str]) -> Picture:
+    """Return the picture of net uptake or of the binding potential."""
     words = (
         "Filled: from the noisy image; open: from noise-free curves behind the point spread; dashed: no partial volume."
     )
-    if (dataset.root / scan.regional("ki")).exists():
-        plasma = score.read_plasma(dataset.root / scan.beside(BLOOD))
-        found, best = (kinetics.patlak(c / KILO, curves.timing, plasma) for c in both)
-        truth = np.load(dataset.root / scan.regional("ki")).astype(float)
-        yield Picture("Net uptake", words, plot_constants(found, best, truth, curves.kinds, "Ki, mL/cm$^3$/min"))
-    elif score.REFERENCE in curves.kinds:
-        where = np.array([kind == score.REFERENCE for kind in curves.kinds])
-        found, best = (kinetics.reference_tissue_fit(c, np.nanmean(c[where], axis=0), curves.timing)[0] for c in both)
-        truth = np.load(dataset.root / scan.regional("bpnd")).astype(float)
-        yield Picture("Binding potential", words, plot_constants(found, best, truth, curves.kinds, "BP$_{ND}$"))
+    title, name = {"ki": ("Net uptake", "Ki, mL/cm$^3$/min"), "bpnd": ("Binding potential", "BP$_{ND}$")}[
+        recovered.name
+    ]
+    figure = plot_constants(recovered.found, recovered.reachable, recovered.truth, kinds, name)
+    return Picture(title, words, figure)

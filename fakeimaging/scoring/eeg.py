@@ -41,7 +41,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def score_eeg(dataset: Dataset, scan: Scan) -> Iterator[Row]:
-    """Yield how well the alpha peak and the regions' dipoles are recovered."""
+    """Yield how well the alpha peak (where the recording is fast enough to hold it) and the regions' dipoles are recovered."""
     about = json.loads((dataset.root / scan.sidecar).read_text())
     rate = float(about["SamplingFrequency"])
     channels, observed = read_series(dataset.root / scan.raw)
@@ -49,7 +49,7 @@ def score_eeg(dataset: Dataset, scan: Scan) -> Iterator[Row]:
         return
     stream = Streams(dataset.study.seed or 0).at("score", scan.recording)
     where = [channels.index(name) for name in OCCIPITAL if name in channels]
-    if where:
+    if where and holds_alpha(rate):
         _, clean = read_series(dataset.root / scan.clean)
         clean -= clean.mean(axis=0)
         found, truth = (alpha_peak(series[where], rate) for series in (observed, clean))
@@ -83,6 +83,11 @@ def _dipoles(dataset: Dataset, scan: Scan, rate: float, n: int) -> Floats:
     first = int(np.ceil(-clock["start"] / clock["step"] - 1e-9))
     series = np.load(path, mmap_mode="r").T.astype(np.float64)
     return decimated(series, round(1 / (clock["step"] * rate)), first)[:, :n]
+
+
+def holds_alpha(rate: float) -> bool:
+    """Return whether a recording at ``rate`` (Hz) holds the band of the alpha peak and one frequency more."""
+    return rate / 2 >= ALPHA[1] + 1 / WINDOW
 
 
 def spectrum(series: Floats, rate: float) -> tuple[Floats, Floats]:
@@ -128,12 +133,12 @@ def peak_chance(series: Floats, rate: float, truth: float, *, rng: np.random.Gen
     return float(np.quantile(errors, 0.05))
 
 
-def band_passed(series: Floats, rate: float) -> Floats:
-    """Return series (n, n_samples) between the bounds of `BAND`, without a shift in time."""
+def band_passed(series: Floats, rate: float, *, band: tuple[float, float] = BAND, order: int = 4) -> Floats:
+    """Return series (n, n_samples) within a band (Hz, at most 0.4 of the rate) of a Butterworth filter, without a shift in time."""
     from scipy.signal import butter, sosfiltfilt
 
-    high = min(BAND[1], 0.4 * rate)
-    return np.asarray(sosfiltfilt(butter(4, (BAND[0], high), "bandpass", fs=rate, output="sos"), series, axis=1))
+    edges = (band[0], min(band[1], 0.4 * rate))
+    return np.asarray(sosfiltfilt(butter(order, edges, "bandpass", fs=rate, output="sos"), series, axis=1))
 
 
 def minimum_norm(gains: Floats, potentials: Floats) -> Floats:

@@ -20,6 +20,8 @@ FASTEST, SLOWEST, N_BASIS = 0.6, 0.006, 400
 STEP = 1 / 60
 """Minutes between the points at which the reference curve is convolved."""
 N_PERMUTATIONS = 200
+LEAST_LATE = 3
+"""Fewest frames after `PATLAK_START` through which a line is laid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,10 @@ class Timing:
         """Counts that a constant decay-corrected activity would give: duration times decay, the usual weights."""
         return (self.ends - self.starts) * np.exp(-self.decay * self.middle)
 
+    def late(self, start: float = PATLAK_START) -> npt.NDArray[np.bool_]:
+        """Return which frames start at ``start`` (min) or later."""
+        return np.asarray(self.starts >= start - 1e-9)
+
 
 @dataclass(frozen=True, eq=False)
 class Plasma:
@@ -49,11 +55,21 @@ class Plasma:
     values: Array
 
     def at(self, times: Array) -> Array:
-        """Return the concentration, linear between samples."""
+        """Return the concentration, linear between samples.
+
+        Raises
+        ------
+        InputError
+            If a time is after the last sample.
+        """
+        if np.max(times) > self.times[-1] + 1e-6:
+            raise InputError(
+                f"the blood is known up to {self.times[-1]:g} min, and {np.max(times):g} min is asked for", value=times
+            )
         return np.interp(times, self.times, self.values)
 
     def area(self, times: Array) -> Array:
-        """Return the integral from 0 to each of ``times``, linear between samples."""
+        """Return the integral from 0 to each of ``times``, linear between samples; raises as `at` does."""
         every = np.union1d(self.times, times)
         values = self.at(every)
         sums = np.concatenate([[0.0], np.cumsum(np.diff(every) * (values[1:] + values[:-1]) / 2)])
@@ -68,8 +84,8 @@ def patlak_plot(curves: Array, timing: Timing, plasma: Plasma, start: float = PA
     InputError
         If fewer than three frames are late enough.
     """
-    late = timing.starts >= start - 1e-9
-    if late.sum() < 3:
+    late = timing.late(start)
+    if late.sum() < LEAST_LATE:
         raise InputError(f"Patlak's plot needs three frames after {start:g} min; there are {late.sum()}")
     at = timing.middle[late]
     values = plasma.at(at)

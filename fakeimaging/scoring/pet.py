@@ -1,8 +1,8 @@
 """Scores of a PET scan: net uptake by Patlak's plot from the blood file, binding potential by the reference tissue model.
 
 Estimates read the raw image, its sidecar, the blood samples and the label image. Truth comes twice: as the same fit gives it from the
-clean image behind the point spread (what a perfect scan of this resolution shows in the same voxels), and that of the tissue itself; the
-ratio of the two is the partial-volume bias.
+clean image behind the point spread and the true plasma curve (what a perfect scan of this resolution shows in the same voxels), and that
+of the tissue itself; the ratio of the two is the partial-volume bias.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,55 +22,119 @@ from fakeimaging.core.streams import Streams
 from fakeimaging.dataset import names
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
-from fakeimaging.modalities.pet import PSF
+from fakeimaging.modalities.pet import PSF, suv
 from fakeimaging.modalities.resolution import blurred
+from fakeimaging.modalities.tracers import TRACERS, half_life
 from fakeimaging.scoring import kinetics
 from fakeimaging.scoring.connectivity import regional_series
 from fakeimaging.scoring.kinetics import Array, Plasma, Timing
 from fakeimaging.scoring.table import Row
 
-HALF_LIVES = {"C11": 1221.8, "F18": 6586.2, "O15": 122.24, "N13": 597.9, "Ga68": 4057.7}
-"""Seconds (ENSDF-like, assumed); another nuclide is weighted as if it did not decay."""
 TARGET = {"caudate", "putamen", "ventral striatum", "basal ganglia"}
 """Kinds of region whose mean binding potential is scored."""
 REFERENCE = "cerebellum"
 SHORTEST = 30.0
 """Minutes a scan must last to be analysed."""
+BLOOD = "recording-manual_blood.tsv"
+FINE = 1 / 60
+"""Minutes between the points of the true plasma curve."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Scan:
-    """What the estimate reads: curves of the raw image, their timing, and the kind of each region."""
+class Opened:
+    """What an analysis of a scan starts from.
 
-    curves: Array
+    Parameters
+    ----------
+    timing : Timing
+        min.
+    curves, behind : ndarray, shape (n_regions, n_frames)
+        Mean over each region of the raw image, and of the clean one behind the point spread; Bq/mL.
+    kinds : list of str
+        Of the regions.
+    """
+
     timing: Timing
+    curves: Array
+    behind: Array
     kinds: list[str]
-    snr: float
+
+
+@dataclass(frozen=True, eq=False)
+class Recovered:
+    """A constant of each region.
+
+    Parameters
+    ----------
+    name : {"ki", "bpnd"}
+        Net uptake in mL/cm3/min, or binding potential.
+    found, reachable, truth : ndarray, shape (n_regions,)
+        From the raw image; from the clean one behind the point spread, with the true plasma; of the tissue itself.
+    """
+
+    name: Literal["ki", "bpnd"]
+    found: Array
+    reachable: Array
+    truth: Array
 
 
 def score_pet(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     """Yield how well net uptake, or else the binding potential, is recovered: its level, its pattern over regions, its bias."""
-    about = json.loads((dataset.root / scan.sidecar).read_text())
-    kinds = [row["kind"] for row in _table(dataset.root / _labels(dataset, scan).with_suffix("").with_suffix(".tsv"))]
-    seen = _open(dataset, scan, about, kinds)
-    if seen.timing.ends[-1] < SHORTEST:
+    seen = opened(dataset, scan)
+    recovered = constants(dataset, scan, seen)
+    if recovered is None:
         return
     stream = Streams(dataset.study.seed or 0).at("score", scan.recording)
-    behind = curves_behind_psf(dataset, scan, len(kinds))
-    if (dataset.root / scan.regional("ki")).exists():
-        plasma = read_plasma(dataset.root / scan.beside("recording-manual_blood.tsv"))
-        yield from _uptake_rows(scan, seen, plasma, behind, np.load(dataset.root / scan.regional("ki")), stream)
-    elif REFERENCE in kinds:
-        yield from _binding_rows(scan, seen, behind, np.load(dataset.root / scan.regional("bpnd")), stream)
+    snr = late_snr(dataset.root / scan.raw, dataset.root / _labels(dataset, scan))
+    if recovered.name == "ki":
+        plasma = read_plasma(dataset.root / scan.beside(BLOOD))
+        yield from _uptake_rows(scan, seen, recovered, plasma, snr, stream)
+    else:
+        yield from _binding_rows(scan, seen, recovered, snr, stream)
 
 
-def _open(dataset: Dataset, scan: Scan, about: dict[str, Any], kinds: list[str]) -> _Scan:
-    starts = np.array(about["FrameTimesStart"]) / 60
-    ends = starts + np.array(about["FrameDuration"]) / 60
-    half_life = HALF_LIVES.get(about["TracerRadionuclide"], np.inf) / 60
+def opened(dataset: Dataset, scan: Scan) -> Opened:
+    """Read what an analysis of a scan starts from: raw image, sidecar, label image with its table; and the clean image."""
+    about = json.loads((dataset.root / scan.sidecar).read_text())
     labels = dataset.root / _labels(dataset, scan)
+    kinds = [row["kind"] for row in _table(labels.with_suffix("").with_suffix(".tsv"))]
+    starts = np.array(about["FrameTimesStart"]) / 60
+    decay = np.log(2) / (half_life(about["TracerRadionuclide"]) / 60)
+    timing = Timing(starts, starts + np.array(about["FrameDuration"]) / 60, decay)
     curves = regional_series(dataset.root / scan.raw, labels, len(kinds))
-    return _Scan(curves, Timing(starts, ends, np.log(2) / half_life), kinds, late_snr(dataset.root / scan.raw, labels))
+    return Opened(timing, curves, curves_behind_psf(dataset, scan, len(kinds)), kinds)
+
+
+def constants(dataset: Dataset, scan: Scan, seen: Opened) -> Recovered | None:
+    """Return net uptake by Patlak's plot where the tracer is trapped, else the binding potential; None where a scan allows neither.
+
+    A scan allows neither if it is too short, has too few late frames, or too little beside the reference region.
+    """
+    if seen.timing.ends[-1] < SHORTEST:
+        return None
+    if (path := dataset.root / scan.regional("ki")).exists():
+        if seen.timing.late().sum() < kinetics.LEAST_LATE:
+            return None
+        drawn = read_plasma(dataset.root / scan.beside(BLOOD))
+        found = kinetics.patlak(seen.curves, seen.timing, drawn)
+        reachable = kinetics.patlak(seen.behind, seen.timing, true_plasma(scan, seen.timing.ends[-1]))
+        return Recovered("ki", found, reachable, np.load(path).astype(float))
+    where = np.array([kind == REFERENCE for kind in seen.kinds])
+    if not where.any():
+        return None
+    found, reachable = (
+        kinetics.reference_tissue_fit(curves, np.nanmean(curves[where], axis=0), seen.timing)[0]
+        for curves in (seen.curves, seen.behind)
+    )
+    return Recovered("bpnd", found, reachable, np.load(dataset.root / scan.regional("bpnd")).astype(float))
+
+
+def true_plasma(scan: Scan, end: float) -> Plasma:
+    """Return the unchanged tracer in plasma as it was, every second up to ``end`` (min), in Bq/mL."""
+    parameters: Any = scan.instrument.parameters.parse(scan.acquisition.parameters)
+    curve = TRACERS.get(parameters.tracer).input.curve().scaled(suv(parameters))
+    times = np.append(np.arange(0.0, end, FINE), end)
+    return Plasma(times, curve.at(times))
 
 
 def _labels(dataset: Dataset, scan: Scan) -> Path:
@@ -129,56 +193,45 @@ def _on_grid(labels: Path, image: Any) -> npt.NDArray[np.intp]:
     return np.asarray(resample_to_img(str(labels), one, interpolation="nearest").dataobj).astype(np.intp)
 
 
-def _uptake_rows(
-    scan: Scan, seen: _Scan, plasma: Plasma, behind: Array, truth: npt.NDArray, stream: Streams
-) -> Iterator[Row]:
+def _uptake_rows(scan: Scan, seen: Opened, ki: Recovered, plasma: Plasma, snr: float, stream: Streams) -> Iterator[Row]:
     x, y = kinetics.patlak_plot(seen.curves, seen.timing, plasma)
-    found, reachable = kinetics.slopes(x, y), kinetics.patlak(behind, seen.timing, plasma)
-    known = np.isfinite(found) & np.isfinite(reachable)
+    known = np.isfinite(ki.found) & np.isfinite(ki.reachable)
     by_chance = kinetics.slope_by_chance(x, y[known], rng=stream.at("ki").rng())
     # Over cortex alone: it is of one thickness, so that the pattern is metabolism and not partial volume.
     cortex = known & np.array([kind == "cortex" for kind in seen.kinds])
-    three, over = (found, reachable, truth), cortex if cortex.sum() > 2 else known
-    yield from _rows(scan, seen, "ki", "mL/cm3/min", three, known, by_chance, stream, over)
+    yield from _rows(scan, ki, snr, known, by_chance, stream, cortex if cortex.sum() > 2 else known)
 
 
-def _binding_rows(scan: Scan, seen: _Scan, behind: Array, truth: npt.NDArray, stream: Streams) -> Iterator[Row]:
-    where = np.array([kind == REFERENCE for kind in seen.kinds])
-    found, reachable = (
-        kinetics.reference_tissue_fit(curves, np.nanmean(curves[where], axis=0), seen.timing)[0]
-        for curves in (seen.curves, behind)
-    )
-    known = np.isfinite(found) & np.isfinite(reachable) & ~where
+def _binding_rows(scan: Scan, seen: Opened, bpnd: Recovered, snr: float, stream: Streams) -> Iterator[Row]:
+    elsewhere = np.array([kind != REFERENCE for kind in seen.kinds])
+    known = np.isfinite(bpnd.found) & np.isfinite(bpnd.reachable) & elsewhere
     striatum = known & np.array([kind in TARGET for kind in seen.kinds])
     if not striatum.any():
         return
-    by_chance = kinetics.mean_by_chance(found[known], int(striatum.sum()), rng=stream.at("bpnd").rng())
-    three = (found, reachable, truth)
-    yield from _rows(scan, seen, "bpnd", "1", three, striatum, by_chance, stream, known)
+    by_chance = kinetics.mean_by_chance(bpnd.found[known], int(striatum.sum()), rng=stream.at("bpnd").rng())
+    yield from _rows(scan, bpnd, snr, striatum, by_chance, stream, known)
 
 
 def _rows(
     scan: Scan,
-    seen: _Scan,
-    name: str,
-    unit: str,
-    three: tuple[Array, Array, npt.NDArray],
+    recovered: Recovered,
+    snr: float,
     where: npt.NDArray[np.bool_],
     by_chance: float,
     stream: Streams,
     over: npt.NDArray[np.bool_],
 ) -> Iterator[Row]:
     """Yield level (against the truth behind the point spread), recovery and pattern (against the tissue itself)."""
+    name, unit = recovered.name, {"ki": "mL/cm3/min", "bpnd": "1"}[recovered.name]
+    three = recovered.found, recovered.reachable, recovered.truth
     mean, reachable, own = (float(values[where].mean()) for values in three)
     n = int(where.sum())
-    yield Row(scan.subject, scan.recording, name, mean, reachable, mean - reachable, by_chance, n, seen.snr, unit)
+    yield Row(scan.subject, scan.recording, name, mean, reachable, mean - reachable, by_chance, n, snr, unit)
     ratio, expected = mean / own, reachable / own
     lucky = by_chance / own
-    yield Row(
-        scan.subject, scan.recording, f"{name}_recovery", ratio, expected, ratio - expected, lucky, n, seen.snr, "1"
-    )
+    yield Row(scan.subject, scan.recording, f"{name}_recovery", ratio, expected, ratio - expected, lucky, n, snr, "1")
     found, best, truth = (values[over] for values in three)
     r, most = (float(np.corrcoef(values, truth)[0, 1]) for values in (found, best))
     lucky = kinetics.correlation_by_chance(found, truth, rng=stream.at(f"{name}_regions").rng())
     n = int(over.sum())
-    yield Row(scan.subject, scan.recording, f"{name}_regions", r, most, r - most, lucky, n, seen.snr, "r")
+    yield Row(scan.subject, scan.recording, f"{name}_regions", r, most, r - most, lucky, n, snr, "r")

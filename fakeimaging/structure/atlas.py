@@ -74,7 +74,11 @@ def _read_labels(path: Path) -> tuple[npt.NDArray[np.uint16], Grid]:
 
     try:
         image: Any = nib.load(path)
+        if not isinstance(image, nib.spatialimages.SpatialImage):
+            raise InputError(f"{UNREADABLE_NIFTI} ({type(image).__name__})")
         shape, stored = tuple(image.shape), image.get_data_dtype()
+        if min(shape, default=0) < 1:
+            raise InputError(f"{UNREADABLE_NIFTI} (its header says {shape} voxels)")
         if prod(shape) > MOST_VOXELS:
             raise InputError(f"{prod(shape)} voxels are more than the {MOST_VOXELS} an atlas may have")
         array = np.asanyarray(image.dataobj)

@@ -12,6 +12,7 @@ from fakeimaging.core.spaces import Grid, centred_grid
 from fakeimaging.modalities import pet, resolution, uptake
 from fakeimaging.modalities.kinetics import Constants, tissue_curve
 from fakeimaging.modalities.tracers import TRACERS
+from fakeimaging.scoring.kinetics import Plasma, Timing, patlak
 from fakeimaging.structure import receptors
 from fakeimaging.testing import check_modality
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
@@ -317,10 +318,87 @@ def test_activity_is_averaged_between_the_edges():
     tap = replace(
         run.taps["rate"], clock=clock, samples=np.arange(20, dtype=np.float32)[:, None] * np.ones(10, np.float32)
     )
-    course = uptake._course(replace(run, taps={"rate": tap}), "rate", np.array([0.0, 5.0]))
-    np.testing.assert_allclose(course[:, 0], [2.0, 12.0])
+    moved = replace(run, taps={"rate": tap})
+    np.testing.assert_allclose(uptake._course(moved, "rate", np.array([0.0, 5.0, np.inf]))[:, 0], [2.0, 12.0])
+    np.testing.assert_allclose(uptake._course(moved, "rate", np.array([0.0, 5.0, 10.0]))[:, 0], [2.0, 7.0])
+
+
+def test_what_comes_after_the_scan_drives_nothing():
+    run, n = short_activity(), 5400
+    rates = np.where(np.arange(n) < 3600, 1.0, 10.0)[:, None] * np.ones(10)
+    tap = replace(run.taps["rate"], clock=Clock(0.0, 1.0, n), samples=rates.astype(np.float32))
+    long = replace(run, taps={"rate": tap}, duration=float(n))
+    fired = uptake.firing(long, baseline=None, seconds=3600.0)
+    np.testing.assert_allclose(fired.ratio, 1.0)
+    np.testing.assert_allclose(fired.rate, 1.0)
+    assert fired.baseline == 1.0
+    assert len(fired.starts) == 120
+    whole = uptake.firing(long, baseline=None, seconds=None)
+    np.testing.assert_allclose(whole.rate, (3600 * 1 + 1800 * 10) / 5400)
 
 
 def test_effective_seconds_are_those_without_decay():
     frames = Frames(np.array([60.0, 300.0]))
     np.testing.assert_allclose(pet.effective_seconds(frames, 0.0), [60.0, 300.0])
+
+
+@pytest.mark.parametrize("seconds", [60.0, 3300.0, 4500.0, 7000.0, 14_400.0])
+def test_blood_is_drawn_until_the_last_frame_ends(seconds):
+    times = pet.drawn(seconds)
+    assert (times[0], times[-1]) == (0.0, seconds)
+    steps = np.diff(times)
+    assert steps.min() > 0
+    assert steps.max() <= 1200
+    assert (steps[times[1:] > 5400] <= 900).all()
+
+
+@pytest.mark.parametrize("seconds", [3300.0, 4700.0, 10_800.0])
+def test_patlaks_plot_from_the_blood_file_gives_net_uptake_whatever_the_length(seconds):
+    made = scan(duration=seconds, voxel_size=20.0)
+    (blood,) = (c for c in made.forward.companions if c.name == "recording-manual_blood")
+    time, plasma, _, parent = np.array(blood.rows).T
+    frames = made.clean.clock
+    timing = Timing(frames.starts / 60, frames.ends / 60, TRACERS.get("fdg").decay)
+    found = patlak(made.truth["tacs"], timing, Plasma(time / 60, plasma * parent))
+    ratio = found / (0.95 * made.truth["ki"])  # 5 % of the volume are vessels
+    assert (ratio > 0.98).all()
+    assert (ratio < 1.005).all()
+
+
+def test_net_uptake_is_metabolism_times_lumped_constant_over_glucose():
+    truth = scan(activity=firing_at(np.arange(1.0, 11.0))).truth
+    # umol/100 mL/min, and umol/mL: 0.52 / (100 x 5)
+    np.testing.assert_allclose(truth["ki"], truth["cmrglc"] * 0.52 / 500, rtol=1e-9)
+    constants = Constants(truth["K1"], truth["k2"], truth["k3"], np.zeros(10))
+    np.testing.assert_allclose(constants.trapping, truth["ki"], rtol=1e-9)
+
+
+def test_the_baseline_is_the_mean_over_regions():
+    rates = np.arange(1.0, 11.0)
+    np.testing.assert_allclose(scan(activity=firing_at(rates)).truth["firing_ratio"], rates / 5.5, rtol=1e-6)
+
+
+def test_the_default_noise_constant_is_the_one_worked_out_by_hand():
+    # A slice of 4.5 mm of a disk of 200 mm: 141.37 mL; 13.7 counts per kBq, .209 of the pairs leave it, and 4.5 for the reconstruction.
+    counts = 141.372 * 13.7e-3 * 0.209 * 4.5
+    cells = 31_415.93 / 4.5**2
+    assert pet.noise_constant(pet.PetParameters()) == pytest.approx(1.44 * cells**1.5 / counts, rel=1e-5)
+    assert pet.noise_constant(pet.PetParameters()) == pytest.approx(48_306, rel=1e-3)
+
+
+def test_injected_mass_per_weight_is_in_micrograms_per_kilogram():
+    made = scan("raclopride", body_weight=50.0)
+    keys = made.modality.sidecar(made.parameters, made.forward)
+    assert keys["InjectedMassPerWeight"] == pytest.approx(2.0 / 50)
+    assert keys["InjectedMassPerWeightUnits"] == "ug/kg"
+
+
+def test_the_point_spread_ends_where_the_image_does():
+    grid = centred_grid((21, 21, 21), 2.0)
+    face = np.zeros(grid.shape, dtype=np.float32)
+    face[0] = 1.0
+    image = resolution.blurred(face, grid, 8.0)
+    assert image[-1].max() == 0
+    middle = np.zeros(grid.shape, dtype=np.float32)
+    middle[10] = 1.0
+    np.testing.assert_allclose(image[:5, 10, 10], resolution.blurred(middle, grid, 8.0)[10:15, 10, 10], rtol=1e-5)

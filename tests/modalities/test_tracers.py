@@ -5,7 +5,7 @@ from scipy.integrate import quad
 import fakeimaging as fi
 from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError
 from fakeimaging.modalities.kinetics import Constants
-from fakeimaging.modalities.tracers import TRACERS, Tracer
+from fakeimaging.modalities.tracers import TRACERS, Tracer, half_lives
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 
 OWN = """
@@ -122,3 +122,96 @@ def test_what_is_not_there_is_named():
     del incomplete["kinds"]["white"]
     with pytest.raises(ParameterError, match="nothing about white"):
         Tracer.parse(incomplete)
+
+
+NUCLIDE = '[a]\nlike = "fdg"\nradionuclide = "{}"\nhalf_life = {{ value = {}, unit = "s", source = "x" }}'
+BAD = [
+    ('[a]\nlike = ["fdg"]', r"`like`: no tracer called '\['fdg'\]'"),
+    ('[a]\nlike = "fdg"\nhalf_lyfe = 3', "half_lyfe"),
+    ('[a]\nlike = "fdg"\n[a.input]\nstart = { value = 61.0, unit = "min", source = "x" }', "the curve is 0 at 60 min"),
+    (
+        '[a]\nlike = "fdg"\n[a.input]\namplitudes = { value = [0.0, 0.0, 0.0], unit = "1", source = "x" }',
+        "the curve is 0 at 60 min",
+    ),
+    (
+        '[a]\nlike = "raclopride"\ninjected_mass = { value = 0.0, unit = "ug", source = "x" }',
+        "injected_mass`: 0 ug is not above 0",
+    ),
+    (
+        '[a]\nlike = "fdg"\nframes = { value = [[1000000000, 1.0]], unit = "s", source = "x" }',
+        "1000000000 frames are more than the 1000",
+    ),
+    ('[a]\nlike = "fdg"\nframes = { value = [[1, 1e-6]], unit = "s", source = "x" }', "at least 1 s"),
+    ('[a]\nlike = "fdg"\nradionuclide = "C11"', "6586.2 s is not that of C11, 1221.8 s"),
+    (NUCLIDE.format("F18", 6700.0), "6700 s is not that of F18"),
+    (NUCLIDE.format("F19", 6586.2), "radionuclide`: no nuclide called 'F19'; did you mean 'F18'"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), BAD)
+def test_a_complaint_begins_with_the_file_and_is_one_line(tmp_path, text, message):
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises((InputError, ParameterError), match=message) as caught:
+        TRACERS.get(str(path))
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_half_life_within_one_percent_is_that_of_its_nuclide(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(NUCLIDE.format("Ga68", 4069.8))
+    assert TRACERS.get(str(path)).decay == pytest.approx(np.log(2) / 67.83)
+
+
+def test_half_lives_are_those_of_the_nuclides():
+    minutes = {
+        "C11": 20.4,
+        "N13": 9.97,
+        "O15": 2.04,
+        "F18": 109.8,
+        "Cu64": 762,
+        "Ga68": 67.7,
+        "Zr89": 4704,
+        "I124": 6013,
+    }
+    assert {name: seconds / 60 for name, seconds in half_lives().items()} == pytest.approx(minutes, rel=5e-3)
+
+
+def test_a_tracer_is_parsed_once_until_its_file_changes(tmp_path):
+    assert TRACERS.get("fdg") is TRACERS.get("fdg")
+    path = tmp_path / "mine.toml"
+    path.write_text(OWN)
+    first = TRACERS.get(str(path))
+    assert TRACERS.get(str(path)) is first
+    path.write_text(OWN.replace("1.5", "1.6"))
+    assert TRACERS.get(str(path)).of_kind("cortex", "BPND") == 1.6
+
+
+def test_numbers_are_those_that_were_looked_up():
+    """A copy of the values: one that changes by mistake is seen."""
+    fdg, raclopride = TRACERS.get("fdg"), TRACERS.get("raclopride")
+    of = lambda tracer, name: {kind: n[name].value for kind, n in tracer.kinds.items() if name in n}  # noqa: E731
+    assert of(raclopride, "BPND") == {
+        "putamen": 3.0, "caudate": 2.5, "ventral striatum": 2.2, "thalamus": 0.5, "hippocampus": 0.25, "amygdala": 0.35,
+        "cortex": 0.25, "cerebellum": 0.0, "brainstem": 0.2, "white": 0.0, "csf": 0.0, "scalp": 0.0, "bone": 0.0,
+    }  # fmt: skip
+    assert of(raclopride, "R1") == {
+        "putamen": 1.1, "caudate": 1.0, "ventral striatum": 1.0, "thalamus": 1.1, "hippocampus": 0.85, "amygdala": 0.85,
+        "cortex": 1.0, "cerebellum": 1.0, "brainstem": 0.9, "white": 0.45, "csf": 0.0, "scalp": 0.12, "bone": 0.06,
+    }  # fmt: skip
+    assert of(fdg, "cmrglc") == {
+        "cortex": 32.5, "caudate": 33.0, "putamen": 34.0, "ventral striatum": 30.0, "thalamus": 31.0, "hippocampus": 24.0,
+        "amygdala": 22.0, "cerebellum": 27.0, "brainstem": 21.0,
+    }  # fmt: skip
+    assert {name: quantity.value for name, quantity in fdg.constants.items()} == {
+        "K1": 0.095, "k2": 0.125, "k3": 0.069, "vB": 0.05, "lumped_constant": 0.52, "plasma_glucose": 5.0, "share": 0.8
+    }  # fmt: skip
+    assert {name: quantity.value for name, quantity in raclopride.constants.items()} == {
+        "K1": 0.08, "k2": 0.195, "vB": 0.05, "occupancy": 0.2, "gain": 1.0
+    }  # fmt: skip
+    assert [[n[name].value for name in ("K1", "k2", "k3")] for n in [fdg.kinds["white"]]] == [[0.0485, 0.1198, 0.0386]]
+    assert fdg.input.amplitudes.value == (851.1225, 21.8798, 20.8113)
+    assert fdg.input.rates.value == (4.1339, 0.1191, 0.0104)
+    assert (fdg.half_life.value, raclopride.half_life.value) == (6586.2, 1221.8)
+    assert raclopride.parent_fraction.value == (0.55, 1.2, 77.6)

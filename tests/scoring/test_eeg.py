@@ -83,12 +83,43 @@ def test_the_agreement_is_the_median_correlation():
     assert score.source_agreement(a, b, RATE, rng=np.random.Generator(np.random.SFC64(1)))[0] == pytest.approx(expected)
 
 
+def test_the_minimum_norm_assumes_nine_times_as_much_signal_as_noise():
+    gain, course = np.arange(10.0)[:, None], np.array([[1.0, -2.0, 0.5]])
+    # One source at 10 electrodes: power p in 9 degrees of freedom, so that the noise has p / 81.
+    np.testing.assert_allclose(score.minimum_norm(gain, gain @ course), 81 / 82 * course, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("rate", "holds"), [(10.0, False), (12.5, False), (28.0, False), (31.25, True), (250.0, True)])
+def test_a_slow_recording_holds_no_alpha(rate, holds):
+    assert score.holds_alpha(rate) is holds
+    if holds:
+        series = np.random.default_rng(1).standard_normal((1, 2000))
+        assert 7 <= score.alpha_peak(series, rate) <= 14
+
+
+def test_a_band_is_the_one_that_is_asked_for():
+    t = np.arange(0, 20, 1 / 250)
+    series = np.stack([np.sin(2 * np.pi * f * t) for f in (1.4, 10.0, 60.0)])
+    inside = slice(1000, 4000)
+    narrow, wide = (
+        score.band_passed(series, 250.0, **more)[:, inside] for more in ({}, {"band": (1.0, 40.0), "order": 2})
+    )
+    for passed, slow in ((narrow, 0.15), (wide, 0.9)):
+        np.testing.assert_allclose(passed[1], series[1, inside], atol=0.02)
+        assert passed[2].std() < 0.12
+        assert (passed[0].std() > 0.55) == (slow > 0.5)
+
+
 @pytest.fixture
 def dataset(tmp_path):
     """A dataset of one EEG recording of ten regions, as far as its score reads it."""
+    return recorded(tmp_path)
+
+
+def recorded(tmp_path, **parameters):
     subject, n = tiny_subject(), 15_000
     samples = 0.1 * np.stack([noise(n, 1, seed=k)[:, 0] + 0.7 * rhythm(n, 10.0, 50 + k) for k in range(10)], axis=1)
-    recording = fi.acquire("eeg", subject, run_of(subject, samples))
+    recording = fi.acquire("eeg", subject, run_of(subject, samples), **parameters)
     scan = names.Scan("01", None, "eeg", "rest", 1, Acquisition.parse({"modality": "eeg", "task": "rest"}))
     write_brainvision(tmp_path / scan.raw, recording.observed)
     write_brainvision(tmp_path / scan.clean, recording.clean)
@@ -129,3 +160,11 @@ def test_a_short_recording_has_no_row(dataset, monkeypatch):
     opened, scan, _ = dataset
     monkeypatch.setattr(score, "SHORTEST", 1000.0)
     assert list(score.score_eeg(opened, scan)) == []
+
+
+@pytest.mark.parametrize("rate", [10.0, 12.5])
+def test_a_recording_too_slow_for_alpha_has_no_row_of_it(tmp_path, rate):
+    opened, scan, _ = recorded(tmp_path, sampling_frequency=rate)
+    (sources,) = score.score_eeg(opened, scan)
+    assert sources.name == "sources"
+    assert np.isfinite(sources.estimate)

@@ -107,3 +107,16 @@ def test_chance_is_exceeded_one_time_in_twenty(seed, monkeypatch):
         by_place += values[:4].mean() > kinetics.mean_by_chance(values, 4, rng=rng)
     for beaten in (by_name, by_order, by_place):
         assert abs(beaten / n - 0.05) < 3 * np.sqrt(0.05 * 0.95 / n) + 0.01
+
+
+def test_blood_is_not_guessed_beyond_its_last_sample():
+    plasma = Plasma(DRAWN, FENG.at(DRAWN))
+    for read in (plasma.at, plasma.area):
+        assert np.isfinite(read(np.array([30.0, 60.0]))).all()
+        with pytest.raises(InputError, match="the blood is known up to 60 min, and 62.5 min is asked for"):
+            read(np.array([30.0, 62.5]))
+
+
+def test_a_frame_weighs_as_many_counts_as_are_left():
+    timing = Timing(np.array([0.0, 20.0]), np.array([20.0, 60.0]), np.log(2) / 20)
+    np.testing.assert_allclose(timing.weights, [20 * 2**-0.5, 40 * 2**-2.0])

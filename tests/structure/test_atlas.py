@@ -1,4 +1,5 @@
 import gzip
+import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -149,6 +150,11 @@ def _oversized(raw):
     return raw
 
 
+def _negative(raw):
+    raw[42:44] = (-30).to_bytes(2, "little", signed=True)  # dim[1]
+    return raw
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -156,6 +162,7 @@ def _oversized(raw):
         (lambda raw: raw[:100], "it is no NIfTI image that can be read"),
         (_singular, "the affine of a grid is a finite, invertible 4 x 4 matrix"),
         (_oversized, "voxels are more than the"),
+        (_negative, r"it is no NIfTI image that can be read \(its header says \(-30, 36, 30\) voxels\)"),
     ],
 )
 def test_a_damaged_image_is_named_in_one_line(tmp_path, change, message):
@@ -175,10 +182,28 @@ def test_a_torn_gzip_or_no_file_is_named(tmp_path, atlas):
         fi.make_subject("01", seed=1, atlas=str(tmp_path / "none.nii.gz"))
 
 
+def test_rotten_compression_is_named(tmp_path, atlas):
+    rotten, raw = tmp_path / "rotten.nii.gz", gzip.decompress(Path(atlas).read_bytes())
+    packer = zlib.compressobj(wbits=31)
+    sound = packer.compress(raw[:20_000]) + packer.flush(zlib.Z_FULL_FLUSH)
+    rotten.write_bytes(sound + b"\xff" * 1000)
+    with pytest.raises(InputError, match="cannot read .*rotten.nii.gz") as caught:
+        fi.make_subject("01", seed=1, atlas=str(rotten))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_surface_is_no_atlas(tmp_path):
+    path = tmp_path / "surface.gii"
+    nib.save(nib.gifti.GiftiImage(), path)
+    with pytest.raises(InputError, match=r"surface.gii: it is no NIfTI image that can be read \(GiftiImage\)"):
+        fi.make_subject("01", seed=1, atlas=str(path))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("name\na\n", "a column `index` and one of name"),
+        ('index\tname\n1\t"a\n' + "2\tb\n" * 40_000, "cannot read .*bad.tsv: field larger than field limit"),
         ("index\tname\n1\ta\n2\tb\n3\tc\n", "label 4 is not in both"),
         ("index\tname\n1\ta\n1\tb\n3\tc\n4\td\n", "line 3: label 1 is there twice"),
         ("index\tname\none\ta\n", "line 2: 'one' is no label"),

@@ -155,6 +155,32 @@ def _zip(**files):
     return buffer.getvalue()
 
 
+def _npz():
+    buffer = io.BytesIO()
+    np.savez(buffer, weights=WEIGHTS, lengths=LENGTHS)
+    return buffer.getvalue()
+
+
+def _absurd():
+    """An NPY file whose header promises more than any memory holds."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": "<f8", "fortran_order": False, "shape": (3_000_000_000, 3_000_000)}
+    )
+    return buffer.getvalue()
+
+
+def _rotten(method):
+    """A zip whose compressed data are overwritten in the middle."""
+    buffer, text = io.BytesIO(), "\n".join(" ".join(map(str, row)) for row in np.random.default_rng(1).random((30, 30)))
+    with zipfile.ZipFile(buffer, "w", method) as packed:
+        packed.writestr("weights.txt", text)
+        start = len(buffer.getvalue()) // 3
+    data = bytearray(buffer.getvalue())
+    data[start : start + 200] = b"\xff" * 200
+    return bytes(data)
+
+
 def test_a_zip_in_a_folder_with_the_old_name_of_the_centres_is_read(tmp_path):
     (tmp_path / "old.zip").write_bytes(_zip(weights="0 1\n2 0\n", position="lV1 0 0 0\nrV1 0 30 40\n"))
     with pytest.warns(UserWarning, match="no tract lengths"):
@@ -193,6 +219,12 @@ BAD = {
         GRAPH.format(EDGE.format("a", "b", 1) + EDGE.format("b", "a", 2)).encode(),
         "b to a is there twice",
     ),
+    "encoding.graphml": (b'<?xml version="1.0" encoding="klingon"?><graphml/>', "encoding.graphml: it is no XML"),
+    "quote.csv": (b'0,"1\n' + b"1,0\n" * 60_000, "cannot read .*quote.csv: field larger than field limit"),
+    "several.npy": (_npz(), "several.npy: it holds several arrays"),
+    "absurd.npy": (_absurd(), "cannot read .*absurd.npy"),
+    "deflate.zip": (_rotten(zipfile.ZIP_DEFLATED), "cannot read .*deflate.zip"),
+    "lzma.zip": (_rotten(zipfile.ZIP_LZMA), "cannot read .*lzma.zip"),
     "weightless.graphml": (GRAPH.format('<edge source="a" target="b"/>').encode(), "edge a to b: weight is None"),
 }
 

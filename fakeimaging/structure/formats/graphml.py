@@ -26,7 +26,7 @@ def read_graphml(path: Path) -> Parts:
     """Read a graph: edges need ``weight``, ``length`` is optional; nodes count in the order of the file."""
     try:
         root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError) as error:  # the latter for an encoding that is not known
         raise InputError(f"it is no XML that can be read ({error})") from None
     graph = next((node for node in root if _tag(node) == "graph"), None)
     if graph is None:

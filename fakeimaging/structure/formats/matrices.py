@@ -21,6 +21,8 @@ def read_npy(path: Path) -> Parts:
     """Read a matrix from ``.npy``."""
     with open(path, "rb") as file:
         array = np.load(file, allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise InputError("it holds several arrays, as .npz does; save the one that is meant with numpy.save")
     if array.dtype.kind not in "biuf" or array.ndim != 2:
         raise InputError(f"a matrix of real numbers is needed, not {array.dtype} of shape {array.shape}")
     return Parts(array.astype(np.float64))

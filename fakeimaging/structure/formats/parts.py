@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import lzma
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.errors import InputError
+
+DAMAGED = (OSError, EOFError, ValueError, OverflowError, MemoryError, zlib.error, lzma.LZMAError, csv.Error)
+"""What reading a damaged file raises: compressed data, sizes in a header and quotes in a table may all be wrong."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +46,6 @@ def naming(path: Path) -> Iterator[None]:
     except InputError as error:
         text = str(error)
         raise InputError(text if text.startswith(f"{path}") else f"{path}: {text}", value=path) from None
-    except (OSError, EOFError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+    except DAMAGED as error:
+        reason = getattr(error, "strerror", None) or (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"cannot read {path}: {reason}", value=path) from None
