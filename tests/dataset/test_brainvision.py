@@ -7,8 +7,10 @@ import fakeimaging as fi
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import HIDDEN, sha256_of, write_json, write_tsv
-from fakeimaging.dataset import brainvision
+from fakeimaging.dataset import brainvision, names
 from fakeimaging.dataset.brainvision import write_brainvision
+from fakeimaging.dataset.sidecars import raw_sidecar
+from fakeimaging.dataset.study import Acquisition
 from fakeimaging.modalities.layers import Channel, Series
 from fakeimaging.testing.fixtures import tiny_subject
 from tests.modalities.test_eeg import noise, run_of
@@ -99,3 +101,13 @@ def test_mne_bids_reads_recording_montage_and_events(tmp_path):
     assert electrodes["EEGCoordinateUnits"] == "mm"
     assert list(raw.annotations.description) == ["go"]
     assert raw.info["line_freq"] == 50
+
+
+def test_the_unit_of_a_series_is_told_channel_by_channel_alone():
+    subject = tiny_subject()
+    eeg = fi.acquire("eeg", subject, run_of(subject, 0.1 * noise(6000, 10)))
+    scan = names.Scan("01", None, "eeg", "rest", 1, Acquisition.parse({"modality": "eeg", "task": "rest"}))
+    assert "Units" not in raw_sidecar(eeg, scan)
+    anatomy = fi.acquire("t1w", subject, voxel_size=8.0)
+    scan = names.Scan("01", None, "t1w", None, None, Acquisition.parse({"modality": "t1w"}))
+    assert raw_sidecar(anatomy, scan)["Units"] == "arbitrary"

@@ -280,3 +280,8 @@ def test_tsnr_follows_krueger_and_glover(seed):
     # Table of the model with lambda = 0.0107. About 60 independent fields in space and 90 in time make 1 % of standard error.
     for snr, expected in ((50.0, 44.1), (100.0, 68.3), (400.0, 91.0)):
         assert found[snr] == pytest.approx(expected, rel=0.05)
+
+
+def test_the_sidecar_says_that_the_gradients_distort_nothing():
+    scan = fi.acquire("bold", tiny_subject(), short_activity(), voxel_size=10.0)
+    assert scan.modality.sidecar(scan.parameters, scan.forward)["NonlinearGradientCorrection"] is True

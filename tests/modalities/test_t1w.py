@@ -161,3 +161,9 @@ def test_quantisation_clips_at_the_largest_step():
     )
     slope = scan.recipe("quantisation")["slope"]
     assert loud == pytest.approx([8191 * slope, -8191 * slope, np.rint(10 / slope) * slope])
+
+
+def test_the_sidecar_says_that_the_gradients_distort_nothing():
+    """PET-BIDS asks for it in an anatomy beside a PET scan."""
+    scan = fi.acquire("t1w", tiny_subject(), voxel_size=8.0)
+    assert scan.modality.sidecar(scan.parameters, scan.forward)["NonlinearGradientCorrection"] is True

@@ -8,8 +8,9 @@ from fakeimaging import plotting
 from fakeimaging.plotting.bold import _blocks
 from fakeimaging.plotting.canvas import blank, styled
 from fakeimaging.plotting.connectivity import by_network
-from fakeimaging.plotting.eeg import _round, draw_topography, flattened
+from fakeimaging.plotting.eeg import Eeg, _round, draw_topography, flattened
 from fakeimaging.plotting.overview import plot_overview
+from fakeimaging.plotting.pet import late_mean
 from fakeimaging.plotting.volumes import draw_plane
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 
@@ -157,3 +158,32 @@ def test_the_look_does_not_follow_the_users_settings():
         with matplotlib.rc_context({"font.size": user}):
             sizes.append(styled(lambda: blank(2, 2).subplots().set_xlabel("x").get_fontsize())())
     assert sizes[0] == sizes[1]
+
+
+def test_late_activity_is_the_mean_of_the_last_two_thirds(every_modality):
+    import json
+
+    import nibabel as nib
+
+    dataset = fi.load(every_modality)
+    scan = next(scan for scan in dataset.scans() if scan.stem.endswith("18FFDG"))
+    about = json.loads((dataset.root / scan.sidecar).read_text())
+    lengths, starts = np.array(about["FrameDuration"]), np.array(about["FrameTimesStart"])
+    late = starts >= 1200
+    assert 0 < late.sum() < len(late)
+    for clean, path in ((False, scan.raw), (True, scan.clean)):
+        frames = nib.load(dataset.root / path).get_fdata()[..., late]
+        expected = (frames * lengths[late]).sum(axis=3) / lengths[late].sum() / 1000
+        np.testing.assert_allclose(late_mean(dataset, scan, clean=clean).array, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("rate", "n_axes"), [(10.0, 2), (12.5, 2), (31.25, 5)])
+def test_a_slow_recording_is_drawn_without_alpha(rate, n_axes, tmp_path):
+    rng, names = np.random.default_rng(1), ("O1", "Oz", "O2", "Cz", "Fz")
+    clean = 1e-5 * rng.standard_normal((5, round(60 * rate)))
+    flat = np.array([[-0.3, -0.8], [0, -0.8], [0.3, -0.8], [0, 0], [0, 0.5]])
+    figure = plotting.plot_eeg(Eeg(names, rate, clean + 1e-6 * rng.standard_normal(clean.shape), clean, flat))
+    figure.savefig(tmp_path / "eeg.png")
+    assert len(figure.axes) == n_axes
+    words = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert any(word.startswith("peak") for word in words) == (n_axes > 2)

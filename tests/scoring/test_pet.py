@@ -10,7 +10,8 @@ import pytest
 
 import fakeimaging as fi
 from fakeimaging.dataset import names
-from fakeimaging.scoring.pet import _on_grid, curves_behind_psf, read_plasma
+from fakeimaging.plotting import PICTURES
+from fakeimaging.scoring.pet import _on_grid, constants, curves_behind_psf, opened, read_plasma, true_plasma
 
 STUDY = {
     "seed": 5,
@@ -77,23 +78,68 @@ def test_truth_behind_the_point_spread_is_that_of_the_same_voxels(dataset):
     np.testing.assert_allclose(curves[:, 20], expected, rtol=2e-3)
 
 
+def small_study(*scans):
+    scans = [{"modality": "pet", "task": "rest", "voxel_size": 10.0, **scan} for scan in scans]
+    runs = [{"duration": 20.0, "model": "linear"}]
+    return {"seed": 1, "subject": {"anatomy": "tiny"}, "sessions": [{"runs": runs, "acquisitions": scans}]}
+
+
 def test_a_scan_too_short_to_analyse_has_no_rows(tmp_path):
-    study = {
-        "seed": 1,
-        "subject": {"anatomy": "tiny"},
-        "sessions": [
-            {
-                "runs": [{"duration": 20.0, "model": "linear"}],
-                "acquisitions": [
-                    {"modality": "pet", "task": "rest", "tracer": "fdg", "voxel_size": 10.0, "duration": 600.0},
-                    {"modality": "pet", "task": "rest", "tracer": "raclopride", "voxel_size": 10.0},
-                ],
-            }
-        ],
-    }
+    study = small_study({"tracer": "fdg", "duration": 600.0}, {"tracer": "raclopride"})
     # The tiny anatomy has no cerebellum, so the second scan has no reference region.
     rows = fi.score.score_dataset(fi.simulate_study(study, tmp_path / "out"))
     assert [row.name for row in rows if "trc" in row.scan] == []
+
+
+def test_a_scan_with_too_few_late_frames_has_no_rows_and_a_picture(tmp_path):
+    own = tmp_path / "slow.toml"
+    own.write_text(
+        '[slow]\nlike = "fdg"\nlabel = "18FSLOW"\nframes = { value = [[6, 600.0]], unit = "s", source = "x" }\n'
+    )
+    dataset = fi.simulate_study(small_study({"tracer": str(own), "duration": 2400.0}), tmp_path / "out")
+    assert [row.name for row in fi.score.score_dataset(dataset) if "trc" in row.scan] == []
+    (scan,) = (scan for scan in dataset.scans() if scan.modality == "pet")
+    assert [picture.title for picture in PICTURES.get("pet")(dataset, scan)] == ["Late activity", "Curves"]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    scans = {"tracer": "fdg", "duration": 4700.0}, {"tracer": "raclopride"}
+    return fi.simulate_study(small_study(*scans), tmp_path_factory.mktemp("small") / "dataset")
+
+
+def test_frames_are_weighted_by_the_decay_of_their_nuclide(small):
+    minutes = {scan.stem[-6:]: np.log(2) / opened(small, scan).timing.decay for scan in small.scans()}
+    assert minutes == pytest.approx({"18FFDG": 109.77, "11CRAC": 20.36}, rel=2e-3)
+
+
+def test_what_is_reachable_needs_no_blood_samples(small, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(small.root, out)
+    blood = out / "sub-01/pet/sub-01_trc-18FFDG_recording-manual_blood.tsv"
+    header, *lines = blood.read_text().splitlines()
+    assert float(lines[-1].split("\t")[0]) == 4500
+    doubled = [(t, 2 * float(p), *rest) for t, p, *rest in (line.split("\t") for line in lines)]
+    blood.write_text("\n".join([header, *("\t".join(map(str, row)) for row in doubled)]) + "\n")
+    before, after = (constants(d, *_fdg(d)) for d in (small, fi.load(out)))
+    np.testing.assert_allclose(after.found, before.found / 2)
+    np.testing.assert_array_equal(after.reachable, before.reachable)
+    # Ki of the tissue times what the point spread leaves of it and blood vessels do not take.
+    assert 0.3 < np.median(before.reachable / before.truth) < 0.95
+
+
+def test_the_true_plasma_is_dense_and_reaches_the_end(small):
+    scan, _ = _fdg(small)
+    plasma = true_plasma(scan, 75.0)
+    assert plasma.times[-1] == 75.0
+    assert np.diff(plasma.times).max() <= 1 / 60 + 1e-9
+    # SUV of 2 g/mL an hour after 250 MBq in 70 kg
+    assert plasma.at(np.array([60.0]))[0] == pytest.approx(2.0 * 250e6 / 70e3, rel=1e-6)
+
+
+def _fdg(dataset):
+    (scan,) = (scan for scan in dataset.scans() if scan.stem.endswith("18FFDG"))
+    return scan, opened(dataset, scan)
 
 
 def test_files_have_the_names_and_shapes_of_pet_bids(dataset):
