@@ -158,6 +158,14 @@ def test_a_complaint_begins_with_the_file_and_is_one_line(tmp_path, text, messag
     assert "\n" not in str(caught.value)
 
 
+def test_two_problems_of_a_file_are_one_line_of_a_scan(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text('[a]\nlike = "fdg"\nhalf_lyfe = 3\nlabell = "x"')
+    with pytest.raises(ParameterError, match=r"half_lyfe.*; .*labell") as caught:
+        fi.acquire("pet", tiny_subject(), short_activity(), tracer=str(path))
+    assert "\n" not in str(caught.value)
+
+
 def test_a_half_life_within_one_percent_is_that_of_its_nuclide(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text(NUCLIDE.format("Ga68", 4069.8))
