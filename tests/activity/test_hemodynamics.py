@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fakeimaging.activity.hemodynamics import Hemodynamics, blood_flow, neural_drive, respond
+from fakeimaging.activity.hemodynamics import Hemodynamics, blood_flow, mode_flow, neural_drive, respond
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, ModelError
 from fakeimaging.modalities.bold import BoldParameters
@@ -73,6 +73,17 @@ def test_responses_saturate_and_stay_positive():
     assert min(silent.volume.min(), silent.deoxyhemoglobin.min()) > 0
     with pytest.raises(ModelError, match="blood flow of region 1 stops"):
         react(np.full((4000, 1), -5.0))
+
+
+def test_a_mode_whose_flow_stops_is_named_with_its_region(monkeypatch):
+    def drive(activity, efficacy):
+        z = np.zeros((4000, 20))
+        z[:, 15] = -5.0
+        return (lambda part: z[part]), CLOCK
+
+    monkeypatch.setattr("fakeimaging.activity.hemodynamics.mode_drive", drive)
+    with pytest.raises(ModelError, match="blood flow of mode 2 of region 6 stops"):
+        mode_flow(short_activity(), Hemodynamics())
 
 
 def test_halving_the_step_changes_little():

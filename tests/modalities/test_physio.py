@@ -103,6 +103,14 @@ def test_a_deeper_breath_is_followed_by_its_response():
     assert lagged[0] > lagged[1]
 
 
+def test_a_box_holds_what_is_not_zero_and_its_margin():
+    image = np.zeros((9, 8, 7))
+    assert physio.box_of(image) == (slice(0, 9), slice(0, 8), slice(0, 7))
+    image[3, 1, 4] = image[5, 2, 6] = -1
+    assert physio.box_of(image) == (slice(3, 6), slice(1, 3), slice(4, 7))
+    assert physio.box_of(image, 2) == (slice(1, 8), slice(0, 5), slice(2, 7))
+
+
 def test_harmonics_have_the_variance_of_their_share():
     terms = harmonics(np.linspace(0, 2 * np.pi, 1000, endpoint=False))
     assert terms.shape == (4, 1000)
