@@ -156,7 +156,7 @@ def _shrunk(content: dict[str, Any]) -> dict[str, Any]:
         for scan in tables(session.get("acquisitions")):
             small = MODALITIES.get(scan["modality"]).small if scan.get("modality") in MODALITIES else {}
             own = scan.get("parameters")
-            scan |= {"parameters": own | small} if isinstance(own, dict) else small
+            scan |= {"parameters": {**own, **small}} if isinstance(own, dict) else small
     return content
 
 

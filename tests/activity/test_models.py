@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.optimize import root
@@ -178,6 +180,15 @@ def test_the_noise_filters_have_unit_variance_and_the_exponent_asked_for():
     band = (frequency > 0.1) & (frequency < 20)
     slope = np.polyfit(np.log(frequency[band]), np.log(spectrum[band]), 1)[0]
     assert -slope == pytest.approx(1.1, abs=0.15)
+
+
+@pytest.mark.parametrize("seed", [51, 52, 53])
+def test_the_mean_square_of_the_noise_map_is_that_asked_for(seed):
+    n, spread = 100_000, 0.35
+    drawn = dmf_setup.noise_map(dmf.DmfParameters(), SimpleNamespace(streams=Streams(seed), n_regions=n))
+    error = np.sqrt((np.exp(4 * spread**2) - 1) / n)
+    assert (drawn**2).mean() == pytest.approx(0.01**2, rel=4 * error)
+    assert np.log(drawn).std() == pytest.approx(spread, rel=4 / np.sqrt(2 * n))
 
 
 def test_the_rate_at_threshold_has_no_gap():

@@ -86,6 +86,22 @@ def test_the_pulse_is_strong_in_fluid_and_beside_arteries():
     assert strength[tuple(np.rint(willis).astype(int))] > 0.9
 
 
+@SEEDS
+def test_breathing_moves_edges_along_the_phase_encoding_axis_alone(seed):
+    made = scan(seed, duration=20.0)
+    rest, phases = made.forward.baseline, made.recipe("respiratory")["phases"]
+    term = physio.respiratory_term(made.forward, 0.9, phases.tobytes())
+    theta = physio.lags(rest.shape, phases)[0][term.box]
+    amplitude = term.maps[0] * np.cos(theta) + term.maps[1] * np.sin(theta)
+    candidates = [*np.gradient(rest), rest]
+    parts = np.stack([part[term.box].ravel() for part in candidates], axis=1)
+    x, y, z, everywhere = np.linalg.lstsq(parts, amplitude.ravel(), rcond=None)[0]
+    assert y > 0
+    assert everywhere > 0
+    assert max(abs(x), abs(z)) < 1e-4 * y
+    np.testing.assert_allclose(parts[:, [1, 3]] @ [y, everywhere], amplitude.ravel(), atol=1e-4 * amplitude.max())
+
+
 def test_the_respiration_response_is_that_of_birn():
     t = np.arange(0, 50, 0.1)
     response = respiration_response(t)
