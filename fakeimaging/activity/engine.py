@@ -152,7 +152,7 @@ def run(
     Raises
     ------
     ModelError
-        If a state stops being finite: with model, region and time.
+        If a state stops being finite: with model, region and time on the run's clock.
     """
     progress = begin(kernel, setup, delays, schedule, streams=streams)
     for first, last in blocks(kernel.model, schedule):
@@ -264,7 +264,8 @@ def advance(
     broken = ~np.isfinite(current.state)
     if broken.any():
         row, region = np.argwhere(broken)[0]
-        start, stop = ((current.done - steps - schedule.n_dropped) * schedule.step for steps in (size, 0))
-        when = f"between {start:g} and {stop:g} s" if start >= 0 else "while it settled"
+        recorded = current.done - size - schedule.n_dropped
+        start, stop = (schedule.start + steps * schedule.step for steps in (recorded, recorded + size))
+        when = f"between {start:g} and {stop:g} s on the run's clock" if recorded >= 0 else "while it settled"
         what = f"model {kernel.model.name}: `{kernel.model.states[row]}` of region {region + 1} is not finite {when}"
         raise ModelError(f"{what}; try a smaller step or coupling")

@@ -119,7 +119,13 @@ def balloon(drive, step, every, constants, state, sums, flow, volume, deoxyhemog
         state[0, i], state[1, i], state[2, i], state[3, i] = s, x, u, p
 
 
-def respond(drive: Callable[[slice], npt.NDArray[np.float64]], clock: Clock, parameters: Hemodynamics) -> BloodFlow:
+def respond(
+    drive: Callable[[slice], npt.NDArray[np.float64]],
+    clock: Clock,
+    parameters: Hemodynamics,
+    *,
+    n_regions: int | None = None,
+) -> BloodFlow:
     """Return the response to a neural drive, from rest.
 
     Parameters
@@ -130,6 +136,8 @@ def respond(drive: Callable[[slice], npt.NDArray[np.float64]], clock: Clock, par
     clock : Clock
         Of the drive, at least `SLOWEST_INPUT`.
     parameters : Hemodynamics
+    n_regions : int, optional
+        Where columns are modes: all regions for the first mode, then all for the next.
 
     Returns
     -------
@@ -160,18 +168,17 @@ def respond(drive: Callable[[slice], npt.NDArray[np.float64]], clock: Clock, par
         kernel(
             np.ascontiguousarray(z), clock.step, every, (p.kappa, p.gamma, p.tau, p.alpha, p.E0), state, sums, *parts
         )
-    _check_flowing(flow, deoxyhemoglobin, p.gamma)
+    _check_flowing(flow, deoxyhemoglobin, p.gamma, n_regions)
     kept = Clock(clock.start + (every - 1) / 2 * clock.step, every * clock.step, n_kept)
     return BloodFlow(kept, flow, volume, deoxyhemoglobin)
 
 
-def _check_flowing(flow: npt.NDArray, deoxyhemoglobin: npt.NDArray, gamma: float) -> None:
+def _check_flowing(flow: npt.NDArray, deoxyhemoglobin: npt.NDArray, gamma: float, n_regions: int | None) -> None:
     stopped = ~((flow > STOPPED) & np.isfinite(deoxyhemoglobin))
     if stopped.any():
-        region = int(np.argwhere(stopped)[0, 1]) + 1
-        raise ModelError(
-            f"blood flow of region {region} stops: its drive stays below what the model allows (-{gamma:g})"
-        )
+        mode, region = divmod(int(np.argwhere(stopped)[0, 1]), n_regions or flow.shape[1])
+        where = f"region {region + 1}" if n_regions is None else f"mode {mode + 1} of region {region + 1}"
+        raise ModelError(f"blood flow of {where} stops: its drive stays below what the model allows (-{gamma:g})")
 
 
 def neural_drive(activity: Activity, efficacy: float) -> Callable[[slice], npt.NDArray[np.float64]]:
@@ -217,7 +224,7 @@ def mode_flow(activity: Activity, parameters: Hemodynamics) -> BloodFlow | None:
     summed drive at 0.99 and departs from it by an eighth of its SD (measured; saturation is what is lost).
     """
     drive = mode_drive(activity, parameters.efficacy)
-    return None if drive is None else respond(drive[0], drive[1], parameters)
+    return None if drive is None else respond(*drive, parameters, n_regions=activity.tap("rate").samples.shape[1])
 
 
 def blood_flow(activity: Activity, parameters: Hemodynamics) -> BloodFlow:

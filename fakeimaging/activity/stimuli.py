@@ -23,6 +23,8 @@ from fakeimaging.structure.parcellation import Region
 GOLDEN_RATIO = (1 + 5**0.5) / 2
 SLACK = 1e-6
 """Seconds by which sums of decimal times may miss."""
+RESERVED = ("constant", "NA", "N/A", "n/a", "nan", "NaN", "NULL", "null", "None")
+"""Names that design matrices take for the intercept, and readers of tables for a missing value."""
 
 
 class Event(NamedTuple):
@@ -65,8 +67,11 @@ class Condition(Parameters):
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
-        if not self.trial_type.strip() or self.trial_type == "n/a" or set(self.trial_type) & set("\t\n\r"):
+        if not self.trial_type.strip() or set(self.trial_type) & set("\t\n\r"):
             raise ValueError(f"`trial_type`: {self.trial_type!r} cannot stand in an events table")
+        if self.trial_type.strip() in RESERVED:
+            meant = "the intercept" if self.trial_type.strip() == "constant" else "a missing value"
+            raise ValueError(f"`trial_type`: design matrices take {self.trial_type!r} for {meant}; choose another name")
         if not self.regions and not self.near and self.network is None and self.kind is None:
             raise ValueError(
                 "`regions`: no region is reached; name `regions`, a `network`, a `kind` or places `near` them"
@@ -104,6 +109,11 @@ class Condition(Parameters):
         if times[-1] + self.duration > run_duration + SLACK:
             end = f"{times[-1]:g} s + {self.duration:g} s"
             return [f"{here}: the event at {end} ends after the run of {run_duration:g} s"]
+        close = np.flatnonzero(np.diff(times) < self.duration - SLACK)
+        if close.size:
+            first, second = times[close[0]], times[close[0] + 1]
+            both = f"the events at {first:g} s and {second:g} s overlap, as each lasts {self.duration:g} s"
+            return [f"{here}: {both}; their currents would add"]
         return []
 
 

@@ -155,7 +155,8 @@ def _shrunk(content: dict[str, Any]) -> dict[str, Any]:
                 _keep_fitting(run)
         for scan in tables(session.get("acquisitions")):
             small = MODALITIES.get(scan["modality"]).small if scan.get("modality") in MODALITIES else {}
-            scan |= {"parameters": {**scan.get("parameters", {}), **small}} if "parameters" in scan else small
+            own = scan.get("parameters")
+            scan |= {"parameters": {**own, **small}} if isinstance(own, dict) else small
     return content
 
 
@@ -253,8 +254,8 @@ def _gathered(content: dict[str, Any]) -> dict[str, Any]:
     for session in tables(content.get("sessions")):
         for scan in tables(session.get("acquisitions")):
             own = {key: scan.pop(key) for key in list(scan) if key not in Acquisition.model_fields}
-            if own:
-                scan["parameters"] = {**scan.get("parameters", {}), **own}
+            if own and isinstance(scan.setdefault("parameters", {}), dict):
+                scan["parameters"] = scan["parameters"] | own
     return content
 
 
@@ -338,7 +339,7 @@ def _check_scan(scan: Mapping[str, Any], where: str) -> None:
 def _off_problems(modality: Modality, off: list[Any], key: str) -> Iterator[str]:
     stages = {stage.name for stage in modality.observe}
     for name in off:
-        if name not in stages:
+        if isinstance(name, str) and name not in stages:
             yield f"`{key}`: {modality.name} has no stage '{name}'; allowed: {', '.join(sorted(stages))}"
     if MAGNITUDE.name in off and THERMAL.name in stages.difference(off):
         yield f"`{key}`: without '{MAGNITUDE.name}' the image is complex, and files hold real numbers; add '{THERMAL.name}'"
@@ -349,6 +350,8 @@ def _cross_problems(study: Study) -> Iterator[str]:
     if isinstance(study.subjects, int) and not 1 <= study.subjects <= 100_000:
         yield f"`subjects`: {study.subjects} is outside [1, 100000]"
         return
+    if not study.labels:
+        yield "`subjects`: empty; give a number of subjects or at least one label"
     yield from _label_problems("subjects", study.labels)
     yield from _label_problems("sessions", [s.label for s in study.sessions if s.label is not None])
     if len(study.sessions) > 1 and any(session.label is None for session in study.sessions):

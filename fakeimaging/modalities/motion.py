@@ -23,6 +23,7 @@ from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.spaces import Affine, Grid, pose
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
+from fakeimaging.modalities.physio import box_of
 
 POLE = -0.2679491924311227
 """Pole of the cubic spline's filter: sqrt(3) - 2."""
@@ -95,9 +96,9 @@ def resample_volume(
         0 outside the source's field of view.
     """
     result = np.zeros(target.shape, dtype=np.float32)
-    box = _box(volume)
-    if box is None:
+    if not volume.any():
         return result
+    box = box_of(volume, MARGIN)
     coefficients = np.array(volume[box], dtype=np.float32, order="C")
     coefficients *= np.float32(6**3)
     for axes in _AXIS_FIRST:
@@ -114,21 +115,6 @@ def resample_volume(
 def _kernel(function: Callable[..., None]) -> Callable[..., None]:
     """Keep a compiled kernel: finding it again means reading this file."""
     return kernels.compiled(function)
-
-
-def _box(volume: npt.NDArray) -> tuple[slice, slice, slice] | None:
-    """Return the box around what is not zero, with its margin; None when everything is."""
-    filled = volume != 0
-    along_x, along_y = filled.any(axis=2), filled.any(axis=0)
-    if not along_x.any():
-        return None
-    lines = (along_x.any(axis=1), along_x.any(axis=0), along_y.any(axis=0))
-    edges = [(int(line.argmax()), len(line) - int(line[::-1].argmax())) for line in lines]
-    x, y, z = (
-        slice(max(0, first - MARGIN), min(size, last + MARGIN))
-        for (first, last), size in zip(edges, volume.shape, strict=True)
-    )
-    return x, y, z
 
 
 def spline_filter(c):  # type: ignore[no-untyped-def]

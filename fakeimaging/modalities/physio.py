@@ -73,13 +73,16 @@ class LowRank:
         return term
 
 
-def box_of(image: npt.NDArray) -> Box:
-    """Return the box around what is not zero; the whole image when all is."""
+def box_of(image: npt.NDArray, margin: int = 0) -> Box:
+    """Return the box around what is not zero, ``margin`` voxels wider where there is room; the whole image when all is zero."""
     filled = image != 0
-    if not filled.any():
-        return tuple(slice(0, size) for size in image.shape)  # type: ignore[return-value]
-    edges = [np.flatnonzero(filled.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
-    x, y, z = (slice(int(edge[0]), int(edge[-1]) + 1) for edge in edges)
+    along_x, along_y = filled.any(axis=2), filled.any(axis=0)
+    lines = (along_x.any(axis=1), along_x.any(axis=0), along_y.any(axis=0))
+    edges = [(int(line.argmax()), len(line) - int(line[::-1].argmax())) for line in lines]
+    x, y, z = (
+        slice(max(0, first - margin), min(size, last + margin))
+        for (first, last), size in zip(edges, image.shape, strict=True)
+    )
     return x, y, z
 
 

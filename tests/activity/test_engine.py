@@ -132,7 +132,9 @@ def test_a_long_tap_lives_in_a_file_and_holds_the_same_numbers(tmp_path, monkeyp
     assert (spooled == short.tap("rate").samples).all()
 
 
-def test_divergence_is_named_with_model_region_and_time(tmp_path):
+@pytest.mark.parametrize(("k", "when"), [(200.0, "-17 and -16"), (30.0, "3 and 4")])
+def test_divergence_is_named_with_model_region_and_time_on_the_runs_clock(tmp_path, k, when):
+    """x grows as exp(k t) and overflows after 710 / k s: 3.5 s and 23.7 s, the first 20 s of them warm-up."""
     path = tmp_path / "runaway.py"
     path.write_text(
         "from fakeimaging import Model, Observable, Parameters, parameter\n"
@@ -142,8 +144,8 @@ def test_divergence_is_named_with_model_region_and_time(tmp_path):
         "MODEL = Model(name='runaway', parameters=P, states=('x',), coupled=(), drift=drift,"
         " observables={'rate': Observable(rate, 'Hz', 100.0)}, transient=0.0)\n"
     )
-    with pytest.raises(ModelError, match=r"model runaway: `x` of region 1 is not finite between 3 and 4 s"):
-        fi.simulate_activity(tiny_subject(), model=path, duration=5.0)
+    with pytest.raises(ModelError, match=rf"model runaway: `x` of region 1 is not finite between {when} s on the"):
+        fi.simulate_activity(tiny_subject(), model=path, duration=6.0, parameters={"k": k})
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
-from fakeimaging.activity.hemodynamics import Hemodynamics, blood_flow, neural_drive, respond
+import fakeimaging as fi
+from fakeimaging.activity.hemodynamics import Hemodynamics, blood_flow, mode_drive, mode_flow, neural_drive, respond
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, ModelError
 from fakeimaging.modalities.bold import BoldParameters
 from fakeimaging.modalities.bold_field import bold_change
-from fakeimaging.testing.fixtures import constant_activity, short_activity
+from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
 from tests.reference.balloon import balloon
 
 CLOCK = Clock(0.0, 0.01, 4000)
@@ -75,6 +76,17 @@ def test_responses_saturate_and_stay_positive():
         react(np.full((4000, 1), -5.0))
 
 
+def test_a_mode_whose_flow_stops_is_named_with_its_region(monkeypatch):
+    def drive(activity, efficacy):
+        z = np.zeros((4000, 20))
+        z[:, 15] = -5.0
+        return (lambda part: z[part]), CLOCK
+
+    monkeypatch.setattr("fakeimaging.activity.hemodynamics.mode_drive", drive)
+    with pytest.raises(ModelError, match="blood flow of mode 2 of region 6 stops"):
+        mode_flow(short_activity(), Hemodynamics())
+
+
 def test_halving_the_step_changes_little():
     fine = Clock(0.0, 0.001, 40_000)
     smooth = lambda clock: np.where(clock.times < 1.0, np.sin(np.pi * clock.times) ** 2, 0.0)[:, None]  # noqa: E731
@@ -94,6 +106,17 @@ def test_the_drive_is_relative_and_a_silent_region_has_none():
     expected = 0.3 * (activity.tap("rate").samples / rate.mean(axis=0) - 1)
     np.testing.assert_allclose(neural_drive(activity, 0.3)(slice(None)), expected, atol=1e-6)
     assert (neural_drive(constant_activity(activity, 0.0), 0.3)(slice(None)) == 0).all()
+
+
+def test_the_drive_of_modes_levels_off_at_the_efficacy():
+    activity = fi.simulate_activity(tiny_subject(), duration=5.0, parameters={"mode_drive": 5.0})
+    drive, clock = mode_drive(activity, 0.3)
+    modes, rates = activity.modes("rate"), activity.tap("rate").from_start().samples
+    relative = np.asarray(modes.samples, dtype=float).reshape(clock.n, -1, 10) / rates.mean(axis=0, dtype=float)
+    found = drive(slice(None))
+    assert clock == modes.clock
+    np.testing.assert_allclose(found.reshape(relative.shape), 0.3 * np.tanh(relative), atol=1e-6)
+    assert np.abs(relative).max() > 1 >= np.abs(found).max() / 0.3
 
 
 def test_a_slow_drive_is_refused():

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.optimize import root
@@ -128,6 +130,38 @@ def test_networks_of_two_alternating_halves_have_a_spectral_radius():
     assert dmf_setup.spectral_radius(np.zeros((2, 2))) == 0
 
 
+@pytest.mark.parametrize("seed", [41, 42, 43])
+def test_directed_networks_have_the_spectral_radius_of_their_eigenvalues(seed):
+    rng = np.random.default_rng(seed)
+    for density in (0.05, 0.1, 0.2, 0.5):
+        for _ in range(10):
+            weights = rng.uniform(size=(15, 15)) * (rng.uniform(size=(15, 15)) < density)
+            weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+            exact = np.abs(np.linalg.eigvals(weights)).max()
+            assert dmf_setup.spectral_radius(weights) == pytest.approx(exact, abs=1e-9)
+
+
+def test_a_chain_has_no_loop_and_the_gain_of_one_step():
+    chain = np.diag(np.ones(2), -1)
+    assert dmf_setup.spectral_radius(chain) == 0
+    p = dmf.DmfParameters(loop_gain=0.8)
+    point = dmf_setup.set_point(p, np.full(3, 5.0))
+    G = dmf_setup.global_coupling(p, point, chain)
+    chi = dmf_setup.slow_response(p, point, dmf_setup.inhibition(p, point, G, chain @ point.S_E))
+    # One working point: a ring of the same regions has the gain of its row sums, and so the same coupling.
+    assert (G * p.J_N * chi[1:]).max() == pytest.approx(0.8, rel=1e-9)
+    assert dmf_setup.global_coupling(p, point, np.roll(np.eye(3), 1, axis=0)) == pytest.approx(G, rel=1e-9)
+    faint = np.array([[0.0, 0, 0], [0.999, 0, 0.001], [0.999, 0.001, 0]])
+    assert dmf_setup.global_coupling(p, point, faint) == pytest.approx(G, rel=1e-3)
+
+
+def test_weights_of_nothing_have_no_loop_gain():
+    point = dmf_setup.set_point(dmf.DmfParameters(), np.full(3, 5.0))
+    with pytest.raises(ModelError, match="weights are all 0.*set `loop_gain` to 0"):
+        dmf_setup.global_coupling(dmf.DmfParameters(), point, np.zeros((3, 3)))
+    assert dmf_setup.global_coupling(dmf.DmfParameters(loop_gain=0.0), point, np.zeros((3, 3))) == 0
+
+
 def test_the_transfer_function_of_arrays_is_that_of_numbers():
     currents = np.concatenate([np.linspace(0, 1, 50), 125 / 310 + np.array([0, 1e-9, -1e-7, 1e-6])])
     slow = [dmf.response(current, 310.0, 125.0, 0.16) for current in currents.tolist()]
@@ -148,6 +182,15 @@ def test_the_noise_filters_have_unit_variance_and_the_exponent_asked_for():
     assert -slope == pytest.approx(1.1, abs=0.15)
 
 
+@pytest.mark.parametrize("seed", [51, 52, 53])
+def test_the_mean_square_of_the_noise_map_is_that_asked_for(seed):
+    n, spread = 100_000, 0.35
+    drawn = dmf_setup.noise_map(dmf.DmfParameters(), SimpleNamespace(streams=Streams(seed), n_regions=n))
+    error = np.sqrt((np.exp(4 * spread**2) - 1) / n)
+    assert (drawn**2).mean() == pytest.approx(0.01**2, rel=4 * error)
+    assert np.log(drawn).std() == pytest.approx(spread, rel=4 / np.sqrt(2 * n))
+
+
 def test_the_rate_at_threshold_has_no_gap():
     at = 125 / 310
     below, there, above = (dmf.response(at + d, 310.0, 125.0, 0.16) for d in (-1e-6, 0.0, 1e-6))
@@ -166,6 +209,20 @@ def test_row_sums_of_unconnected_regions_leave_the_working_point():
     target = activity.truth["target_rate"]
     assert target.std() > 0.3
     np.testing.assert_allclose(activity.tap("rate").samples, np.tile(target, (1050, 1)), rtol=1e-6)
+
+
+def test_inhibition_is_never_negative():
+    with pytest.raises(
+        ModelError, match=r"region \d+ \(.+\) receives too little current.*below 0; raise `I0`, `w_plus`"
+    ):
+        fi.simulate_activity(tiny_subject(), duration=1.0, parameters={"I0": 0.3})
+    weights = np.ones((10, 10)) - np.eye(10)
+    weights[3] = weights[:, 3] = 0
+    with pytest.warns(UserWarning, match="without any tract"):
+        own = fi.Connectome(weights, 50 * weights)
+    subject = fi.make_subject("01", seed=1, anatomy="tiny", connectome=own)
+    with pytest.raises(ModelError, match=rf"region 4 \({subject.regions[3].name}\)"):
+        fi.simulate_activity(subject, duration=1.0, parameters={"w_plus": 0.0})
 
 
 def test_structure_shapes_activity():

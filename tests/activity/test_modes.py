@@ -124,6 +124,24 @@ def test_the_linearisation_is_that_of_the_model():
     np.testing.assert_allclose(found[1:], expected[1:], rtol=0.03)
 
 
+def test_the_rhythm_of_modes_is_damped_by_its_own_mean_power():
+    """Of b |z|^2 z, Gaussian z keeps 2 b E|z|^2 z, with E|z|^2 = be^2 / g: so g = |a| + 2 b be^2 / g."""
+    subject = tiny_subject()
+    p = dmf_setup.DmfParameters(alpha_saturation=3.0)
+    alpha, damping = dmf_setup.alpha_map(p, subject), -dmf_modes.prepare(p, subject, 2e-3).derived["growth"]
+    np.testing.assert_allclose(damping, np.abs(alpha["growth"]) + 2 * 3.0 * alpha["alpha_drive"] ** 2 / damping)
+    assert (damping > 1.05 * np.abs(alpha["growth"])).any()
+
+
+def test_the_drive_of_modes_grows_with_the_fourth_root_of_the_size_of_regions():
+    subject, p = tiny_subject(), dmf_setup.DmfParameters()
+    derived = dmf_modes.prepare(p, subject, 2e-3).derived
+    own = dmf_setup.noise_filters(p, subject, 2e-3) | dmf_setup.alpha_map(p, subject)
+    for name in ("g1", "g6", "alpha_drive"):
+        np.testing.assert_allclose(derived[name], own[name] * 0.6 * (100 / 10) ** 0.25)
+    np.testing.assert_array_equal(derived["k1"], own["k1"])
+
+
 def test_a_model_without_a_linearisation_has_no_modes():
     assert fi.simulate_activity(tiny_subject(), model="linear", duration=1.0).modes("rate") is None
 

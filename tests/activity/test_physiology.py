@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fakeimaging as fi
+from fakeimaging.activity import physiology
 from fakeimaging.activity.physiology import (
     AFTER,
     BEFORE,
@@ -48,6 +49,33 @@ def test_heart_rate_varies_with_breathing_and_at_a_tenth_of_a_hertz(seed):
     assert band(0.22, 0.28) > 0.15
     assert band(0.05, 0.15) > 0.15
     assert band(0.16, 0.21) < 0.05
+
+
+@SEEDS
+def test_the_mayer_wave_has_its_share_of_the_heart_rate(seed):
+    """Variance at 0.1 Hz over that of the slow wander: 0.35 / 0.25.
+
+    Two of the 12 sines too close to tell apart move it by a sixth, and slow changes of depth of breath take a fifteenth.
+    """
+    made = body(seed, duration=7200.0, breathing_rate=15.0, heart_rate=180.0)
+    times = np.arange(0, 7200, 0.5)
+    rate = np.interp(times, (made.beats[1:] + made.beats[:-1]) / 2, 1 / np.diff(made.beats))
+    power = np.abs(np.fft.rfft(rate - rate.mean())) ** 2
+    frequency = np.fft.rfftfreq(len(rate), 0.5)
+    mayer, slow = (
+        power[(frequency > low) & (frequency < high)].sum() for low, high in ((0.045, 0.155), (0.003, 0.045))
+    )
+    assert mayer / slow == pytest.approx(0.35 / 0.25, rel=0.3)
+
+
+@SEEDS
+def test_three_tenths_of_a_jerk_stay(seed, monkeypatch):
+    monkeypatch.setattr(physiology, "JERKS_A_MINUTE", 0.05)
+    course = physiology._jerks(np.arange(0, 10_000, 0.1), Streams(seed))
+    first = np.flatnonzero(course.any(axis=1))[0]
+    # The peak comes 0.5 s after the onset, which lies up to 0.1 s before; the decay of 3 s is over after 40 s.
+    peak, later = np.abs(course[first : first + 20]).max(axis=0), np.abs(course[first + 400])
+    np.testing.assert_allclose(later / peak, 0.3, rtol=0.03)
 
 
 def test_a_steady_heart_is_a_metronome():

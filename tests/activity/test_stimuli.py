@@ -154,12 +154,29 @@ def test_the_response_is_later_and_weaker_in_the_regions_it_projects_to():
         ({"onsets": None, "onset": 1.0, "count": 3, "period": 1.0}, "ends after the run"),
         ({"duration": 5000.0}, r"5000 s is outside .*did you mean 5\?"),
         ({"trial_type": "a\tb"}, "cannot stand in an events table"),
+        ({"trial_type": " "}, "cannot stand in an events table"),
+        ({"trial_type": "constant"}, "design matrices take 'constant' for the intercept"),
+        *[
+            ({"trial_type": name}, f"design matrices take '{name}' for a missing value; choose another name")
+            for name in ("NA", "n/a", "nan", "NaN", "null", "None")
+        ],
+        ({"onsets": [2.0, 0.5, 0.6]}, "the events at 0.5 s and 0.6 s overlap, as each lasts 0.2 s; their currents"),
+        ({"onsets": None, "onset": 0.0, "period": 0.1}, "'pulse': the events at 0 s and 0.1 s overlap"),
         ({"amplitud": 1.0}, "did you mean 'amplitude'"),
     ],
 )
 def test_bad_conditions_are_refused(changes, message):
     with pytest.raises(ParameterError, match=message):
         fi.simulate_activity(tiny_subject(), duration=3.0, conditions=[{**PULSE, **changes}])
+
+
+def test_events_may_touch_and_other_names_may_stand():
+    for name in ("Constant", "constants", "Nan", "nothing", "-1"):
+        condition = Condition(trial_type=name, kind="cortex", onset=0.0, period=0.7, duration=0.7, amplitude=0.02)
+        assert not condition.problems(70.0)
+        assert len(condition.times(70.0)) == 100
+    touching = make_stimulus([condition], tiny_subject().regions, 70.0).course(np.arange(0.1, 70.0, 1e-3))[0]
+    np.testing.assert_allclose(touching, 1.0, atol=1e-9)
 
 
 def test_a_model_without_a_stimulus_says_so():

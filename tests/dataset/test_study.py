@@ -95,6 +95,23 @@ def test_problems_name_their_key(old, new, message):
     assert message in problems(text.replace(old, new))
 
 
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("seed = 1", "subjects = []", "`subjects`: empty; give a number of subjects or at least one label"),
+        ("tr = 2.0", "tr = 2.0\nparameters = 3", "`sessions[0].acquisitions[0].parameters`: 3 is not a table of keys"),
+        ("tr = 2.0", "parameters = []", "`sessions[0].acquisitions[0].parameters`: [] is not a table of keys"),
+        ("tr = 2.0", "off = [['x']]", "`sessions[0].acquisitions[0].off[0]`: ['x'] is not text in quotes"),
+    ],
+)
+def test_values_of_another_kind_are_one_clear_line(tmp_path, old, new, line, small):
+    (tmp_path / "study.toml").write_text((HEAD + BODY).replace(old, new))
+    with pytest.raises(ParameterError) as caught:
+        fi.read_study(tmp_path / "study.toml", small=small)
+    assert caught.value.problems == (line,)
+
+
 def test_a_missing_seed_is_drawn_once_for_a_dataset(tmp_path):
     content = tomllib.loads((HEAD + BODY).replace("seed = 1\n", "").replace("tr = 2.0", "voxel_size = 14.0"))
     content["sessions"][0]["runs"][0]["model"] = "linear"

@@ -145,6 +145,12 @@ def test_drift_is_slow_and_as_large_as_asked():
     assert np.sqrt(variance) == pytest.approx(0.01, rel=4 / np.sqrt(2 * n_draws))
 
 
+def test_drift_has_every_cosine_of_128_s_and_more(bold):
+    clock, n_cosines = bold.clean.clock, len(bold.recipe("drift")["coefficients"])
+    periods = 2 * clock.n * clock.step / np.arange(1, n_cosines + 2)
+    assert periods[-2] >= 128 > periods[-1]
+
+
 def test_the_drift_layer_is_its_maps_times_its_courses(bold):
     courses = drift_courses(bold.recipe("drift"), bold.clean.n_volumes)
     nx, ny, nz = bold.clean.grid.shape

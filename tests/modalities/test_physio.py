@@ -86,6 +86,22 @@ def test_the_pulse_is_strong_in_fluid_and_beside_arteries():
     assert strength[tuple(np.rint(willis).astype(int))] > 0.9
 
 
+@SEEDS
+def test_breathing_moves_edges_along_the_phase_encoding_axis_alone(seed):
+    made = scan(seed, duration=20.0)
+    rest, phases = made.forward.baseline, made.recipe("respiratory")["phases"]
+    term = physio.respiratory_term(made.forward, 0.9, phases.tobytes())
+    theta = physio.lags(rest.shape, phases)[0][term.box]
+    amplitude = term.maps[0] * np.cos(theta) + term.maps[1] * np.sin(theta)
+    candidates = [*np.gradient(rest), rest]
+    parts = np.stack([part[term.box].ravel() for part in candidates], axis=1)
+    x, y, z, everywhere = np.linalg.lstsq(parts, amplitude.ravel(), rcond=None)[0]
+    assert y > 0
+    assert everywhere > 0
+    assert max(abs(x), abs(z)) < 1e-4 * y
+    np.testing.assert_allclose(parts[:, [1, 3]] @ [y, everywhere], amplitude.ravel(), atol=1e-4 * amplitude.max())
+
+
 def test_the_respiration_response_is_that_of_birn():
     t = np.arange(0, 50, 0.1)
     response = respiration_response(t)
@@ -101,6 +117,14 @@ def test_a_deeper_breath_is_followed_by_its_response():
     volume = body.respiratory_volume(np.arange(0.0, 300.0, 0.1))
     lagged = [np.corrcoef(volume[:-lag], course[lag:])[0, 1] for lag in (30, 150)]
     assert lagged[0] > lagged[1]
+
+
+def test_a_box_holds_what_is_not_zero_and_its_margin():
+    image = np.zeros((9, 8, 7))
+    assert physio.box_of(image) == (slice(0, 9), slice(0, 8), slice(0, 7))
+    image[3, 1, 4] = image[5, 2, 6] = -1
+    assert physio.box_of(image) == (slice(3, 6), slice(1, 3), slice(4, 7))
+    assert physio.box_of(image, 2) == (slice(1, 8), slice(0, 5), slice(2, 7))
 
 
 def test_harmonics_have_the_variance_of_their_share():

@@ -4,7 +4,8 @@
     inhibition      J_i = (W_E I0 + w+ J_N S_E,i + G J_N sum_j C_ij S_E,j - I_E,i) / S_I,i
     loop gain       K = spectral radius of G J_N diag(chi) C,  chi_i the response of S_E,i to a slow current
 
-For one target rate and rows of C that sum to 1, K = G J_N chi. Every function works on arrays over regions.
+For one target rate and rows of C that sum to 1, K = G J_N chi. A network without loops to speak of has no such radius; there K is
+the largest row sum instead, the gain of what a region receives in one step. Every function works on arrays over regions.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ FILTER_TIMES = (0.003, 0.015, 0.075, 0.375, 1.9, 9.4)
 """Time constants in s of the filters that make 1/f noise (assumed): 0.02 to 50 Hz."""
 POSTERIOR_EDGE = (-55.0, 10.0)
 """Template y in mm at which the alpha gradient is halfway, and its width in mm (assumed)."""
+FEW_LOOPS = 0.1
+"""Spectral radius of the weights over their largest row sum, below which the network counts as one without loops (assumed)."""
 
 
 class DmfParameters(Parameters):
@@ -196,38 +199,52 @@ def slow_response(parameters: DmfParameters, point: SetPoint, J: npt.ArrayLike) 
 def global_coupling(parameters: DmfParameters, point: SetPoint, coupling: npt.ArrayLike = 1.0) -> float:
     """Return the global coupling G at which the network has the loop gain asked for.
 
+    Where loops are missing or weaker than `FEW_LOOPS`, the largest row sum has that gain: G stays finite, and nothing that
+    runs along a chain of regions grows on its way.
+
     Parameters
     ----------
     parameters : DmfParameters
     point : SetPoint
     coupling : array_like, shape (n_regions, n_regions)
         Effective weights; left out, a network of row sums 1 and one working point.
+
+    Raises
+    ------
+    ModelError
+        If the weights are all 0, or no coupling from 0 to 50 gives that gain.
     """
     from scipy.optimize import brentq
 
     weights = np.atleast_2d(np.asarray(coupling, dtype=float))
     if parameters.loop_gain == 0:
         return 0.0
+    strongest = largest_row_sum(weights)
+    if strongest == 0:
+        raise ModelError("model dmf: the weights are all 0, so nothing has a loop gain; set `loop_gain` to 0")
+    measure = spectral_radius if spectral_radius(weights) > FEW_LOOPS * strongest else largest_row_sum
     arriving = weights @ np.broadcast_to(point.S_E, len(weights))
 
     def gain(G: float) -> float:
         chi = slow_response(parameters, point, inhibition(parameters, point, G, arriving))
-        return spectral_radius(G * parameters.J_N * np.broadcast_to(chi, len(weights))[:, None] * weights)
+        return measure(G * parameters.J_N * np.broadcast_to(chi, len(weights))[:, None] * weights)
 
     try:
         return float(brentq(lambda G: gain(G) - parameters.loop_gain, 0.0, 50.0, xtol=1e-12))
     except ValueError:
         raise ModelError(
-            f"model dmf: no coupling gives these weights a loop gain of {parameters.loop_gain:g}"
+            f"model dmf: no coupling gives these weights a loop gain of {parameters.loop_gain:g}; lower `loop_gain`"
         ) from None
 
 
 def spectral_radius(matrix: Array) -> float:
-    """Return the largest eigenvalue of a matrix without negative entries, by iteration.
+    """Return the largest eigenvalue of a matrix without negative entries.
 
-    A multiple of the identity is added first, so that networks that only alternate between two halves converge too.
+    By iteration, with a multiple of the identity added so that networks that only alternate between two halves converge too.
+    It holds when every entry grows by the same factor (Collatz 1942, doi:10.1007/BF01180013); where not, as in directed networks
+    that are not one loop, all eigenvalues are computed.
     """
-    shift = float(matrix.sum(axis=1).max())
+    shift = largest_row_sum(matrix)
     if shift == 0:
         return 0.0
     vector, old = np.ones(len(matrix)), 0.0
@@ -238,7 +255,15 @@ def spectral_radius(matrix: Array) -> float:
         if abs(size - old) < 1e-14 * size:
             break
         old = size
-    return size - shift
+    grown = matrix @ vector + shift * vector
+    if (vector > 0).all() and np.allclose(grown, size * vector, rtol=1e-10, atol=0):
+        return size - shift
+    return float(np.abs(np.linalg.eigvals(matrix)).max())
+
+
+def largest_row_sum(matrix: Array) -> float:
+    """Return the largest sum of a row: never below the spectral radius of a matrix without negative entries."""
+    return float(matrix.sum(axis=1).max())
 
 
 def filter_rates() -> Array:
@@ -267,11 +292,26 @@ def noise_map(parameters: DmfParameters, subject: Subject) -> Array:
 
 
 def working_point(parameters: DmfParameters, subject: Subject) -> tuple[SetPoint, float, Array]:
-    """Return the working point of a subject's regions, the global coupling G, and the local inhibition J (nA)."""
+    """Return the working point of a subject's regions, the global coupling G, and the local inhibition J (nA).
+
+    Raises
+    ------
+    ModelError
+        If a region receives too little to need any inhibition at its rate.
+    """
     coupling = subject.connectome.row_normalised()
     point = set_point(parameters, target_rates(parameters, subject), noise_map(parameters, subject))
     G = global_coupling(parameters, point, coupling)
-    return point, G, inhibition(parameters, point, G, coupling @ point.S_E)
+    J = inhibition(parameters, point, G, coupling @ point.S_E)
+    if (J < 0).any():
+        i = int(J.argmin())
+        rate = f"{point.rate[i]:.3g} Hz"
+        raise ModelError(
+            f"model dmf: region {i + 1} ({subject.regions[i].name}) receives too little current for a mean rate of {rate}: its "
+            f"inhibition would be {J[i]:.3g} nA, below 0; raise `I0`, `w_plus` or `loop_gain`, or lower `target_rate`",
+            value=float(J[i]),
+        )
+    return point, G, J
 
 
 def noise_filters(parameters: DmfParameters, subject: Subject, step: float) -> dict[str, Array]:
