@@ -23,6 +23,7 @@ from fakeimaging.dataset.names import INPUTS, RECORD
 from fakeimaging.dataset.plan import plan, total_bytes
 from fakeimaging.dataset.study import Study, read_study
 from fakeimaging.dataset.write import subject_of, write_subject
+from fakeimaging.structure.subject import forget_template
 
 Progress = Callable[[str, str], None]
 """Called with a subject's label and ``"done"`` or ``"kept"``."""
@@ -183,6 +184,7 @@ def _compile(study: Study) -> None:
         for run in session.runs:
             compile_model(run.model, subject, run.parameters, run.step)
             stimulus_of(as_model(run.model), run, subject)
+    forget_template()
 
 
 def _results(study: Study, root: Path, labels: list[str], jobs: int) -> Iterator[str]:

@@ -36,15 +36,23 @@ def write_subject(study: Study, label: str, root: Path) -> None:
     write_structure(subject, study, root, manifest)
     write_structural_export(subject, export_grid(study), root, manifest, study.sessions[0].label)
     for session in study.sessions:
-        activities = {(run.task, run.run): activity_of(subject, session, run) for run in session.runs}
-        for run in session.runs:
-            write_activity(activities[run.task, run.run], session, label, root, manifest)
-        for scan in names.scans(study, label):
-            if scan.session == session.label:
-                key = (scan.task, scan.run)
-                activity = activities[key] if scan.task is not None else None  # type: ignore[index]
-                write_recording(recording_of(scan, subject, activity), scan, subject, activity, root, manifest)
+        _write_session(session, study, subject, root, manifest)
     manifest.save(root)
+
+
+def _write_session(session: Session, study: Study, subject: Subject, root: Path, manifest: Manifest) -> None:
+    """Write scans and activities; scans without an activity come first, so that the largest images find the most room."""
+    scans = [scan for scan in names.scans(study, subject.label) if scan.session == session.label]
+    for scan in scans:
+        if scan.task is None:
+            write_recording(recording_of(scan, subject, None), scan, subject, None, root, manifest)
+    activities = {(run.task, run.run): activity_of(subject, session, run) for run in session.runs}
+    for activity in activities.values():
+        write_activity(activity, session, subject.label, root, manifest)
+    for scan in scans:
+        if scan.task is not None and scan.run is not None:
+            activity = activities[scan.task, scan.run]
+            write_recording(recording_of(scan, subject, activity), scan, subject, activity, root, manifest)
 
 
 def subject_of(study: Study, label: str) -> Subject:

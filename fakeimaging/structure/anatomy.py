@@ -102,7 +102,7 @@ class Anatomy:
     to_template: Affine
 
     def tissue(self, grid: Grid) -> Tissue:
-        """Return the tissue on a native grid; the last six shares that were asked for are kept."""
+        """Return the tissue on a native grid; the last three shares that were asked for are kept."""
         return Tissue(self, grid)
 
     def head_surface(self, name: SurfaceName) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
@@ -128,7 +128,7 @@ def head_of(maps: TissueMaps) -> Head:
     return _ellipsoid_head() if maps.space == TINY else template_head()
 
 
-@lru_cache(maxsize=6)
+@lru_cache(maxsize=3)
 def _share(anatomy: Anatomy, name: str, grid: Grid) -> npt.NDArray[np.float32]:
     """Sample one map where it has anything, as the mean over each voxel."""
     size = grid.voxel_size.max()

@@ -234,6 +234,12 @@ def _check_fit(connectome: Connectome, regions: tuple[Region, ...], parameters: 
         )
 
 
+def forget_template() -> None:
+    """Release the template that the subjects made so far keep in memory; it is read again when it is needed."""
+    for cached in (_maps, template.template_maps, template.template_structures):
+        cached.cache_clear()
+
+
 def legal_label(label: str) -> str:
     """Return the label if BIDS allows it (letters and digits), else raise InputError."""
     if not isinstance(label, str) or not (label.isascii() and label.isalnum()) or len(label) > 64:
