@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class Reference:
-    """One paper and why it is cited.
+    """One paper and why it is cited; ``doi`` is its DOI, or another name such as ``pubmed:9591599`` where it has none.
 
     Examples
     --------
     >>> print(Reference("Stephan et al.", 2007, "10.1016/j.neuroimage.2007.07.040", "BOLD output equation"))
     Stephan et al. (2007), https://doi.org/10.1016/j.neuroimage.2007.07.040: BOLD output equation
+    >>> print(Reference("Rousset et al.", 1998, "pubmed:9591599", "transfer of signal between regions"))
+    Rousset et al. (1998), pubmed:9591599: transfer of signal between regions
     """
 
     authors: str
@@ -22,7 +24,8 @@ class Reference:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.authors} ({self.year}), https://doi.org/{self.doi}: {self.reason}"
+        address = f"https://doi.org/{self.doi}" if self.doi.startswith("10.") else self.doi
+        return f"{self.authors} ({self.year}), {address}: {self.reason}"
 
 
 def collect(*groups: Iterable[Reference]) -> tuple[Reference, ...]:

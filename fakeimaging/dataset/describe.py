@@ -45,7 +45,9 @@ A simulated brain network (regions and tracts of each subject) generated activit
 instruments. Each file has its truth:
 
 - raw files at the root are what an instrument would have recorded (BIDS);
-- derivatives/fakeimaging-truth holds the same images without noise, the true regions and the true tissue fractions;
+- derivatives/fakeimaging-truth holds the same signals without noise, the true regions and the true tissue fractions;
+- derivatives/fakeimaging-prep holds the BOLD series in template space with confounds, as preprocessing would leave them;
+- derivatives/fakeimaging-connectome holds the wiring as images;
 - sourcedata/fakeimaging holds the connectome, the activity, the recipe of every noise layer, and record.json, from which
   `fakeimaging verify` makes the dataset again and compares.
 

@@ -58,8 +58,7 @@ def preprocessing(
     manifest.add(path, receipt.result)
     about = reference_of(subject.anatomy.maps.space)
     _write_mask(mask, grid, MNI, named(scan, subject, "desc-brain_mask.nii.gz"), scan, about, root, manifest)
-    space = reference_of(subject.anatomy.maps.space)
-    write_sidecar(path, _series_keys(recording, scan) | space, root, manifest)
+    write_sidecar(path, _series_keys(recording, scan) | about, root, manifest)
     inside = {"csf": tissue.csf[mask] > PURE, "white_matter": tissue.white[mask] > PURE}
     columns, components = confounds(brain, inside, motion, recording.clean.clock.step)
     error = {

@@ -8,27 +8,25 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
 from fakeimaging.activity.activity import RunParameters
 from fakeimaging.activity.models import as_model
-from fakeimaging.activity.stimuli import shortened
 from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError, did_you_mean
 from fakeimaging.core.files import sha256_of
 from fakeimaging.core.parameters import Parameters, dotted, parameter
 from fakeimaging.core.provenance import digest
 from fakeimaging.core.streams import fresh_seed
 from fakeimaging.dataset.inputs import own_files, renamed, tables
+from fakeimaging.dataset.small import shrunk
 from fakeimaging.modalities import MODALITIES
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.modalities.stages import MAGNITUDE, THERMAL
 from fakeimaging.structure.formats import PLAIN, lengths_path
 from fakeimaging.structure.subject import SubjectParameters, legal_label
 
-SMALL_DURATION = 40.0
 _TIMING = set(RunParameters.model_fields)
 
 
@@ -130,7 +128,7 @@ class Study(Parameters):
 
     def small(self) -> Study:
         """Return the same study on coarse grids, one short run of each task, for a look within seconds."""
-        return Study.check(_shrunk(self.content()))
+        return Study.check(shrunk(self.content()))
 
     def only(self, modalities: Iterable[str]) -> Study:
         """Return the study with the scans of some modalities alone, and the runs they need."""
@@ -144,44 +142,6 @@ class Study(Parameters):
             runs = tuple(run for run in session.runs if (run.task, run.run) in imaged)
             sessions.append(session.model_copy(update={"acquisitions": scans, "runs": runs}))
         return self.model_copy(update={"sessions": tuple(sessions)})
-
-
-def _shrunk(content: dict[str, Any]) -> dict[str, Any]:
-    for session in tables(content.get("sessions")):
-        _keep_first_runs(session)
-        for run in tables(session.get("runs")):
-            if isinstance(duration := run.get("duration", 600.0), int | float):
-                run["duration"] = min(duration, SMALL_DURATION)
-                _keep_fitting(run)
-        for scan in tables(session.get("acquisitions")):
-            small = MODALITIES.get(scan["modality"]).small if scan.get("modality") in MODALITIES else {}
-            own = scan.get("parameters")
-            scan |= {"parameters": {**own, **small}} if isinstance(own, dict) else small
-    return content
-
-
-def _keep_first_runs(session: dict[str, Any]) -> None:
-    """Drop what repeats a task, and the scans of it."""
-    first: dict[str, Any] = {}
-    runs = tables(session.get("runs"))
-    for run in runs:
-        first.setdefault(str(run.get("task", "rest")), run.get("run", 1))
-    if len(first) == len(runs):
-        return
-
-    def stays(table: dict[str, Any], task: Any) -> bool:
-        return str(task) not in first or table.get("run", 1) == first[str(task)]
-
-    session["runs"] = [run for run in runs if stays(run, run.get("task", "rest"))]
-    scans = tables(session.get("acquisitions"))
-    session["acquisitions"] = [scan for scan in scans if stays(scan, scan.get("task"))]
-
-
-def _keep_fitting(run: dict[str, Any]) -> None:
-    """Drop the events that a shortened run has no room for; what is wrong with them is found later."""
-    with suppress(TypeError):
-        kept = [shortened(condition, run["duration"]) for condition in tables(run.get("conditions"))]
-        run["conditions"] = [condition for condition in kept if condition is not None]
 
 
 def read_study(path: str | Path | None = None, overrides: Iterable[str] = (), *, small: bool = False) -> Study:
@@ -213,7 +173,7 @@ def read_study(path: str | Path | None = None, overrides: Iterable[str] = (), *,
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path or 'built-in study'}: {error}", value=path) from None
-    content = _shrunk(_gathered(content)) if small else content
+    content = shrunk(_gathered(content)) if small else content
     for override in overrides:
         _override(content, override)
         _merge_scans(content)

@@ -308,6 +308,13 @@ def test_mne_gets_the_samples_the_montage_and_the_landmarks(short):
     assert list(positions["ch_pos"]) == list(BIOSEMI)
 
 
+def test_a_recording_hands_itself_to_mne_and_an_image_does_not(short):
+    np.testing.assert_array_equal(short.to_mne().get_data(), series_to_mne(short).get_data())
+    np.testing.assert_array_equal(short.to_mne_forward()["sol"]["data"], to_mne_forward(short)["sol"]["data"])
+    with pytest.raises(InputError, match="t1w is an image"):
+        fi.acquire("t1w", tiny_subject(), voxel_size=8.0).to_mne()
+
+
 @pytest.mark.slow
 def test_mne_inverts_our_forward_solution(short):
     import mne

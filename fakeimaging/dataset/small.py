@@ -1,0 +1,52 @@
+"""The small study (``--small``): coarse grids, one short run of each task, every modality."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from fakeimaging.activity.stimuli import shortened
+from fakeimaging.dataset.inputs import tables
+from fakeimaging.modalities import MODALITIES
+
+SMALL_DURATION = 40.0
+"""Seconds of a run, at most."""
+
+
+def shrunk(content: dict[str, Any]) -> dict[str, Any]:
+    """Change the plain content of a study in place to its small one, and return it."""
+    for session in tables(content.get("sessions")):
+        _keep_first_runs(session)
+        for run in tables(session.get("runs")):
+            if isinstance(duration := run.get("duration", 600.0), int | float):
+                run["duration"] = min(duration, SMALL_DURATION)
+                _keep_fitting(run)
+        for scan in tables(session.get("acquisitions")):
+            small = MODALITIES.get(scan["modality"]).small if scan.get("modality") in MODALITIES else {}
+            own = scan.get("parameters")
+            scan |= {"parameters": {**own, **small}} if isinstance(own, dict) else small
+    return content
+
+
+def _keep_first_runs(session: dict[str, Any]) -> None:
+    """Drop what repeats a task, and the scans of it."""
+    first: dict[str, Any] = {}
+    runs = tables(session.get("runs"))
+    for run in runs:
+        first.setdefault(str(run.get("task", "rest")), run.get("run", 1))
+    if len(first) == len(runs):
+        return
+
+    def stays(table: dict[str, Any], task: Any) -> bool:
+        return str(task) not in first or table.get("run", 1) == first[str(task)]
+
+    session["runs"] = [run for run in runs if stays(run, run.get("task", "rest"))]
+    scans = tables(session.get("acquisitions"))
+    session["acquisitions"] = [scan for scan in scans if stays(scan, scan.get("task"))]
+
+
+def _keep_fitting(run: dict[str, Any]) -> None:
+    """Drop the events that a shortened run has no room for; what is wrong with them is found later."""
+    with suppress(TypeError):
+        kept = [shortened(condition, run["duration"]) for condition in tables(run.get("conditions"))]
+        run["conditions"] = [condition for condition in kept if condition is not None]
