@@ -362,8 +362,6 @@ MODALITY = Modality(
     references=(
         Reference("Innis et al.", 2007, "10.1038/sj.jcbfm.9600493", "names and units of kinetic constants"),
         Reference("Lammertsma and Hume", 1996, "10.1006/nimg.1996.0066", "simplified reference tissue model"),
-        Reference(
-            "Rousset et al.", 1998, "pubmed:9591599", "transfer of signal between regions"
-        ),
+        Reference("Rousset et al.", 1998, "pubmed:9591599", "transfer of signal between regions"),
     ),
 )
