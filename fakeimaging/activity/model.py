@@ -1,8 +1,8 @@
 """What a neural mass model is: parameters, states, drift, diffusion and observables, as plain functions of one region.
 
 The functions name what they need by argument: a state, a parameter, a constant that `prepare` derived, or
-``coupled_<state>``, the sum over the sources of weight times their delayed state, or ``stimulus``, what the conditions of the
-run put into the region (0 when there is none).
+``coupled_<name>``, the sum over the sources of weight times what they sent a delay ago (a state, or a function of their states),
+or ``stimulus``, what the conditions of the run put into the region (0 when there is none).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from fakeimaging.core.errors import ModelError, did_you_mean
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.structure.subject import Subject
 
+Calculus = Literal["ito", "stratonovich"]
+Scheme = Literal["euler", "heun", "rk4"]
 STIMULUS = "stimulus"
 """The argument by which a model function reads the stimulus."""
 
@@ -111,13 +113,17 @@ class Model:
     states : tuple of str
         State variables, in the order ``drift`` returns them.
     coupled : tuple of str
-        States that are sent along the tracts, with delays.
+        States that are sent along the tracts as they are, with delays.
+    sent : mapping of str to callable
+        What else is sent: functions of the sender's states, parameters and derived constants. Both arrive as ``coupled_<name>``.
     drift : callable
         Returns the time derivatives (1/s), one for each state.
     driven : tuple of (state, i)
         Which states noise drives, and which independent Wiener process drives each.
     diffusion : callable
-        Returns the amplitude of each driven state (state unit per square root of second), Ito.
+        Returns the amplitude of each driven state (state unit per square root of second).
+    calculus : {"ito", "stratonovich"}
+        How to read an amplitude that depends on the state; every scheme keeps to it.
     observables : mapping of str to Observable
         The taps of an Activity; ``"rate"`` (Hz) is what instruments of blood and metabolism read.
     prepare : callable
@@ -128,6 +134,12 @@ class Model:
     modes : Model, optional
         The local dynamics linearised around the working point, uncoupled and with the same parameter class: deviations of
         observables, at the same rates, that the parts of a region show against each other.
+    limits : mapping of str to (low, high)
+        States that are held within a range after each step.
+    angles : tuple of str
+        States in rad that are kept within half a turn of 0.
+    scheme : {"euler", "heun", "rk4"}
+        Default integrator.
     step : float
         Default time step in seconds.
     transient : float
@@ -138,27 +150,35 @@ class Model:
     name: str
     parameters: type[Parameters]
     states: tuple[str, ...]
-    coupled: tuple[str, ...]
     drift: Callable[..., tuple[float, ...]]
     observables: Mapping[str, Observable]
+    coupled: tuple[str, ...] = ()
+    sent: Mapping[str, Callable[..., float]] = field(default_factory=dict)
     driven: tuple[tuple[str, int], ...] = ()
     diffusion: Callable[..., tuple[float, ...]] | None = None
+    calculus: Calculus = "ito"
     prepare: Callable[[Any, Subject, float], Setup] = plain_setup
     rotating: tuple[Rotation, ...] = ()
     modes: Model | None = None
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    angles: tuple[str, ...] = ()
+    scheme: Scheme = "euler"
     step: float = 1e-3
     transient: float = 10.0
     references: tuple[Reference, ...] = ()
 
     def __post_init__(self) -> None:
         turning = [state for pair in self.rotating for state in pair.states]
-        for name in (*self.coupled, *(state for state, _ in self.driven), *turning):
+        driven = (state for state, _ in self.driven)
+        for name in (*self.coupled, *driven, *turning, *self.limits, *self.angles):
             if name not in self.states:
                 raise ModelError(f"model {self.name}: '{name}' is not a state{did_you_mean(name, self.states)}")
         if bool(self.driven) != (self.diffusion is not None):
             raise ModelError(f"model {self.name}: `driven` and `diffusion` come together")
         if len(set(turning)) < len(turning):
             raise ModelError(f"model {self.name}: a state turns in one pair only")
+        for name in set(self.sent) & set(self.states):
+            raise ModelError(f"model {self.name}: '{name}' is a state; send it by `coupled`, or name the function otherwise")
 
     @property
     def n_noises(self) -> int:
@@ -169,7 +189,13 @@ class Model:
     def functions(self) -> list[Callable[..., Any]]:
         """Every function that is compiled."""
         noise = [self.diffusion] if self.diffusion is not None else []
-        return [self.drift, *noise, *(observable.function for observable in self.observables.values())]
+        taps = [observable.function for observable in self.observables.values()]
+        return [self.drift, *noise, *self.sent.values(), *taps]
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names of everything that is sent: the coupled states, then the functions."""
+        return (*self.coupled, *self.sent)
 
     def arguments(self) -> list[str]:
         """Return every name the functions and the rotating pairs ask for, sorted."""
