@@ -1,0 +1,56 @@
+"""How a model scales the weights of a connectome before it couples by them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.structure.subject import Subject
+
+Scaling = Literal["rows", "radius", "none"]
+
+
+class WiringParameters(Parameters):
+    """How strongly a model's regions are coupled; other models' parameters inherit these."""
+
+    scaling: Scaling = parameter(
+        "rows",
+        unit="-",
+        description="weights: each row summing to 1, all over their spectral radius, or none (as they are)",
+    )
+
+
+def wiring(parameters: WiringParameters, subject: Subject) -> npt.NDArray[np.float64]:
+    """Return the weights as the parameters scale them, shape (n_regions, n_regions), row receives.
+
+    Raises
+    ------
+    ModelError
+        If the weights have no loop, so that their spectral radius is 0.
+    """
+    return scaled(subject.connectome.weights, parameters.scaling)
+
+
+def scaled(weights: npt.NDArray[np.float64], scaling: Scaling) -> npt.NDArray[np.float64]:
+    """Return weights scaled.
+
+    Examples
+    --------
+    >>> scaled(np.array([[0.0, 2.0], [6.0, 0.0]]), "rows")
+    array([[0., 1.],
+           [1., 0.]])
+    """
+    if scaling == "none":
+        return np.array(weights)
+    if scaling == "rows":
+        sums = np.abs(weights).sum(axis=1, keepdims=True)
+        return np.asarray(np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0))
+    radius = float(np.abs(np.linalg.eigvals(weights)).max())
+    if radius == 0:
+        from fakeimaging.core.errors import ModelError
+
+        raise ModelError("`scaling`: weights without a loop have no spectral radius; take 'rows' or 'none'")
+    return np.asarray(weights / radius)
