@@ -204,7 +204,8 @@ def simulate_activity(
     delays = subject.connectome.delays(times.speed)
     arrays = _room(chosen, schedule, subject.n_regions, Path(store) if store is not None else None)
     kernel = engine.build(chosen, checked, setup)
-    engine.run(kernel, setup, delays, schedule, arrays, streams=streams.at("activity"), stimulus=stimulus)
+    member = engine.Member(kernel, setup, streams.at("activity"))
+    engine.run([member], delays, schedule, [arrays], stimulus=stimulus)
     return Activity(
         streams, task, run, session, chosen.name, checked, times.duration,
         taps={name: _tap(chosen, name, array, schedule.step) for name, array in arrays.items()},
@@ -280,9 +281,8 @@ def compile_model(
     setup = chosen.prepare(checked, subject, exact)
     schedule = engine.Schedule(exact, 1, 0)
     taps = _room(chosen, schedule, subject.n_regions, None)
-    engine.run(
-        engine.build(chosen, checked, setup), setup, np.zeros_like(setup.coupling), schedule, taps, streams=Streams(0)
-    )
+    member = engine.Member(engine.build(chosen, checked, setup), setup, Streams(0))
+    engine.run([member], np.zeros_like(setup.coupling), schedule, [taps])
 
 
 def _schedule(model: Model, times: RunParameters) -> engine.Schedule:

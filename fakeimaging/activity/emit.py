@@ -1,70 +1,110 @@
-"""The step loop of a model as source text: Euler-Maruyama (Ito), delayed coupling from a ring of past states, taps as means.
+"""The step loop of a model as source text, in registers of regions (`simd`), for one scheme and one kind of coupling.
 
-The linear part of a rotating pair z = x + i y takes an exact step: z(t + h) = exp((a + i w) h) (z(t) + h N(t)) + noise, N what
-`drift` returns (Lawson 1967, doi:10.1137/0704033).
+With f the drift, g the amplitudes, dW the noise of a step h and c the coupling:
 
-One function, ``advance``, steps a block and carries everything on in its arrays: states, history, generators, the second
-normal of a pair, tap sums. ``now`` counts steps from the very start; the first ``dropped`` of them fill no tap. The
-result therefore does not depend on how a run is cut into blocks. Sums run in a fixed order in float64, without fast-math.
+    euler  x' = x + h f(x) + g dW                                                     (Maruyama 1955)
+    heun   y = x + h f(x) + g dW,   x' = x + h / 2 (f(x) + f(y)) + g dW
+    rk4    the classical four stages for h f, then + g dW
 
-The ring holds each state twice, one length apart, so that `CHUNK` steps from any slot on lie side by side: edges with a delay
-of at least that many steps are read once for all of them.
+g is g(x) for Ito; for Stratonovich (g(x) + g(x + g(x) dW)) / 2, as Euler and Heun have it (Kloeden & Platen 1992, doi:10.1007/978-3-662-12616-5).
+Strong order is 1/2 for Ito amplitudes that depend on the state, else 1; without noise 1, 2 and 4. Under euler linear parts take exact
+steps: a rotating pair z' = exp((a + i w) h) (z + h f) + noise (Lawson 1967, doi:10.1137/0704033), a decay x' = E x + (1 - E) / k f
+with noise of variance (1 - E^2) / 2k, E = exp(-k h); heun and rk4 add them to f. Coloured noise is white noise through a one-pole
+filter, in exact steps, and part of f.
+
+Stages between two steps read delayed coupling halfway between its values there (second order). One function, ``advance``, steps a block
+and carries everything on in its arrays. ``now`` counts steps from the very start; the first ``dropped`` of them fill no tap. The
+result does not depend on how a run is cut into blocks.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fakeimaging.activity import kernels
-from fakeimaging.activity.generator import GENERATOR
-from fakeimaging.activity.model import STIMULUS, Model, Rotation
+from fakeimaging.activity.model import STIMULUS, Model, Rotation, Scheme
 from fakeimaging.core.errors import ModelError, did_you_mean
 
-CHUNK = 4
-"""Steps for which long delays are summed in one pass over the edges: four of them fill a register of the processor."""
+
+@dataclass(frozen=True)
+class Variant:
+    """Which loop is written.
+
+    Parameters
+    ----------
+    scheme : {"euler", "heun", "rk4"}
+    delayed : bool
+        Whether anything arrives later than it is sent.
+    side_by_side : bool
+        Several simulations with the same weights.
+    coloured : bool
+        Whether the noise has a time constant.
+    """
+
+    scheme: Scheme = "euler"
+    delayed: bool = False
+    side_by_side: bool = False
+    coloured: bool = False
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Its stages."""
+        return STAGES[self.scheme]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One evaluation of the drift: when, its weight, and how far it leads to the next one's states (with noise or without)."""
+
+    time: float
+    weight: float
+    ahead: float = 0.0
+    noisy: bool = False
+
+
+STAGES: dict[Scheme, tuple[Stage, ...]] = {
+    "euler": (Stage(0, 1),),
+    "heun": (Stage(0, 1 / 2, 1, noisy=True), Stage(1, 1 / 2)),
+    "rk4": (Stage(0, 1 / 6, 1 / 2), Stage(1 / 2, 1 / 3, 1 / 2), Stage(1 / 2, 1 / 3, 1), Stage(1, 1 / 6)),
+}
+
+IMPORTS = """from fakeimaging.activity.simd.functions import (
+    cos, exp, expm1, fabs, floor, lanewise, log, power, sin, sqrt, tanh,
+)
+from fakeimaging.activity.simd.random import normal_pair
+from fakeimaging.activity.simd.sums import (
+    add_now, add_short, gather_long, gather_side_by_side, remember, take_step, weigh, weigh_side_by_side,
+)
+from fakeimaging.activity.simd.vectors import both, either, lanes, load, negation, select, store
+"""
 
 LOOP = """
-{constants}
-
 {decorator}
 def advance(
-    n_steps, done, dropped, step, state, params, turn, first, short, source, weight, lag, history, words, spare, every, sums,
-    gain, course, taps,
+    n_steps, done, dropped, step, hold, n, n_sims, state, params, exact, wires, sent, past, received, words, spare, colour,
+    tint, every, sums, gain, course, taps,
 ):
-    n, length = history.shape[1], np.uint64(history.shape[2] // 2)
+    room, lane = state.shape[1], lanes(state)
+    n_cells = (n * n_sims + lane - 1) // lane * lane
     root_step = math.sqrt(step)
-    coupled = np.zeros((history.shape[0], {chunk}, n))
-    received = np.zeros((history.shape[0], n))
-    normals, room = np.zeros(({n_noises}, n)), np.zeros((4, n))
-    stimuli = np.zeros(n)
+    stimuli = np.zeros(room, state.dtype)
+{scratch}
+    shares = np.zeros(len(every), dtype=state.dtype)
+    for k in range(len(every)):
+        shares[k] = 1.0 / every[k]
     written = np.zeros(len(every), dtype=np.int64)
-    for start in range(done, done + n_steps, {chunk}):
-        head = np.uint64(start) % length
-        for i in range(n):
-{sums_of_long_delays}
-        for now in range(start, min(start + {chunk}, done + n_steps)):
-            head = np.uint64(now) % length
-            for i in range(n):
-{sums_of_short_delays}
-{noise}
-            if len(gain) > 0:
-                stimuli[:] = 0.0
-                for k in range(len(gain)):
-                    strength = course[k, now - done]
-                    if strength != 0.0:
-                        for i in range(n):
-                            stimuli[i] += gain[k, i] * strength
-            head = np.uint64(now + 1) % length
-            for i in range(n):
-{body}
-            for k in range(len(every)):
-                if now >= dropped and (now + 1 - dropped) % every[k] == 0:
-                    for i in range(n):
-                        taps[k][written[k], i] = sums[k, i] / every[k]
-                        sums[k, i] = 0.0
-                    written[k] += 1
+    for now in range(done, done + n_steps):
+{stages}
+{memory}
+        for k in range(len(every)):
+            if now >= dropped and (now + 1 - dropped) % every[k] == 0:
+                for i in range(0, n_cells, lane):
+                    store(taps[k], written[k] * room + i, load(sums, k * room + i) * shares[k])
+                    store(sums, k * room + i, 0.0)
+                written[k] += 1
 """
 
 
@@ -74,9 +114,9 @@ def parameter_names(model: Model, available: Sequence[str]) -> list[str]:
     Raises
     ------
     ModelError
-        If a function asks for something that is not a state, a parameter, a derived constant, ``coupled_<state>`` or ``stimulus``.
+        If a function asks for something that is not a state, a parameter, a derived constant, ``coupled_<name>`` or ``stimulus``.
     """
-    given = {*model.states, *(f"coupled_{state}" for state in model.coupled), STIMULUS}
+    given = {*model.states, *(f"coupled_{name}" for name in model.signals), STIMULUS}
     wanted = [name for name in model.arguments() if name not in given]
     for name in wanted:
         if name not in available:
@@ -87,93 +127,286 @@ def parameter_names(model: Model, available: Sequence[str]) -> list[str]:
     return wanted
 
 
-def source_of(model: Model, names: Sequence[str]) -> str:
+def source_of(model: Model, names: Sequence[str], variant: Variant) -> str:
     """Return the whole kernel module of a model whose parameter rows are ``names``."""
+    writer = _Loop(model, tuple(names), variant)
     loop = LOOP.format(
-        constants="\n".join(f"U{k} = np.uint64({k})" for k in range(CHUNK)),
         decorator=kernels.DECORATOR,
-        chunk=CHUNK,
-        n_noises=model.n_noises,
-        noise=_indented(12, _noise(model.n_noises)),
-        sums_of_long_delays=_indented(12, _long_delays(model)),
-        sums_of_short_delays=_indented(16, _short_delays(model)),
-        body=_indented(16, _node_update(model, names)),
+        scratch=_indented(4, writer.scratch()),
+        stages=_indented(8, [line for k in range(len(variant.stages)) for line in writer.stage(k)]),
+        memory=_indented(8, writer.memory()),
     )
-    return "\n\n".join((kernels.HEADER, kernels.gather(model.functions), GENERATOR, loop))
+    return "\n\n".join((kernels.HEADER + IMPORTS, kernels.gather_straight(model.functions), loop))
 
 
 def _indented(width: int, lines: Sequence[str]) -> str:
     return "\n".join(" " * width + line for line in lines or ["pass"])
 
 
-def _long_delays(model: Model) -> list[str]:
-    """Lines that sum, for region i, what arrives in the next steps over delays of at least as many."""
-    if not model.coupled:
-        return []
-    names = [(c, k, f"sum_{c}_{k}") for c in range(len(model.coupled)) for k in range(CHUNK)]
-    lines = [f"{name} = 0.0" for _, _, name in names]
-    lines += ["for e in range(first[i], short[i]):", "    slot = head + length - lag[e]", "    if slot >= length:"]
-    lines += ["        slot -= length", "    w, j = weight[e], source[e]"]
-    lines += [f"    {name} += w * history[{c}, j, slot + U{k}]" for c, k, name in names]
-    return lines + [f"coupled[{c}, {k}, i] = {name}" for c, k, name in names]
+def _call(function: Callable[..., Any], before: str = "its_") -> str:
+    return f"own_{function.__name__}({', '.join(before + name for name in inspect.signature(function).parameters)})"
 
 
-def _short_delays(model: Model) -> list[str]:
-    """Lines that add the rest: delays shorter than a chunk, in a fixed order after the long ones."""
-    lines = [f"sum_{c} = coupled[{c}, now - start, i]" for c in range(len(model.coupled))]
-    if not lines:
-        return []
-    lines += ["for e in range(short[i], first[i + 1]):", "    slot = head + length - lag[e]", "    if slot >= length:"]
-    lines += ["        slot -= length"]
-    lines += [f"    sum_{c} += weight[e] * history[{c}, source[e], slot]" for c in range(len(model.coupled))]
-    return lines + [f"received[{c}, i] = sum_{c}" for c in range(len(model.coupled))]
+@dataclass(frozen=True)
+class _Loop:
+    """Writes the lines of one step; what the model names is called ``its_<name>`` there."""
 
+    model: Model
+    names: tuple[str, ...]
+    variant: Variant
 
-def _noise(n_noises: int) -> list[str]:
-    """Lines that draw the normals of a step; of an odd number the last is one half of a pair, the other half is the next step's."""
-    lines = [f"normal_pairs(words, room, normals[{w}], normals[{w + 1}])" for w in range(0, n_noises - 1, 2)]
-    if n_noises % 2 == 0:
-        return lines
-    lines += ["if now % 2 == 0:", f"    normal_pairs(words, room, normals[{n_noises - 1}], spare)"]
-    return [*lines, "else:", f"    normals[{n_noises - 1}, :] = spare"]
+    def stage(self, k: int) -> list[str]:
+        """Lines of one evaluation of the drift, of all regions."""
+        inner = [
+            *self._states("guess" if k else "state"),
+            *self._inputs(),
+            *(self._taps() if k == 0 else []),
+            f"drifts = {_call(self.model.drift)}",
+            *(self._noise() if k == 0 else []),
+            *self._slopes(),
+            *(self._single() if len(self.variant.stages) == 1 else self._several(k)),
+        ]
+        loop = ["for i in range(0, n_cells, lane):", *(f"    {line}" for line in inner)]
+        return [*self._receive(k), *self._stimuli(self.variant.stages[k].time), *loop]
 
+    @property
+    def _n(self) -> int:
+        return len(self.model.signals)
 
-def _node_update(model: Model, names: Sequence[str]) -> list[str]:
-    """Lines that take region i one step on; what the model names is called ``its_<name>``, so that it meets none of the loop's own."""
-    lines = [f"its_{state} = state[{row}, i]" for row, state in enumerate(model.states)]
-    lines += [f"its_coupled_{state} = received[{row}, i]" for row, state in enumerate(model.coupled)]
-    lines += [f"its_{name} = params[{row}, i]" for row, name in enumerate(names)]
-    lines += [f"its_{STIMULUS} = stimuli[i]"] if model.takes_stimulus else []
-    for row, observable in enumerate(model.observables.values()):
-        lines.append(f"sums[{row}, i] += {_call(observable.function)}")
-    lines.append(f"drifts = {_call(model.drift)}")
-    if model.diffusion is not None:
+    @property
+    def _several_stages(self) -> bool:
+        return len(self.variant.stages) > 1
+
+    def scratch(self) -> list[str]:
+        """Lines that name the parts of wires and past, and make room for the stages."""
+        lines = []
+        if self._several_stages:
+            rows = f"np.zeros(({len(self.model.states)}, room), state.dtype)"
+            lines += [f"{name} = {rows}" for name in ("guess", "slopes", "pushes")]
+            lines += [f"{name} = np.zeros_like(received)" for name in ("earlier", "later", "later_sent")]
+        if self._n == 0:
+            return lines
+        short = "first, source, weight, lag, now_first, now_source, now_weight = wires"
+        if not self.variant.delayed:
+            return [*lines, "packed, = wires"]
+        if self.variant.side_by_side:
+            return [*lines, short, f"rows = len(sent) // ({self._n} * room)"]
+        lines += [f"place, long_weight, long_first, {short}", "history, summed, summed_ahead, shape = past"]
+        return [*lines, "apart, mirror, stride = shape", "rows = 2 * lane"]
+
+    def memory(self) -> list[str]:
+        """Lines after a step that move what was sent from the recent rows to the history."""
+        if not self.variant.delayed or self.variant.side_by_side:
+            return []
+        call = f"remember(sent, now - offset, history, head, apart, mirror, n, {self._n}, room, stride)"
+        return ["if offset == lane - 1:", f"    {call}"]
+
+    def _receive(self, k: int) -> list[str]:
+        """Lines that fill ``received`` for a stage."""
+        if self._n == 0:
+            return []
+        if not self.variant.delayed:
+            return self._receive_now("later_sent" if k else "sent", held=k == 0)
+        if not self._several_stages:
+            delayed = self._delayed("received", "now", "summed")
+            return [*self._long(), "if now % hold == 0:", *(f"    {line}" for line in delayed)]
+        return self._receive_stage(k)
+
+    def _receive_now(self, array: str, *, held: bool) -> list[str]:
+        side = "_side_by_side" if self.variant.side_by_side else ""
+        many = "n_sims" if side else "room"
+        lines = [f"weigh{side}(packed, {array}, {c} * room, received, {c} * room, n, {many})" for c in range(self._n)]
+        return ["if now % hold == 0:", *(f"    {line}" for line in lines)] if held else lines
+
+    def _receive_stage(self, k: int) -> list[str]:
+        """Delayed coupling where there are several stages: before the step, after it, or halfway, plus what has no delay."""
+        time = self.variant.stages[k].time
+        start = f"(now % rows) * {self._n} * room"
+        array, first = ("sent", start) if k == 0 else ("later_sent", "0")
+        edges = "now_first, now_source, now_weight"
+        at_once = f"add_now({array}, {first}, {edges}, received, n, {self._n}, room, n_sims)"
+        lines = []
+        if k == 0:
+            lines = [*self._long(), *self._delayed("earlier", "now", "summed")]
+            lines += self._delayed("later", "now + 1", "summed_ahead")
+        return [*lines, f"received[:] = {1 - time} * earlier + {time} * later", at_once]
+
+    def _long(self) -> list[str]:
+        """Lines that sum the long delays for the steps to come, once a register of steps."""
+        if self.variant.side_by_side:
+            return []
+        call = "gather_long(history, place, long_weight, long_first, {head}, 0, apart, {summed}, n, {n})"
+        lines = ["if offset == 0 or now == done:", "    " + call.format(head="head", summed="summed", n=self._n)]
+        if self._several_stages:
+            lines.append("    " + call.format(head="head + 1", summed="summed_ahead", n=self._n))
+        return ["offset = now % lane", "head = (now - offset) % mirror", *lines]
+
+    def _delayed(self, out: str, when: str, summed: str) -> list[str]:
+        if self.variant.side_by_side:
+            return [f"gather_side_by_side(sent, {when}, first, source, weight, lag, {out}, n, {self._n}, room, n_sims)"]
+        edges = "first, source, weight, lag"
+        return [
+            "if len(source) > 0:",
+            f"    add_short({summed}, offset, sent, {when}, {edges}, {out}, n, {self._n}, room)",
+            "else:",
+            f"    take_step({summed}, offset, {out}, n, {self._n}, room)",
+        ]
+
+    def _stimuli(self, time: float) -> list[str]:
+        """Lines that fill ``stimuli`` at a time between this step and the next."""
+        if not self.model.takes_stimulus:
+            return []
+        course = "course[k, now - done]"
+        if time:
+            course = f"{1 - time} * course[k, now - done] + {time} * course[k, now - done + 1]"
+        return [
+            "if len(gain) > 0:",
+            "    stimuli[:] = 0.0",
+            "    for k in range(len(gain)):",
+            f"        strength = {course}",
+            "        if strength != 0.0:",
+            "            for i in range(0, n_cells, lane):",
+            "                store(stimuli, i, load(stimuli, i) + load(gain, k * room + i) * strength)",
+        ]
+
+    def _states(self, rows: str) -> list[str]:
+        return [f"its_{name} = load({rows}, {row} * room + i)" for row, name in enumerate(self.model.states)]
+
+    def _inputs(self) -> list[str]:
+        lines = [f"its_coupled_{name} = load(received, {c} * room + i)" for c, name in enumerate(self.model.signals)]
+        lines += [f"its_{name} = load(params, {row} * room + i)" for row, name in enumerate(self.names)]
+        return lines + (["its_stimulus = load(stimuli, i)"] if self.model.takes_stimulus else [])
+
+    def _taps(self) -> list[str]:
+        taps = enumerate(self.model.observables.values())
+        return [f"store(sums, {k} * room + i, load(sums, {k} * room + i) + {_call(tap.function)})" for k, tap in taps]
+
+    def _noise(self) -> list[str]:
+        """Lines that draw the noise of a step: ``dW_<process>``, and ``push_<k>``, what it adds to driven state k."""
+        model, lines = self.model, []
+        if model.diffusion is None:
+            return lines
+        for w in range(0, model.n_noises - 1, 2):
+            lines.append(f"z_{w}, z_{w + 1} = normal_pair(words, i, room)")
+        if model.n_noises % 2:
+            lines += self._odd(model.n_noises - 1)
+        for w in range(model.n_noises):
+            lines += self._coloured(w) if self.variant.coloured else [f"dW_{w} = z_{w} * root_step"]
         lines.append(f"amplitudes = {_call(model.diffusion)}")
-    for pair, rotation in enumerate(model.rotating):
-        lines += _turn(model, pair, rotation)
-    lines += [_update(model, row, state) for row, state in enumerate(model.states)]
-    for c, state in enumerate(model.coupled):
-        for slot in ("head", "head + length"):
-            lines.append(f"history[{c}, i, {slot}] = state[{model.states.index(state)}, i]")
-    return lines
+        if model.calculus == "stratonovich" and not self.variant.coloured:
+            lines += self._middle_amplitudes()
+        return [*lines, *(f"push_{k} = amplitudes[{k}] * dW_{w}" for k, (_, w) in enumerate(model.driven))]
 
+    def _odd(self, last: int) -> list[str]:
+        """Of an odd number of normals the last is one half of a pair, the other half is the next step's."""
+        draw = [f"z_{last}, other = normal_pair(words, i, room)", "store(spare, i, other)"]
+        lines = ["if now % 2 == 0:", *(f"    {line}" for line in draw)]
+        return [*lines, "else:", f"    z_{last} = load(spare, i)"]
 
-def _call(function: Callable[..., Any]) -> str:
-    return f"{function.__name__}({', '.join(f'its_{name}' for name in inspect.signature(function).parameters)})"
+    def _coloured(self, w: int) -> list[str]:
+        row = f"{w} * room + i"
+        filtered = f"store(colour, {row}, load(colour, {row}) * tint[0] + z_{w} * tint[1])"
+        return [f"dW_{w} = load(colour, {row}) * step", filtered]
 
+    def _middle_amplitudes(self) -> list[str]:
+        """Lines that replace the amplitudes by their mean with those at the states the noise alone leads to."""
+        lines = [f"mid_{name} = its_{name}" for name in inspect.signature(self.model.diffusion).parameters]  # type: ignore[arg-type]
+        for k, (state, w) in enumerate(self.model.driven):
+            if f"mid_{state} = its_{state}" in lines:
+                lines.append(f"mid_{state} = mid_{state} + amplitudes[{k}] * dW_{w}")
+        lines.append(f"ends = {_call(self.model.diffusion, 'mid_')}")  # type: ignore[arg-type]
+        means = ", ".join(f"0.5 * (amplitudes[{k}] + ends[{k}])" for k in range(len(self.model.driven)))
+        return [*lines, f"amplitudes = ({means},)"]
 
-def _turn(model: Model, pair: int, rotation: Rotation) -> list[str]:
-    """Lines that take a rotating pair one step on, its noise apart."""
-    x, y = f"its_{rotation.real}", f"its_{rotation.imaginary}"
-    cosine, sine = f"turn[{2 * pair}, i]", f"turn[{2 * pair + 1}, i]"
-    lines = [f"its_{state} += step * drifts[{model.states.index(state)}]" for state in rotation.states]
-    return [*lines, f"{x}, {y} = {cosine} * {x} - {sine} * {y}, {sine} * {x} + {cosine} * {y}"]
+    def _slopes(self) -> list[str]:
+        """Lines for ``slope_<row>``: the drift, under heun and rk4 with the linear parts."""
+        lines = [f"slope_{row} = drifts[{row}]" for row in range(len(self.model.states))]
+        if self.variant.scheme == "euler":
+            return lines
+        for state, rate in self.model.decays.items():
+            lines.append(f"slope_{self._row(state)} = slope_{self._row(state)} - its_{rate} * its_{state}")
+        for p in self.model.rotating:
+            x, y = self._row(p.real), self._row(p.imaginary)
+            grows = (f"its_{p.growth} * its_{p.real}", f"its_{p.growth} * its_{p.imaginary}")
+            lines.append(f"slope_{x} = slope_{x} + {grows[0]} - its_{p.frequency} * its_{p.imaginary}")
+            lines.append(f"slope_{y} = slope_{y} + {grows[1]} + its_{p.frequency} * its_{p.real}")
+        return lines
 
+    def _row(self, state: str) -> int:
+        return self.model.states.index(state)
 
-def _update(model: Model, row: int, state: str) -> str:
-    turned = any(state in rotation.states for rotation in model.rotating)
-    terms = f"state[{row}, i] = its_{state}" + ("" if turned else f" + step * drifts[{row}]")
-    for k, (driven, process) in enumerate(model.driven):
-        if driven == state:
-            terms += f" + root_step * amplitudes[{k}] * normals[{process}, i]"
-    return terms
+    def _pushes(self, state: str) -> list[str]:
+        return [f"push_{k}" for k, (driven, _) in enumerate(self.model.driven) if driven == state]
+
+    def _single(self) -> list[str]:
+        """Lines that take the states one Euler step on."""
+        lines = [line for pair, rotation in enumerate(self.model.rotating) for line in self._turn(pair, rotation)]
+        turned = {state for rotation in self.model.rotating for state in rotation.states}
+        decays = list(self.model.decays)
+        for row, state in enumerate(self.model.states):
+            pushes = self._pushes(state)
+            if state in turned:
+                terms = [f"its_{state}", *pushes]
+            elif state in decays:
+                base = 2 * len(self.model.rotating) + 3 * decays.index(state)
+                kept, grown, shaken = (f"load(exact, {base + k} * room + i)" for k in range(3))
+                terms = [f"its_{state} * {kept}", f"slope_{row} * {grown}", *(f"{push} * {shaken}" for push in pushes)]
+            else:
+                terms = [f"its_{state}", f"slope_{row} * step", *pushes]
+            lines.append(f"new_{row} = {' + '.join(terms)}")
+        return [*lines, *self._settle()]
+
+    def _turn(self, pair: int, rotation: Rotation) -> list[str]:
+        """Lines that take a rotating pair one step on, its noise apart."""
+        x, y = f"its_{rotation.real}", f"its_{rotation.imaginary}"
+        lines = [f"its_{state} = its_{state} + slope_{self._row(state)} * step" for state in rotation.states]
+        lines += [f"cosine, sine = load(exact, {2 * pair} * room + i), load(exact, {2 * pair + 1} * room + i)"]
+        return [*lines, f"{x}, {y} = cosine * {x} - sine * {y}, sine * {x} + cosine * {y}"]
+
+    def _several(self, k: int) -> list[str]:
+        """Lines that carry slopes and noise from stage to stage, and take the step after the last."""
+        stage, last = self.variant.stages[k], k == len(self.variant.stages) - 1
+        lines = []
+        for row, state in enumerate(self.model.states):
+            place = f"{row} * room + i"
+            pushes = " + ".join(self._pushes(state))
+            whole = f"slope_{row} * {stage.weight!r}" + (f" + load(slopes, {place})" if k else "")
+            if pushes and k == 0:
+                lines.append(f"store(pushes, {place}, {pushes})")
+            if last:
+                noise = f" + load(pushes, {place})" if pushes else ""
+                lines.append(f"new_{row} = load(state, {place}) + ({whole}) * step{noise}")
+                continue
+            lines.append(f"store(slopes, {place}, {whole})")
+            noise = f" + {pushes}" if pushes and stage.noisy and k == 0 else ""
+            lines.append(f"new_{row} = load(state, {place}) + slope_{row} * (step * {stage.ahead!r}){noise}")
+        return [*lines, *(self._settle() if last else self._lead())]
+
+    def _lead(self) -> list[str]:
+        """Lines that keep the states of the next stage, and what it sends."""
+        rows = range(len(self.model.states))
+        return [*(f"store(guess, {row} * room + i, new_{row})" for row in rows), *self._send("later_sent", "0")]
+
+    def _settle(self) -> list[str]:
+        """Lines that hold states within limits and keep them, and what they send."""
+        lines = []
+        for row, state in enumerate(self.model.states):
+            if state in self.model.limits:
+                low, high = self.model.limits[state]
+                lines.append(f"new_{row} = select(new_{row} < {low!r}, {low!r}, select(new_{row} > {high!r}, {high!r}, new_{row}))")
+            if state in self.model.angles:
+                turns = f"floor(new_{row} * 0.15915494309189535 + 0.5)"
+                lines.append(f"new_{row} = new_{row} - 6.283185307179586 * {turns}")
+            lines.append(f"store(state, {row} * room + i, new_{row})")
+        row = "((now + 1) % rows) * {n} * room".format(n=self._n) if self.variant.delayed else "0"
+        return [*lines, *self._send("sent", row)]
+
+    def _send(self, array: str, first: str) -> list[str]:
+        lines = []
+        for c, state in enumerate(self.model.coupled):
+            lines.append(f"store({array}, {first} + {c} * room + i, new_{self._row(state)})")
+        if self.model.sent:
+            lines += [f"its_{state} = new_{row}" for row, state in enumerate(self.model.states)]
+        for c, function in enumerate(self.model.sent.values(), start=len(self.model.coupled)):
+            lines.append(f"store({array}, {first} + {c} * room + i, {_call(function)})")
+        return lines

@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity import emit, kernels
-from fakeimaging.activity.model import STIMULUS, Model, Setup
+from fakeimaging.activity.model import STIMULUS, Model, Scheme, Setup
+from fakeimaging.activity.network import Layout, edges_of, wired
 from fakeimaging.activity.stimuli import Stimulus
 from fakeimaging.core.errors import ModelError
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.streams import Streams
 
 BLOCK_SECONDS = 1.0
+Precision = Literal["float64", "float32"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a model is integrated.
+
+    Parameters
+    ----------
+    scheme : {"euler", "heun", "rk4"}
+    precision : {"float64", "float32"}
+    hold : int
+        Steps between two refreshments of the coupling.
+    noise_time : float
+        Time constant of the noise in s; 0 is white.
+    interpolate : bool
+        Delays between whole steps, by linear interpolation; else rounded.
+    """
+
+    scheme: Scheme = "euler"
+    precision: Precision = "float64"
+    hold: int = 1
+    noise_time: float = 0.0
+    interpolate: bool = False
+
+    def __post_init__(self) -> None:
+        if self.hold > 1 and self.scheme != "euler":
+            raise ModelError("`coupling_interval`: coupling is held between steps under the scheme 'euler' only")
 
 
 @dataclass(frozen=True)
@@ -44,66 +74,110 @@ class Schedule:
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """A compiled model with its parameter rows.
+    """A model with its parameter rows, ready to be compiled.
 
     Parameters
     ----------
-    module : module
-        Holds ``advance``.
+    model : Model
     names : tuple of str
         Parameters and derived constants, in the order of the rows.
     params : ndarray, shape (n_params, n_regions)
+    method : Method
     """
 
     model: Model
-    module: ModuleType
     names: tuple[str, ...]
     params: npt.NDArray[np.float64]
+    method: Method = Method()
 
-    def turn(self, step: float) -> npt.NDArray[np.float64]:
-        """Return what one step makes of each rotating pair, shape (2 n_pairs, n_regions): exp(growth h) cos and sin of frequency h."""
+    def module(self, *, delayed: bool, side_by_side: bool) -> ModuleType:
+        """Return the module that holds ``advance`` for this kind of coupling, from disk when it was compiled before."""
+        coloured = self.method.noise_time > 0 and self.model.n_noises > 0
+        variant = emit.Variant(self.method.scheme, delayed, side_by_side, coloured)
+        return kernels.load(self.model.name, emit.source_of(self.model, self.names, variant))
+
+    def exact(self, step: float) -> npt.NDArray[np.float64]:
+        """Return what one step does to the linear parts, shape (2 n_pairs + 3 n_decays, n_regions).
+
+        Of a pair exp(growth h) cos and sin of frequency h; of a decay exp(-k h), the weight of the drift, and that of the noise.
+        """
         rows = dict(zip(self.names, self.params, strict=True))
-        pairs = [np.exp((rows[p.growth] + 1j * rows[p.frequency]) * step) for p in self.model.rotating]
-        return np.array([part for factor in pairs for part in (factor.real, factor.imag)]).reshape(
-            -1, self.params.shape[1]
-        )
+        turns = [np.exp((rows[p.growth] + 1j * rows[p.frequency]) * step) for p in self.model.rotating]
+        parts = [part for factor in turns for part in (factor.real, factor.imag)]
+        for name in self.model.decays.values():
+            rate = np.maximum(rows[name], 1e-12 / step)
+            grown = -np.expm1(-rate * step) / rate
+            parts += [np.exp(-rate * step), grown, np.sqrt(-np.expm1(-2 * rate * step) / (2 * rate * step))]
+        return np.array(parts).reshape(-1, self.params.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One of the simulations that run side by side.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    setup : Setup
+    streams : Streams
+        Each region's noise is the stream ``region-<number>`` below this one.
+    """
+
+    kernel: Kernel
+    setup: Setup
+    streams: Streams
 
 
 @dataclass(eq=False)
 class Progress:
     """Where a simulation stands: arrays that ``advance`` carries on from block to block, and those it only reads."""
 
-    state: npt.NDArray[np.float64]
-    history: npt.NDArray[np.float64]
-    words: npt.NDArray[np.uint64]
-    spare: npt.NDArray[np.float64]
-    sums: npt.NDArray[np.float64]
-    edges: tuple[npt.NDArray, ...]
-    turn: npt.NDArray[np.float64]
+    kernel: Kernel
+    layout: Layout
+    members: int
+    advance: Callable[..., None]
+    params: npt.NDArray
+    exact: npt.NDArray
+    wires: tuple[Any, ...]
+    tint: npt.NDArray
+    state: npt.NDArray
+    sent: npt.NDArray
+    past: tuple[Any, ...]
+    received: npt.NDArray
+    words: npt.NDArray
+    spare: npt.NDArray
+    colour: npt.NDArray
+    sums: npt.NDArray
     done: int = 0
 
     def copy(self) -> Progress:
         """Return a copy that can be carried on by itself."""
-        arrays = {name: getattr(self, name).copy() for name in ("state", "history", "words", "spare", "sums")}
-        return replace(self, **arrays)
+        moving = ("state", "sent", "past", "received", "words", "spare", "colour", "sums")
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Progress(**given | {name: copy.deepcopy(given[name]) for name in moving})
 
 
-def build(model: Model, parameters: Parameters, setup: Setup) -> Kernel:
-    """Return the kernel of a model for these parameters, compiling its source when it is new."""
+def build(model: Model, parameters: Parameters, setup: Setup, method: Method | None = None) -> Kernel:
+    """Return the kernel of a model for these parameters.
+
+    Raises
+    ------
+    ModelError
+        If a function of the model names or returns what it should not.
+    """
     n = len(setup.coupling)
     available = {**{name: getattr(parameters, name) for name in type(parameters).model_fields}, **setup.derived}
     names = emit.parameter_names(model, list(available))
     rows = [np.broadcast_to(np.asarray(available[name], dtype=float), (n,)) for name in names]
     params = np.ascontiguousarray(np.stack(rows)) if rows else np.zeros((0, n))
-    source = emit.source_of(model, names)
     _check_returns(model, setup, dict(zip(names, params[:, 0].tolist(), strict=True)))
-    return Kernel(model, kernels.load(model.name, source), tuple(names), params)
+    return Kernel(model, tuple(names), params, method or Method(scheme=model.scheme))
 
 
 def _check_returns(model: Model, setup: Setup, constants: dict[str, float]) -> None:
     """Call every function once as plain Python, for the first region at the start: each must return as many numbers as it should."""
     given = {state: float(np.ravel(setup.initial.get(state, 0.0))[0]) for state in model.states}
-    given |= {f"coupled_{state}": given[state] for state in model.coupled} | constants | {STIMULUS: 0.0}
+    given |= {f"coupled_{name}": given.get(name, 0.0) for name in model.signals} | constants | {STIMULUS: 0.0}
     wanted = {model.drift: len(model.states)} | ({model.diffusion: len(model.driven)} if model.diffusion else {})
     for function in model.functions:
         name = function.__name__
@@ -125,27 +199,24 @@ def _check_returns(model: Model, setup: Setup, constants: dict[str, float]) -> N
 
 
 def run(
-    kernel: Kernel,
-    setup: Setup,
+    members: Sequence[Member],
     delays: npt.NDArray[np.float64],
     schedule: Schedule,
-    taps: Mapping[str, npt.NDArray[np.float32]],
+    taps: Sequence[Mapping[str, npt.NDArray[np.float32]]],
     *,
-    streams: Streams,
     stimulus: Stimulus | None = None,
 ) -> None:
     """Simulate and fill the taps.
 
     Parameters
     ----------
-    kernel : Kernel
-    setup : Setup
+    members : sequence of Member
+        One, or several with the same coupling that run side by side.
     delays : ndarray, shape (n_regions, n_regions)
-        Seconds, rounded to whole steps.
+        Seconds.
     schedule : Schedule
-    taps : mapping of observable to ndarray, shape (n_samples, n_regions), float32
-    streams : Streams
-        Each region's noise is the stream ``region-<number>`` below this one.
+    taps : sequence of mapping of observable to ndarray, shape (n_samples, n_regions), float32
+        For each member.
     stimulus : Stimulus, optional
         On the run's clock: t = 0 when `LEAD` seconds are recorded.
 
@@ -154,24 +225,23 @@ def run(
     ModelError
         If a state stops being finite: with model, region and time on the run's clock.
     """
-    progress = begin(kernel, setup, delays, schedule, streams=streams)
-    for first, last in blocks(kernel.model, schedule):
-        every, _ = intervals(kernel.model, schedule.step)
-        named = zip(kernel.model.observables, every, strict=True)
-        parts = tuple(taps[name][first // k : last // k] for name, k in named)
-        advance(kernel, progress, schedule, parts, last - first, stimulus)
+    progress = begin(members, delays, schedule)
+    model = members[0].kernel.model
+    every, _ = intervals(model, schedule.step)
+    for first, last in blocks(model, schedule):
+        made = advance(progress, schedule, last - first, stimulus)
+        for name, k in zip(model.observables, every, strict=True):
+            for sim, own in enumerate(taps):
+                own[name][first // k : last // k] = made[name][:, :, sim]
 
 
-def begin(
-    kernel: Kernel, setup: Setup, delays: npt.NDArray[np.float64], schedule: Schedule, *, streams: Streams
-) -> Progress:
+def begin(members: Sequence[Member], delays: npt.NDArray[np.float64], schedule: Schedule) -> Progress:
     """Return a simulation at the start of its record: the dropped steps are done. Parameters as for `run`."""
-    progress = _start(kernel, setup, delays, schedule.step, streams)
-    every, _ = intervals(kernel.model, schedule.step)
+    progress = _start(members, delays, schedule.step)
+    every, _ = intervals(members[0].kernel.model, schedule.step)
     block = _block_steps(every, schedule.step)
-    nothing = tuple(np.zeros((0, len(setup.coupling)), dtype=np.float32) for _ in every)
     for first in range(0, schedule.n_dropped, block):
-        advance(kernel, progress, schedule, nothing, min(block, schedule.n_dropped - first))
+        advance(progress, schedule, min(block, schedule.n_dropped - first))
     progress.sums[:] = 0
     return progress
 
@@ -208,64 +278,113 @@ def _block_steps(every: npt.NDArray[np.int64], step: float) -> int:
     return whole * max(1, round(BLOCK_SECONDS / step / whole))
 
 
-def _start(kernel: Kernel, setup: Setup, delays: npt.NDArray, step: float, streams: Streams) -> Progress:
-    model, n = kernel.model, len(setup.coupling)
-    state = np.zeros((len(model.states), n))
+def _start(members: Sequence[Member], delays: npt.NDArray, step: float) -> Progress:
+    kernel, coupling = members[0].kernel, members[0].setup.coupling
+    model, method = kernel.model, kernel.method
+    layout = _layout(len(coupling), len(members), method.precision)
+    initial = np.stack([_initial(model, member.setup) for member in members], axis=2)
+    params = np.stack([member.kernel.params for member in members], axis=2)
+    exact = np.stack([member.kernel.exact(step) for member in members], axis=2)
+    sent = layout.cells(_sent(kernel, initial, params)).astype(method.precision)
+    edges = edges_of(coupling, delays, step, interpolate=method.interpolate)
+    wiring = wired(coupling, edges, layout, sent, n_stages=len(emit.STAGES[method.scheme]))
+    rows = {"params": params, "exact": exact, "state": initial}
+    cells = {name: layout.cells(values).astype(method.precision) for name, values in rows.items()}
+
+    def room(n: int) -> npt.NDArray:
+        return np.zeros((n, layout.room), dtype=method.precision)
+
+    return Progress(
+        kernel, layout, len(members),
+        kernel.module(delayed=wiring.delayed, side_by_side=layout.n_sims > 1).advance,
+        **cells, wires=wiring.wires, tint=_tint(method, step), sent=wiring.sent, past=wiring.past,
+        received=room(len(model.signals) + 1).ravel(), words=_words(members, layout), spare=room(1).ravel(),
+        colour=room(model.n_noises), sums=room(len(model.observables)),
+    )  # fmt: skip
+
+
+def _layout(n: int, n_members: int, precision: Precision) -> Layout:
+    alone = Layout(n, 1, precision)
+    return alone if n_members == 1 else Layout(n, -(-n_members // (2 * alone.lane)) * 2 * alone.lane, precision)
+
+
+def _initial(model: Model, setup: Setup) -> npt.NDArray[np.float64]:
+    state = np.zeros((len(model.states), len(setup.coupling)))
     for name, value in setup.initial.items():
         state[model.states.index(name)] = value
-    lags = np.rint(delays / step).astype(np.int64)
-    length = max(int(lags[setup.coupling != 0].max(initial=0)) + 1, emit.CHUNK)
-    past = state[[model.states.index(name) for name in model.coupled]]
-    history = np.repeat(past[:, :, None], 2 * length, axis=2)
-    words = np.stack([streams.at(f"region-{i + 1}").key(4) for i in range(n)], axis=1)
-    sums = np.zeros((len(model.observables), n))
-    return Progress(state, history, words, np.zeros(n), sums, _edges(setup.coupling, lags), kernel.turn(step))
+    return state
 
 
-def _edges(coupling: npt.NDArray, lags: npt.NDArray[np.int64]) -> tuple[npt.NDArray, ...]:
-    """Return the edges sorted by target, long delays first: first edge and first short one of each target, source, weight, lag."""
-    target, source = np.nonzero(coupling)
-    brief = lags[target, source] < emit.CHUNK - 1
-    order = np.lexsort((brief, target))
-    target, source, brief = target[order], source[order], brief[order]
-    first = np.searchsorted(target, np.arange(len(coupling) + 1))
-    short = np.searchsorted(2 * target + brief, 2 * np.arange(len(coupling)) + 1)
-    lag = lags[target, source].astype(np.uint64)
-    return first, short, source.astype(np.uint64), coupling[target, source], lag
+def _sent(kernel: Kernel, state: npt.NDArray, params: npt.NDArray) -> npt.NDArray[np.float64]:
+    """Return what the first states send, shape (n_signals, n, n_members)."""
+    model = kernel.model
+    known = dict(zip((*model.states, *kernel.names), (*state, *params), strict=True))
+    rows = [state[model.states.index(name)] for name in model.coupled]
+    for function in model.sent.values():
+        given = [known[name] for name in inspect.signature(function).parameters]
+        rows.append(np.vectorize(function, otypes=[float])(*given))
+    return np.array(rows).reshape(-1, *state.shape[1:])
+
+
+def _tint(method: Method, step: float) -> npt.NDArray:
+    """Return what a step keeps of coloured noise, and the amplitude of what comes in: its density at low frequency is that of white noise."""
+    if method.noise_time <= 0:
+        return np.zeros(2, dtype=method.precision)
+    kept = math.exp(-step / method.noise_time)
+    return np.array([kept, math.sqrt((1 - kept**2) / (2 * method.noise_time))], dtype=method.precision)
+
+
+def _words(members: Sequence[Member], layout: Layout) -> npt.NDArray:
+    """Return the four words of every generator, shape (4 room,): a function of each member's streams alone."""
+    n_words, kind = (2, np.uint32) if layout.precision == "float32" else (4, np.uint64)
+    keys = [[m.streams.at(f"region-{i + 1}").key(n_words).view(kind) for m in members] for i in range(layout.n)]
+    return layout.cells(np.moveaxis(np.array(keys), 2, 0)).ravel()
 
 
 def advance(
-    kernel: Kernel,
-    current: Progress,
-    schedule: Schedule,
-    parts: Sequence[Any],
-    size: int,
-    stimulus: Stimulus | None = None,
-) -> None:
-    """Take ``size`` steps and fill ``parts``, one array for each tap.
+    current: Progress, schedule: Schedule, size: int, stimulus: Stimulus | None = None
+) -> dict[str, npt.NDArray]:
+    """Take ``size`` steps and return the samples of each tap, shape (n_samples, n_regions, n_members).
 
     Raises
     ------
     ModelError
         If a state stops being finite.
     """
+    kernel, layout = current.kernel, current.layout
     every, _ = intervals(kernel.model, schedule.step)
-    steps = current.done - schedule.n_dropped + np.arange(size, dtype=np.float64)
+    steps = current.done - schedule.n_dropped + np.arange(size + 1, dtype=np.float64)
     times = steps * schedule.step + schedule.start
-    course = np.zeros((0, size)) if stimulus is None else stimulus.course(times)
-    gain = np.zeros((0, len(current.spare))) if stimulus is None else stimulus.gain
-    # Memory maps are subclasses the kernel is not compiled for: hand over plain views of them.
-    views = tuple(np.asarray(part).view(np.ndarray) for part in parts)
-    kernel.module.advance(
-        size, current.done, schedule.n_dropped, schedule.step, current.state, kernel.params, current.turn, *current.edges,
-        current.history, current.words, current.spare, every, current.sums, gain, course, views,
+    none = stimulus is None
+    course = np.zeros((0, size + 1)) if none else stimulus.course(times)
+    gain = np.zeros((0, layout.room)) if none else _gains(stimulus, layout)
+    recorded = max(0, current.done + size - schedule.n_dropped) > 0
+    parts = tuple(np.zeros((size // k if recorded else 0, layout.room), dtype=layout.precision) for k in every)
+    current.advance(
+        size, current.done, schedule.n_dropped, schedule.step, kernel.method.hold, layout.n, layout.n_sims, current.state,
+        current.params, current.exact, current.wires, current.sent, current.past, current.received, current.words,
+        current.spare, current.colour, current.tint, every, current.sums, gain.astype(layout.precision),
+        course.astype(layout.precision), parts,
     )  # fmt: skip
     current.done += size
-    broken = ~np.isfinite(current.state)
-    if broken.any():
-        row, region = np.argwhere(broken)[0]
-        recorded = current.done - size - schedule.n_dropped
-        start, stop = (schedule.start + steps * schedule.step for steps in (recorded, recorded + size))
-        when = f"between {start:g} and {stop:g} s on the run's clock" if recorded >= 0 else "while it settled"
-        what = f"model {kernel.model.name}: `{kernel.model.states[row]}` of region {region + 1} is not finite {when}"
-        raise ModelError(f"{what}; try a smaller step or coupling")
+    _check_finite(current, schedule, size)
+    n_cells = layout.n * layout.n_sims
+    shaped = (part[:, :n_cells].reshape(len(part), layout.n, layout.n_sims)[:, :, : current.members] for part in parts)
+    return dict(zip(kernel.model.observables, shaped, strict=True))
+
+
+def _gains(stimulus: Stimulus, layout: Layout) -> npt.NDArray:
+    return layout.cells(np.repeat(stimulus.gain[:, :, None], layout.n_sims, axis=2))
+
+
+def _check_finite(current: Progress, schedule: Schedule, size: int) -> None:
+    broken = ~np.isfinite(current.state[:, : current.layout.n * current.layout.n_sims])
+    if not broken.any():
+        return
+    row, cell = np.argwhere(broken)[0]
+    recorded = current.done - size - schedule.n_dropped
+    start, stop = (schedule.start + steps * schedule.step for steps in (recorded, recorded + size))
+    when = f"between {start:g} and {stop:g} s on the run's clock" if recorded >= 0 else "while it settled"
+    model, region = current.kernel.model, cell // current.layout.n_sims + 1
+    what = f"model {model.name}: `{model.states[row]}` of region {region} is not finite {when}"
+    raise ModelError(f"{what}; try a smaller step or coupling")

@@ -1,8 +1,8 @@
 """Compiled kernels from plain Python functions.
 
-A function may name its arguments, ``math``, a few built-ins, and constants and functions of its own file. What it uses is
-gathered from the file as it stands now, written to one source file named by the hash of its contents and versions, and
-compiled by numba from there, so that an edited file is never served by a stale cache.
+A function may name its arguments, ``math``, a few built-ins, constants and functions of its own file, and what it imports from
+`fakeimaging.activity.functions`. What it uses is gathered from the files as they stand now, written to one source file named by
+the hash of its contents and versions, and compiled by numba from there, so that an edited file is never served by a stale cache.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from fakeimaging.activity import functions as shared
+from fakeimaging.activity import straight
 from fakeimaging.core.errors import ModelError
 from fakeimaging.core.files import write_text
 
 BUILTINS = frozenset({"abs", "bool", "float", "int", "len", "max", "min", "range"})
 HEADER = "import math\n\nimport numpy as np\nfrom numba import njit\n"
-DECORATOR = '@njit(cache=True, error_model="numpy")'
+DECORATOR = '@njit(cache=True, nogil=True, error_model="numpy")'
+INLINE = '@njit(forceinline=True, error_model="numpy")'
 
 
 def gather(functions: Iterable[Callable[..., Any]]) -> str:
@@ -43,16 +46,40 @@ def gather(functions: Iterable[Callable[..., Any]]) -> str:
     ModelError
         If one names anything but its arguments, ``math``, the built-ins above and its own file.
     """
+    return "\n\n".join(_emitted(node) for node in _needed(functions, BUILTINS)) + "\n"
+
+
+def gather_straight(functions: Iterable[Callable[..., Any]]) -> str:
+    """Return the same for registers of numbers: without branches, names of the file with `straight.OWN` before them.
+
+    Raises
+    ------
+    ModelError
+        Also if a function does what cannot be done on many regions at once.
+    """
+    parts, lanewise = [], set()
+    for node in _needed(functions, frozenset(straight.BUILTINS)):
+        if isinstance(node, ast.FunctionDef):
+            text, called = straight.straightened(node, INLINE)
+            lanewise |= called
+        else:
+            text = f"{straight.OWN}{_emitted(node, straight.OWN)}"
+        parts.append(text)
+    calls = [f'lanewise_{name} = lanewise("{name}")' for name in sorted(lanewise)]
+    return "\n\n".join([*calls, *parts]) + "\n"
+
+
+def _needed(functions: Iterable[Callable[..., Any]], builtins: frozenset[str]) -> list[ast.stmt]:
+    """Return what functions need, in an order in which it can be defined."""
     functions = list(functions)
-    files = {function.__code__.co_filename for function in functions}
-    if len(files) != 1:
+    files = {function.__code__.co_filename for function in functions} - {shared.__file__}
+    if len(files) > 1:
         raise ModelError(f"the functions of a model stand in one file, not in {sorted(files)}")
-    known = _definitions(files.pop())
+    known = _definitions(files.pop() if files else str(shared.__file__))
     needed: dict[str, ast.stmt] = {}
     for function in functions:
-        _require(function.__name__, known, needed, asked_by=function.__name__)
-    in_order = sorted(needed.values(), key=lambda node: node.lineno)
-    return "\n\n".join(_emitted(node) for node in in_order) + "\n"
+        _require(function.__name__, known, needed, builtins, path=(function.__name__,))
+    return list(needed.values())
 
 
 def _definitions(filename: str) -> dict[str, ast.stmt]:
@@ -67,23 +94,32 @@ def _definitions(filename: str) -> dict[str, ast.stmt]:
             known[node.targets[0].id] = node
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
             known[node.target.id] = node
+        elif isinstance(node, ast.ImportFrom) and node.module == shared.__name__:
+            wanted = {alias.name for alias in node.names if alias.asname is None}
+            own = _definitions(str(shared.__file__))
+            known |= {key: definition for key, definition in own.items() if key in wanted or key.startswith("_")}
     return known
 
 
-def _require(name: str, known: dict[str, ast.stmt], needed: dict[str, ast.stmt], *, asked_by: str) -> None:
+def _require(
+    name: str, known: dict[str, ast.stmt], needed: dict[str, ast.stmt], builtins: frozenset[str], *, path: tuple[str, ...]
+) -> None:
+    """Add a name and all it uses to what is needed, those first."""
     if name in needed:
         return
     if name not in known:
         raise ModelError(
-            f"`{asked_by}` uses '{name}': a model function may name its arguments, math, "
-            f"{', '.join(sorted(BUILTINS))}, and constants and functions of its own file",
+            f"`{path[-1]}` uses '{name}': a model function may name its arguments, math, "
+            f"{', '.join(sorted(builtins))}, constants and functions of its own file, and {shared.__name__}",
             value=name,
         )
     node = known[name]
-    needed[name] = node
     for used in sorted(_free_names(node)):
-        if used != "math" and used not in BUILTINS:
-            _require(used, known, needed, asked_by=name)
+        if used in path[1:] or used == name:
+            raise ModelError(f"`{used}` calls itself; a model function cannot", value=used)
+        if used != "math" and used not in builtins:
+            _require(used, known, needed, builtins, path=(*path, name))
+    needed[name] = node
 
 
 def _free_names(node: ast.stmt) -> set[str]:
@@ -106,13 +142,25 @@ def _body(node: ast.stmt) -> list[ast.stmt]:
     return node.body[1:] if ast.get_docstring(node) is not None else node.body
 
 
-def _emitted(node: ast.stmt) -> str:
+def _emitted(node: ast.stmt, before: str = "") -> str:
     if not isinstance(node, ast.FunctionDef):
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target  # type: ignore[attr-defined]
-        return f"{ast.unparse(target)} = {ast.unparse(node.value)}"  # type: ignore[attr-defined]
+        value = _Prefixed(before).visit(ast.parse(ast.unparse(node.value), mode="eval"))  # type: ignore[attr-defined]
+        return f"{ast.unparse(target)} = {ast.unparse(value)}"
     names = ", ".join(argument.arg for argument in _arguments(node))
     body = "\n".join(f"    {line}" for part in _body(node) for line in ast.unparse(part).splitlines())
     return f"{DECORATOR}\ndef {node.name}({names}):\n{body}"
+
+
+class _Prefixed(ast.NodeTransformer):
+    """Puts something before every name but ``math`` and built-ins."""
+
+    def __init__(self, before: str) -> None:
+        self.before = before
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802
+        plain = node.id == "math" or node.id in BUILTINS
+        return node if plain else ast.Name(f"{self.before}{node.id}", node.ctx)
 
 
 def load(name: str, source: str) -> ModuleType:
@@ -125,8 +173,16 @@ def load(name: str, source: str) -> ModuleType:
     source : str
         Whole module, starting with `HEADER`.
     """
-    stamp = "\n".join((source, version("numba"), version("numpy"), platform.python_version(), platform.machine()))
+    versions = (version("numba"), version("llvmlite"), version("numpy"), platform.python_version(), platform.machine())
+    stamp = "\n".join((source, *versions, _own_sources()))
     return _load(f"{name}_{hashlib.sha256(stamp.encode()).hexdigest()[:16]}", source)
+
+
+@lru_cache(maxsize=1)
+def _own_sources() -> str:
+    """Digest of the vectors' own files, which are compiled into every kernel."""
+    files = sorted((Path(__file__).parent / "simd").glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 @lru_cache(maxsize=128)

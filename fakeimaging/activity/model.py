@@ -131,6 +131,8 @@ class Model:
         places, and random streams.
     rotating : tuple of Rotation
         Pairs of states whose linear part takes exact steps.
+    decays : mapping of state to rate
+        States with a linear part -k x, left out of ``drift`` and taken in exact steps; k is a parameter or derived constant (1/s).
     modes : Model, optional
         The local dynamics linearised around the working point, uncoupled and with the same parameter class: deviations of
         observables, at the same rates, that the parts of a region show against each other.
@@ -159,6 +161,7 @@ class Model:
     calculus: Calculus = "ito"
     prepare: Callable[[Any, Subject, float], Setup] = plain_setup
     rotating: tuple[Rotation, ...] = ()
+    decays: Mapping[str, str] = field(default_factory=dict)
     modes: Model | None = None
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     angles: tuple[str, ...] = ()
@@ -168,7 +171,7 @@ class Model:
     references: tuple[Reference, ...] = ()
 
     def __post_init__(self) -> None:
-        turning = [state for pair in self.rotating for state in pair.states]
+        turning = [*(state for pair in self.rotating for state in pair.states), *self.decays]
         driven = (state for state, _ in self.driven)
         for name in (*self.coupled, *driven, *turning, *self.limits, *self.angles):
             if name not in self.states:
@@ -176,7 +179,7 @@ class Model:
         if bool(self.driven) != (self.diffusion is not None):
             raise ModelError(f"model {self.name}: `driven` and `diffusion` come together")
         if len(set(turning)) < len(turning):
-            raise ModelError(f"model {self.name}: a state turns in one pair only")
+            raise ModelError(f"model {self.name}: a state turns in one pair, or decays, only once")
         for name in set(self.sent) & set(self.states):
             raise ModelError(f"model {self.name}: '{name}' is a state; send it by `coupled`, or name the function otherwise")
 
@@ -198,8 +201,8 @@ class Model:
         return (*self.coupled, *self.sent)
 
     def arguments(self) -> list[str]:
-        """Return every name the functions and the rotating pairs ask for, sorted."""
-        turning = {name for pair in self.rotating for name in (pair.growth, pair.frequency)}
+        """Return every name the functions and the linear parts ask for, sorted."""
+        turning = {name for pair in self.rotating for name in (pair.growth, pair.frequency)} | set(self.decays.values())
         return sorted(
             turning | {name for function in self.functions for name in inspect.signature(function).parameters}
         )

@@ -74,13 +74,13 @@ class Modes:
         """The compiled linearisation, its columns repeated for each mode."""
         setup = self.model.prepare(self.parameters, self.subject, self.schedule.step)
         kernel = engine.build(self.model, self.parameters, setup)
-        return replace(kernel, params=np.tile(kernel.params, N_MODES))
+        return replace(kernel, params=np.tile(kernel.params, N_MODES), method=engine.Method())
 
     @cached_property
     def starts(self) -> list[engine.Progress]:
         """State at the start of each block that was reached so far."""
         nothing = np.zeros((N_MODES * self.subject.n_regions,) * 2)
-        return [engine.begin(self.kernel, Setup(nothing), nothing, self.schedule, streams=self.streams)]
+        return [engine.begin([engine.Member(self.kernel, Setup(nothing), self.streams)], nothing, self.schedule)]
 
     @cached_property
     def latest(self) -> dict[int, dict[str, npt.NDArray[np.float32]]]:
@@ -102,13 +102,11 @@ class Modes:
     def _make(self, number: int) -> None:
         progress = self.starts[number].copy()
         size = min(self.block_steps, self.schedule.n_kept - number * self.block_steps)
-        every, _ = engine.intervals(self.model, self.schedule.step)
-        parts = [np.zeros((size // k, N_MODES * self.subject.n_regions), dtype=np.float32) for k in every]
-        engine.advance(self.kernel, progress, self.schedule, parts, size)
+        made = engine.advance(progress, self.schedule, size)
         if number + 1 == len(self.starts):
             self.starts.append(progress)
         self.latest.clear()
-        self.latest[number] = dict(zip(self.model.observables, parts, strict=True))
+        self.latest[number] = {name: part[:, :, 0].astype(np.float32) for name, part in made.items()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,318 @@
+"""Model functions without branches: what a function of numbers says, said so that it holds for a register of numbers at once.
+
+Both sides of a condition are worked out and one is taken, loops over a fixed range are written out, ``math`` and built-ins become
+their counterparts for vectors. A side that is not taken may divide by zero: that raises nothing there.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from fakeimaging.core.errors import ModelError
+
+SERIES = ("exp", "expm1", "log", "sin", "cos", "tanh", "sqrt", "floor", "fabs")
+"""Functions of ``math`` that are written for vectors; its other functions of one or two numbers are called lane by lane."""
+LANEWISE = (
+    "acos acosh asin asinh atan atan2 atanh ceil copysign cosh erf erfc fmod gamma hypot lgamma log10 log1p log2 sinh tan"
+).split()
+CONSTANTS = ("pi", "e", "tau", "inf", "nan")
+BUILTINS = ("abs", "max", "min", "float", "range")
+LONGEST_LOOP = 64
+OWN = "own_"
+"""Before the names of a model's own functions and constants, so that they meet none of the kernel's."""
+
+
+@dataclass
+class _Writer:
+    """Lines written so far; each name is written once, numbered."""
+
+    where: str
+    lines: list[str] = field(default_factory=list)
+    count: int = 0
+    lanewise: set[str] = field(default_factory=set)
+
+    def fresh(self, name: str, value: str) -> str:
+        self.count += 1
+        unique = f"{name}__{self.count}"
+        self.lines.append(f"{unique} = {value}")
+        return unique
+
+    def refuse(self, node: ast.AST, what: str) -> ModelError:
+        line = getattr(node, "lineno", 0)
+        return ModelError(f"`{self.where}`, line {line}: {what}", value=ast.unparse(node) if node else None)
+
+
+Names = dict[str, str]
+Result = list[str] | None
+
+
+def straightened(node: ast.FunctionDef, decorator: str) -> tuple[str, set[str]]:
+    """Return the source of a function without branches, and the functions of ``math`` it calls lane by lane.
+
+    Raises
+    ------
+    ModelError
+        If it does what cannot be done in lanes: ``while``, a loop of unknown length, a result that depends on the branch.
+    """
+    writer = _Writer(node.name)
+    arguments = [argument.arg for argument in node.args.args]
+    if node.args.vararg or node.args.kwarg or node.args.kwonlyargs or node.args.defaults:
+        raise writer.refuse(node, "only plain arguments, without defaults")
+    result, _ = _block(node.body, dict(zip(arguments, arguments, strict=True)), writer)
+    if result is None:
+        raise writer.refuse(node, "returns nothing")
+    writer.lines.append(f"return {result[0] if len(result) == 1 else ', '.join(result)}")
+    body = "\n".join(f"    {line}" for line in writer.lines)
+    return f"{decorator}\ndef {OWN}{node.name}({', '.join(arguments)}):\n{body}", writer.lanewise
+
+
+def _block(statements: Sequence[ast.stmt], names: Names, writer: _Writer) -> tuple[Result, Names]:
+    """Write statements; return what they return (None if they run on) and the names they leave."""
+    for position, statement in enumerate(statements):
+        if isinstance(statement, ast.Return):
+            if statement.value is None:
+                raise writer.refuse(statement, "returns nothing")
+            return _returned(statement.value, names, writer), names
+        if isinstance(statement, ast.If):
+            return _choice(statement, statements[position + 1 :], names, writer)
+        if isinstance(statement, ast.For):
+            rest = [*_unrolled(statement, writer), *statements[position + 1 :]]
+            return _block(rest, names, writer)
+        names = _plain(statement, names, writer)
+    return None, names
+
+
+def _returned(value: ast.expr, names: Names, writer: _Writer) -> list[str]:
+    parts = value.elts if isinstance(value, ast.Tuple) else [value]
+    written = [_expression(part, names, writer) for part in parts]
+    return [f"{written[0]},"] if isinstance(value, ast.Tuple) and len(written) == 1 else written
+
+
+def _choice(node: ast.If, rest: Sequence[ast.stmt], names: Names, writer: _Writer) -> tuple[Result, Names]:
+    condition = writer.fresh("holds", _expression(node.test, names, writer))
+    yes, after_yes = _block(node.body, dict(names), writer)
+    no, after_no = _block(node.orelse, dict(names), writer)
+    if yes is None and no is None:
+        return _block(rest, _merged(condition, after_yes, after_no, writer), writer)
+    if yes is None:
+        yes, after_yes = _block(rest, after_yes, writer)
+    elif no is None:
+        no, after_no = _block(rest, after_no, writer)
+    if yes is None or no is None or len(yes) != len(no):
+        raise writer.refuse(node, "one branch returns another number of values than the other, or nothing")
+    comma = "," if yes[0].endswith(",") else ""
+    pairs = zip(yes, no, strict=True)
+    return [f"select({condition}, {a.rstrip(',')}, {b.rstrip(',')}){comma}" for a, b in pairs], names
+
+
+def _merged(condition: str, yes: Names, no: Names, writer: _Writer) -> Names:
+    """Names after both branches; what only one of them defines is gone."""
+    merged = {}
+    for name in yes.keys() & no.keys():
+        same = yes[name] == no[name]
+        merged[name] = (
+            yes[name] if same else writer.fresh(name, f"select({condition}, {yes[name]}, {no[name]})")
+        )
+    return merged
+
+
+def _unrolled(node: ast.For, writer: _Writer) -> list[ast.stmt]:
+    """Return the statements of a loop over ``range`` of whole numbers, one turn after the other."""
+    call = node.iter
+    fits = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range"
+    if not fits or not isinstance(node.target, ast.Name) or node.orelse:
+        raise writer.refuse(node, "a loop runs over `range` of whole numbers")
+    assert isinstance(call, ast.Call)
+    bounds = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+    if len(bounds) != len(call.args) or not all(isinstance(bound, int) for bound in bounds):
+        raise writer.refuse(node, "a loop runs over `range` of whole numbers")
+    turns = range(*(bound for bound in bounds if isinstance(bound, int)))
+    if len(turns) > LONGEST_LOOP:
+        raise writer.refuse(node, f"a loop has at most {LONGEST_LOOP} turns")
+    written: list[ast.stmt] = []
+    for turn in turns:
+        written += [ast.copy_location(ast.Assign([node.target], ast.Constant(turn)), node), *node.body]
+    return written
+
+
+def _plain(node: ast.stmt, names: Names, writer: _Writer) -> Names:
+    """Write an assignment."""
+    if isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
+        return names
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        value = ast.copy_location(ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value), node)
+        return names | {node.target.id: writer.fresh(node.target.id, _expression(value, names, writer))}
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+        return names | {node.target.id: writer.fresh(node.target.id, _expression(node.value, names, writer))}
+    if not isinstance(node, ast.Assign):
+        raise writer.refuse(node, f"`{type(node).__name__.lower()}` cannot be done on many regions at once")
+    return _assigned(node, names, writer)
+
+
+def _assigned(node: ast.Assign, names: Names, writer: _Writer) -> Names:
+    target = node.targets[0]
+    if len(node.targets) == 1 and isinstance(target, ast.Name):
+        return names | {target.id: _kept(node.value, target.id, names, writer)}
+    if len(node.targets) > 1 or not isinstance(target, ast.Tuple):
+        raise writer.refuse(node, "assign to a name, or to names")
+    wanted = [part.id for part in target.elts if isinstance(part, ast.Name)]
+    if len(wanted) < len(target.elts):
+        raise writer.refuse(node, "assign to a name, or to names")
+    if isinstance(node.value, ast.Tuple):
+        values = [_expression(part, names, writer) for part in node.value.elts]
+    else:
+        whole = writer.fresh("several", _expression(node.value, names, writer))
+        values = [f"{whole}[{k}]" for k in range(len(wanted))]
+    return names | {name: writer.fresh(name, value) for name, value in zip(wanted, values, strict=True)}
+
+
+def _kept(value: ast.expr, name: str, names: Names, writer: _Writer) -> str:
+    """Write a value under a name; whole numbers stay constants, so that powers and indices by them are known."""
+    if isinstance(value, ast.Constant) and isinstance(value.value, int):
+        return str(value.value)
+    return writer.fresh(name, _expression(value, names, writer))
+
+
+def _expression(node: ast.expr, names: Names, writer: _Writer) -> str:
+    known: dict[type, Callable[..., str]] = {
+        ast.Constant: _constant, ast.Name: _name, ast.BinOp: _binary, ast.UnaryOp: _unary, ast.Compare: _compare,
+        ast.BoolOp: _boolean, ast.IfExp: _conditional, ast.Call: _call, ast.Attribute: _attribute,
+        ast.Subscript: _subscript, ast.Tuple: _tuple,
+    }  # fmt: skip
+    if type(node) not in known:
+        raise writer.refuse(node, f"`{ast.unparse(node)}` cannot be done on many regions at once")
+    return known[type(node)](node, names, writer)
+
+
+def _constant(node: ast.Constant, names: Names, writer: _Writer) -> str:
+    if not isinstance(node.value, bool | int | float):
+        raise writer.refuse(node, f"{node.value!r} is no number")
+    return repr(node.value)
+
+
+def _name(node: ast.Name, names: Names, writer: _Writer) -> str:
+    return names.get(node.id, f"{OWN}{node.id}")
+
+
+def _tuple(node: ast.Tuple, names: Names, writer: _Writer) -> str:
+    return f"({', '.join(_expression(part, names, writer) for part in node.elts)},)"
+
+
+def _subscript(node: ast.Subscript, names: Names, writer: _Writer) -> str:
+    return f"{_expression(node.value, names, writer)}[{_expression(node.slice, names, writer)}]"
+
+
+SYMBOLS: dict[type, str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+
+
+def _binary(node: ast.BinOp, names: Names, writer: _Writer) -> str:
+    left, right = (_expression(side, names, writer) for side in (node.left, node.right))
+    if type(node.op) in SYMBOLS:
+        return f"({left} {SYMBOLS[type(node.op)]} {right})"
+    if isinstance(node.op, ast.Pow):
+        return _power(left, right, writer)
+    if isinstance(node.op, ast.Mod | ast.FloorDiv):
+        a, b = writer.fresh("a", left), writer.fresh("b", right)
+        whole = f"floor({a} / {b})"
+        return whole if isinstance(node.op, ast.FloorDiv) else f"({a} - {b} * {whole})"
+    raise writer.refuse(node, f"`{ast.unparse(node)}` is no arithmetic of numbers")
+
+
+def _power(base: str, exponent: str, writer: _Writer) -> str:
+    """Small whole powers by multiplication, roots by the square root, the rest by exp and log."""
+    try:
+        number = float(exponent.strip("()"))
+    except ValueError:
+        return f"power({base}, {exponent})"
+    if abs(number) == 0.5:
+        return f"sqrt({base})" if number > 0 else f"(1.0 / sqrt({base}))"
+    if number != int(number) or not 1 <= abs(number) <= 16:
+        return f"power({base}, {exponent})"
+    product = " * ".join([writer.fresh("base", base)] * int(abs(number)))
+    return f"({product})" if number > 0 else f"(1.0 / ({product}))"
+
+
+def _unary(node: ast.UnaryOp, names: Names, writer: _Writer) -> str:
+    value = _expression(node.operand, names, writer)
+    if isinstance(node.op, ast.Not):
+        return f"negation({value})"
+    if isinstance(node.op, ast.Invert):
+        raise writer.refuse(node, f"`{ast.unparse(node)}` is no arithmetic of numbers")
+    return f"(-{value})" if isinstance(node.op, ast.USub) else value
+
+
+COMPARISONS: dict[type, str] = {
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
+}  # fmt: skip
+
+
+def _compare(node: ast.Compare, names: Names, writer: _Writer) -> str:
+    sides = [_expression(side, names, writer) for side in (node.left, *node.comparators)]
+    if any(type(operation) not in COMPARISONS for operation in node.ops):
+        raise writer.refuse(node, f"`{ast.unparse(node)}` compares no numbers")
+    symbols = [COMPARISONS[type(operation)] for operation in node.ops]
+    triples = zip(sides, symbols, sides[1:], strict=False)
+    return _folded("both", [f"({left} {symbol} {right})" for left, symbol, right in triples])
+
+
+def _boolean(node: ast.BoolOp, names: Names, writer: _Writer) -> str:
+    values = [_expression(value, names, writer) for value in node.values]
+    return _folded("both" if isinstance(node.op, ast.And) else "either", values)
+
+
+def _folded(function: str, values: Sequence[str]) -> str:
+    result = values[0]
+    for value in values[1:]:
+        result = f"{function}({result}, {value})"
+    return result
+
+
+def _conditional(node: ast.IfExp, names: Names, writer: _Writer) -> str:
+    return f"select({', '.join(_expression(part, names, writer) for part in (node.test, node.body, node.orelse))})"
+
+
+def _attribute(node: ast.Attribute, names: Names, writer: _Writer) -> str:
+    if isinstance(node.value, ast.Name) and node.value.id == "math" and node.attr in CONSTANTS:
+        return f"math.{node.attr}" if node.attr in ("inf", "nan") else repr(getattr(math, node.attr))
+    raise writer.refuse(node, f"`{ast.unparse(node)}` is neither a constant nor a function of math")
+
+
+def _call(node: ast.Call, names: Names, writer: _Writer) -> str:
+    values = [_expression(argument, names, writer) for argument in node.args]
+    if node.keywords:
+        raise writer.refuse(node, "arguments by position only")
+    if isinstance(node.func, ast.Attribute):
+        return _call_math(node, node.func, values, writer)
+    if not isinstance(node.func, ast.Name):
+        raise writer.refuse(node, f"`{ast.unparse(node.func)}` cannot be called")
+    name = node.func.id
+    if name in ("max", "min") and len(values) > 1:
+        return _extreme(name, values, writer)
+    if name == "float":
+        return f"(1.0 * {values[0]})"
+    return f"fabs({values[0]})" if name == "abs" else f"{OWN}{name}({', '.join(values)})"
+
+
+def _extreme(name: str, values: list[str], writer: _Writer) -> str:
+    symbol, result = (">" if name == "max" else "<"), values[0]
+    for value in values[1:]:
+        a, b = writer.fresh("a", result), writer.fresh("b", value)
+        result = f"select({b} {symbol} {a}, {b}, {a})"
+    return result
+
+
+def _call_math(node: ast.Call, function: ast.Attribute, values: list[str], writer: _Writer) -> str:
+    name = function.attr
+    if not isinstance(function.value, ast.Name) or function.value.id != "math":
+        raise writer.refuse(node, f"`{ast.unparse(function)}` cannot be called")
+    if name == "pow":
+        return _power(*values, writer)
+    if name in SERIES:
+        return f"{name}({values[0]})"
+    if name in LANEWISE:
+        writer.lanewise.add(name)
+        return f"lanewise_{name}(({', '.join(values)},))"
+    raise writer.refuse(node, f"`math.{name}` is not among {', '.join(sorted((*SERIES, *LANEWISE, 'pow')))}")
