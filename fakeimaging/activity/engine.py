@@ -22,6 +22,8 @@ from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.streams import Streams
 
 BLOCK_SECONDS = 1.0
+DIVERGED = 1e30
+"""A state beyond this, whatever its unit, is not finite: taps hold 32 bits."""
 Precision = Literal["float64", "float32"]
 
 
@@ -168,6 +170,7 @@ def build(model: Model, parameters: Parameters, setup: Setup, method: Method | N
     n = len(setup.coupling)
     available = {**{name: getattr(parameters, name) for name in type(parameters).model_fields}, **setup.derived}
     names = emit.parameter_names(model, list(available))
+    kernels.gather_straight(model.functions)
     rows = [np.broadcast_to(np.asarray(available[name], dtype=float), (n,)) for name in names]
     params = np.ascontiguousarray(np.stack(rows)) if rows else np.zeros((0, n))
     _check_returns(model, setup, dict(zip(names, params[:, 0].tolist(), strict=True)))
@@ -232,7 +235,8 @@ def run(
         made = advance(progress, schedule, last - first, stimulus)
         for name, k in zip(model.observables, every, strict=True):
             for sim, own in enumerate(taps):
-                own[name][first // k : last // k] = made[name][:, :, sim]
+                with np.errstate(over="ignore"):
+                    own[name][first // k : last // k] = made[name][:, :, sim]
 
 
 def begin(members: Sequence[Member], delays: npt.NDArray[np.float64], schedule: Schedule) -> Progress:
@@ -378,7 +382,7 @@ def _gains(stimulus: Stimulus, layout: Layout) -> npt.NDArray:
 
 
 def _check_finite(current: Progress, schedule: Schedule, size: int) -> None:
-    broken = ~np.isfinite(current.state[:, : current.layout.n * current.layout.n_sims])
+    broken = ~(np.abs(current.state[:, : current.layout.n * current.layout.n_sims]) < DIVERGED)
     if not broken.any():
         return
     row, cell = np.argwhere(broken)[0]

@@ -6,9 +6,7 @@ import pytest
 
 import fakeimaging as fi
 from fakeimaging.activity import kernels
-from fakeimaging.activity.generator import GENERATOR
 from fakeimaging.core.errors import InputError, ModelError, ParameterError
-from fakeimaging.core.streams import Streams
 from fakeimaging.testing import check_model
 from fakeimaging.testing.fixtures import tiny_subject
 from tests.reference.xoshiro import Xoshiro256pp
@@ -111,35 +109,6 @@ def test_a_file_without_a_model_and_a_missing_file_are_named(tmp_path):
 def test_parameters_of_an_own_model_are_checked(leaky):
     with pytest.raises(ParameterError, match=r"`leaky.tau`: 50 s is outside \[0.01, 1\]; did you mean 0.05"):
         mean_rate(leaky, tau=50.0)
-
-
-def test_the_compiled_generator_is_xoshiro256pp_with_box_muller():
-    module = kernels.load("generator_test", f"{kernels.HEADER}\n{GENERATOR}")
-    words = np.stack([Streams(3).at(f"region-{i}").key(4) for i in range(37)], axis=1)
-    slow = [Xoshiro256pp(column) for column in words.T]
-    first, second, room = np.zeros(37), np.zeros(37), np.zeros((4, 37))
-    for _ in range(100):
-        module.normal_pairs(words, room, first, second)
-        expected = np.array([generator.normals() for generator in slow]).T
-        np.testing.assert_allclose((first, second), expected, rtol=1e-13, atol=1e-14)
-    assert words.T.tolist() == [generator.s for generator in slow]
-
-
-def test_logarithm_and_angles_hold_at_their_ends():
-    module = kernels.load("generator_test", f"{kernels.HEADER}\n{GENERATOR}")
-    u = np.concatenate([[1.0, 1 - 2.0**-53, 2.0**-53, 0.5**0.5, 0.5], np.geomspace(2.0**-53, 1, 1000)])
-    mantissas, exponents, radius = np.zeros_like(u), np.zeros_like(u), np.zeros_like(u)
-    module.split(u.view(np.int64), mantissas.view(np.int64), exponents)
-    np.testing.assert_array_equal(mantissas * 2.0**exponents, u)
-    module.radii(mantissas, exponents, radius)
-    np.testing.assert_allclose(radius, np.sqrt(-2 * np.log(u)), rtol=1e-14)
-    turns = np.concatenate(
-        [np.arange(8) / 8, np.arange(8) / 8 - 1e-17, [1 - 2.0**-53], np.linspace(0, 1, 1001)[:-1]]
-    ).clip(0)
-    first, second = np.zeros_like(turns), np.zeros_like(turns)
-    module.around(np.ones_like(turns), turns, first, second)
-    np.testing.assert_allclose(first, np.cos(2 * np.pi * turns), atol=1e-14)
-    np.testing.assert_allclose(second, np.sin(2 * np.pi * turns), atol=1e-14)
 
 
 def test_kernels_live_where_the_environment_says(tmp_path, monkeypatch):

@@ -98,7 +98,8 @@ def test_the_kernel_delivers_the_stimulus_of_the_equations():
         for name, k in (("rate", 20), ("inhibitory_rate", 100), ("dipole", 4))
     }
     kernel = engine.build(dmf.MODEL, p, setup)
-    engine.run(kernel, setup, delays, engine.Schedule(1e-3, 0, n), taps, streams=Streams(1), stimulus=stimulus)
+    member = engine.Member(kernel, setup, Streams(1))
+    engine.run([member], delays, engine.Schedule(1e-3, 0, n), [taps], stimulus=stimulus)
     current = (stimulus.gain[:, None] * stimulus.course(np.arange(n) * 1e-3)[:, :, None]).sum(axis=0)
     alpha = {"growth": -15.0, "omega": 60.0, "drive": 0.0, "coupling": 10.0}
     rates, currents, _ = dmf_network(
