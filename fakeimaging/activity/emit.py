@@ -39,7 +39,7 @@ class Variant:
     delayed : bool
         Whether anything arrives later than it is sent.
     side_by_side : bool
-        Several simulations with the same weights.
+        Several simulations with the same weights, without delays.
     coloured : bool
         Whether the noise has a time constant.
     """
@@ -76,7 +76,7 @@ IMPORTS = """from fakeimaging.activity.simd.functions import (
 )
 from fakeimaging.activity.simd.random import normal_pair
 from fakeimaging.activity.simd.sums import (
-    add_now, add_short, gather_long, gather_side_by_side, remember, take_step, weigh, weigh_side_by_side,
+    add_now, add_short, gather_long, remember, take_step, weigh, weigh_side_by_side,
 )
 from fakeimaging.activity.simd.vectors import both, either, lanes, load, negation, select, store
 """
@@ -186,17 +186,15 @@ class _Loop:
             lines += [f"{name} = np.zeros_like(received)" for name in ("earlier", "later", "later_sent")]
         if self._n == 0:
             return lines
-        short = "first, source, weight, lag, now_first, now_source, now_weight = wires"
+        short = "short_target, source, weight, lag, now_target, now_source, now_weight = wires"
         if not self.variant.delayed:
             return [*lines, "packed, = wires"]
-        if self.variant.side_by_side:
-            return [*lines, short, f"rows = len(sent) // ({self._n} * room)"]
-        lines += [f"place, long_weight, long_first, {short}", "history, summed, summed_ahead, shape = past"]
+        lines += [f"place, long_weight, target, {short}", "history, summed, summed_ahead, shape = past"]
         return [*lines, "apart, mirror, stride = shape", "rows = 2 * lane"]
 
     def memory(self) -> list[str]:
         """Lines after a step that move what was sent from the recent rows to the history."""
-        if not self.variant.delayed or self.variant.side_by_side:
+        if not self.variant.delayed:
             return []
         call = f"remember(sent, now - offset, history, head, apart, mirror, n, {self._n}, room, stride)"
         return ["if offset == lane - 1:", f"    {call}"]
@@ -223,8 +221,8 @@ class _Loop:
         time = self.variant.stages[k].time
         start = f"(now % rows) * {self._n} * room"
         array, first = ("sent", start) if k == 0 else ("later_sent", "0")
-        edges = "now_first, now_source, now_weight"
-        at_once = f"add_now({array}, {first}, {edges}, received, n, {self._n}, room, n_sims)"
+        edges = "now_target, now_source, now_weight"
+        at_once = f"add_now({array}, {first}, {edges}, received, {self._n}, room)"
         lines = []
         if k == 0:
             lines = [*self._long(), *self._delayed("earlier", "now", "summed")]
@@ -233,23 +231,17 @@ class _Loop:
 
     def _long(self) -> list[str]:
         """Lines that sum the long delays for the steps to come, once a register of steps."""
-        if self.variant.side_by_side:
-            return []
-        call = "gather_long(history, place, long_weight, long_first, {head}, 0, apart, {summed}, n, {n})"
+        call = "gather_long(history, place, long_weight, target, {head}, {summed}, n, {n}, apart)"
         lines = ["if offset == 0 or now == done:", "    " + call.format(head="head", summed="summed", n=self._n)]
         if self._several_stages:
             lines.append("    " + call.format(head="head + 1", summed="summed_ahead", n=self._n))
         return ["offset = now % lane", "head = (now - offset) % mirror", *lines]
 
     def _delayed(self, out: str, when: str, summed: str) -> list[str]:
-        if self.variant.side_by_side:
-            return [f"gather_side_by_side(sent, {when}, first, source, weight, lag, {out}, n, {self._n}, room, n_sims)"]
-        edges = "first, source, weight, lag"
+        edges = "short_target, source, weight, lag"
         return [
-            "if len(source) > 0:",
-            f"    add_short({summed}, offset, sent, {when}, {edges}, {out}, n, {self._n}, room)",
-            "else:",
-            f"    take_step({summed}, offset, {out}, n, {self._n}, room)",
+            f"take_step({summed}, offset, {out}, n, {self._n}, room)",
+            f"add_short(sent, {when}, {edges}, {out}, {self._n}, room)",
         ]
 
     def _stimuli(self, time: float) -> list[str]:

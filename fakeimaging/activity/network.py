@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-BLOCK, ROWS = 4, 6
+BLOCK, ROWS = 4, 3
 """Registers of targets, and targets side by side, that a pass sums (`simd.sums`)."""
 LANES = {"float32": 8, "float64": 4}
 """Numbers in a register (`simd.vectors`)."""
@@ -40,7 +40,7 @@ class Layout:
     def room(self) -> int:
         """Cells in a row, padding included."""
         if self.n_sims > 1:
-            return -(-self.n // ROWS) * ROWS * self.n_sims
+            return -(-self.n // (2 * ROWS)) * 2 * ROWS * self.n_sims
         return -(-self.n // (BLOCK * self.lane)) * BLOCK * self.lane
 
     def cells(self, values: npt.NDArray) -> npt.NDArray:
@@ -67,27 +67,13 @@ class Edges:
     lag: npt.NDArray[np.int64]
     weight: npt.NDArray[np.float64]
 
-    def among(self, chosen: npt.NDArray[np.bool_]) -> Edges:
-        """Return the chosen edges."""
+    def among(self, chosen: npt.NDArray) -> Edges:
+        """Return the chosen edges, in the order of their numbers."""
         return Edges(self.target[chosen], self.source[chosen], self.lag[chosen], self.weight[chosen])
 
-    def first(self, n: int) -> npt.NDArray[np.int64]:
-        """Return the first edge of each target, and the number of edges."""
-        return np.searchsorted(self.target, np.arange(n + 1)).astype(np.int64)
-
-    def padded(self, n: int, size: int, lag: int) -> Edges:
-        """Return the edges with ones of weight 0, so that each target has a multiple of ``size``."""
-        missing = -np.bincount(self.target, minlength=n) % size
-        extra = np.repeat(np.arange(n), missing)
-        parts = (
-            (self.target, extra),
-            (self.source, extra),
-            (self.lag, np.full(len(extra), lag)),
-            (self.weight, np.zeros(len(extra))),
-        )
-        together = Edges(*(np.concatenate(pair) for pair in parts))
-        order = np.argsort(together.target, kind="stable")
-        return together.among(order)
+    def by_source(self) -> Edges:
+        """Return the edges sorted by source, targets in order."""
+        return self.among(np.lexsort((self.target, self.source)))
 
 
 def edges_of(coupling: npt.NDArray[np.float64], delays: npt.NDArray[np.float64], step: float, *, interpolate: bool) -> Edges:
@@ -118,9 +104,9 @@ def packed(coupling: npt.NDArray[np.float64], layout: Layout) -> npt.NDArray:
     n = layout.n
     if layout.n_sims > 1:
         blocks = -(-n // ROWS)
-        rows = np.zeros((blocks * ROWS, n), dtype=layout.precision)
-        rows[:n] = coupling
-        return np.ascontiguousarray(rows.reshape(blocks, ROWS, n).transpose(0, 2, 1)).ravel()
+        rows = np.zeros((blocks * ROWS, n + n % 2), dtype=layout.precision)
+        rows[:n, :n] = coupling
+        return np.ascontiguousarray(rows.reshape(blocks, ROWS, -1).transpose(0, 2, 1)).ravel()
     width = BLOCK * layout.lane
     columns = np.zeros((n + n % 2, layout.room), dtype=layout.precision)
     columns[:n, :n] = coupling.T
@@ -138,7 +124,7 @@ class Wiring:
     sent : ndarray
         Rows of what was sent lately, or now; flat.
     past : tuple
-        History and room for sums, with delays in one simulation; else empty arrays.
+        History and room for sums, with delays; else an empty array.
     """
 
     delayed: bool
@@ -169,27 +155,24 @@ def wired(
     ahead = int(n_stages > 1)
     at_once = edges.among(edges.lag < ahead)
     later = edges.among(edges.lag >= ahead)
-    now = (at_once.first(layout.n), at_once.source, at_once.weight.astype(layout.precision))
-    if layout.n_sims > 1:
-        rows = int(edges.lag.max()) + 2
-        return Wiring(True, (*_listed(later, layout), *now), np.tile(first_sent.ravel(), rows), nothing)
-    return _one(later, now, layout, first_sent, layout.lane + ahead)
+    now = (at_once.target, at_once.source, at_once.weight.astype(layout.precision))
+    return _with_a_past(later, now, layout, first_sent, layout.lane + ahead)
 
 
 def _listed(edges: Edges, layout: Layout) -> tuple[npt.NDArray, ...]:
-    return edges.first(layout.n), edges.source, edges.weight.astype(layout.precision), edges.lag
+    return edges.target, edges.source, edges.weight.astype(layout.precision), edges.lag
 
 
-def _one(edges: Edges, now: tuple[Any, ...], layout: Layout, first_sent: npt.NDArray, long: int) -> Wiring:
-    """Wires of one simulation: delays of at least ``long`` steps are read a register of steps at a time."""
+def _with_a_past(edges: Edges, now: tuple[Any, ...], layout: Layout, first_sent: npt.NDArray, long: int) -> Wiring:
+    """Wires with delays: those of at least ``long`` steps are read a register of steps at a time."""
     lane, n, n_signals = layout.lane, layout.n, len(first_sent)
-    slow = edges.among(edges.lag >= long).padded(n, 4, long)
+    slow = edges.among(edges.lag >= long).by_source()
     length = -(-(int(edges.lag.max()) + lane + 2) // lane) * lane
     stride = 2 * length + lane * (1 + length // lane % 2)
     history = np.repeat(first_sent[:, :n], stride, axis=1).ravel()
     summed = np.zeros(layout.room * n_signals * lane, dtype=layout.precision)
     place = slow.source * stride + length - slow.lag
-    wires = (place, slow.weight.astype(layout.precision), slow.first(n))
+    wires = (place.astype(np.int32), slow.weight.astype(layout.precision), slow.target.astype(np.int32))
     past = (history, summed, summed.copy(), (n * stride, length, stride))
     sent = np.tile(first_sent.ravel(), 2 * lane)
     return Wiring(True, (*wires, *_listed(edges.among(edges.lag < long), layout), *now), sent, past)

@@ -13,7 +13,7 @@ from fakeimaging.activity.simd.vectors import column, lanes, load, store
 QUIET = {"error_model": "numpy"}
 BLOCK = 4
 """Registers of targets that one pass over the sources of `weigh` sums."""
-ROWS = 6
+ROWS = 3
 """Targets that one pass of `weigh_side_by_side` sums, each in two registers of simulations."""
 
 
@@ -45,7 +45,7 @@ def weigh(packed, sent, start, received, put, n, room):
 
 @njit(**QUIET)
 def weigh_side_by_side(packed, sent, start, received, put, n, n_sims):
-    """Sum over all sources for simulations with the same weights: a product of matrices.
+    """Sum over all sources for simulations with the same weights, a product of matrices, in the order of `weigh`.
 
     ``packed`` holds the weights in blocks of `ROWS` targets, source after source; n_sims is a multiple of two registers.
     """
@@ -54,69 +54,46 @@ def weigh_side_by_side(packed, sent, start, received, put, n, n_sims):
         for sim in range(0, n_sims, 2 * lane):
             a0 = load(sent, start) * 0.0
             a1, b0, b1, c0, c1, d0, d1, e0, e1, f0, f1 = a0, a0, a0, a0, a0, a0, a0, a0, a0, a0, a0
-            place, there = block * ROWS * n, start + sim
-            for _ in range(n):
+            place, there = block * ROWS * (n + n % 2), start + sim
+            for _ in range(0, n, 2):
                 x, y = load(sent, there), load(sent, there + lane)
                 a0, a1 = a0 + packed[place] * x, a1 + packed[place] * y
                 b0, b1 = b0 + packed[place + 1] * x, b1 + packed[place + 1] * y
                 c0, c1 = c0 + packed[place + 2] * x, c1 + packed[place + 2] * y
+                x, y = load(sent, there + n_sims), load(sent, there + n_sims + lane)
                 d0, d1 = d0 + packed[place + 3] * x, d1 + packed[place + 3] * y
                 e0, e1 = e0 + packed[place + 4] * x, e1 + packed[place + 4] * y
                 f0, f1 = f0 + packed[place + 5] * x, f1 + packed[place + 5] * y
-                place, there = place + ROWS, there + n_sims
+                place, there = place + 2 * ROWS, there + 2 * n_sims
             here = put + block * ROWS * n_sims + sim
-            store(received, here, a0)
-            store(received, here + lane, a1)
-            store(received, here + 1 * n_sims, b0)
-            store(received, here + 1 * n_sims + lane, b1)
-            store(received, here + 2 * n_sims, c0)
-            store(received, here + 2 * n_sims + lane, c1)
-            store(received, here + 3 * n_sims, d0)
-            store(received, here + 3 * n_sims + lane, d1)
-            store(received, here + 4 * n_sims, e0)
-            store(received, here + 4 * n_sims + lane, e1)
-            store(received, here + 5 * n_sims, f0)
-            store(received, here + 5 * n_sims + lane, f1)
+            store(received, here, a0 + d0)
+            store(received, here + lane, a1 + d1)
+            store(received, here + n_sims, b0 + e0)
+            store(received, here + n_sims + lane, b1 + e1)
+            store(received, here + 2 * n_sims, c0 + f0)
+            store(received, here + 2 * n_sims + lane, c1 + f1)
 
 
 @njit(**QUIET)
-def gather_long(history, place, weight, first, head, signal, apart, summed, n, n_signals):
+def gather_long(history, place, weight, target, head, summed, n, n_signals, apart):
     """Sum long delays for as many steps as a register holds: summed[(i n_signals + c) lanes + k] for step k from ``head`` on.
 
-    An edge's ``place`` is where its past lies in the history when head is 0; ``apart`` numbers lie between signals. Edges of a
-    target are padded with weights of 0 to a multiple of four.
+    Edges are sorted by source, whose past is then close at hand; an edge's ``place`` is where it lies when head is 0, signals
+    ``apart``.
     """
     lane = lanes(history)
-    for i in range(n):
+    for c in range(n_signals):
+        for i in range(n):
+            store(summed, (i * n_signals + c) * lane, 0.0)
+    for k in range(len(place)):
+        there, here, w = head + place[k], target[k] * n_signals * lane, weight[k]
         for c in range(n_signals):
-            from_here = head + (signal + c) * apart
-            a = load(history, 0) * 0.0
-            b, d, e = a, a, a
-            for k in range(first[i], first[i + 1], 4):
-                a = a + load(history, place[k] + from_here) * weight[k]
-                b = b + load(history, place[k + 1] + from_here) * weight[k + 1]
-                d = d + load(history, place[k + 2] + from_here) * weight[k + 2]
-                e = e + load(history, place[k + 3] + from_here) * weight[k + 3]
-            store(summed, (i * n_signals + c) * lane, (a + b) + (d + e))
-
-
-@njit(**QUIET)
-def add_short(summed, offset, recent, now, first, source, weight, lag, received, n, n_signals, room):
-    """Take one step of the long delays and add the short ones: received[c room + i]; ``recent`` holds the last rows sent."""
-    lane = lanes(summed)
-    n_rows = 2 * lane
-    for i in range(n):
-        for c in range(n_signals):
-            value = summed[(i * n_signals + c) * lane + offset]
-            for k in range(first[i], first[i + 1]):
-                row = (now - lag[k]) & (n_rows - 1)
-                value += weight[k] * recent[(row * n_signals + c) * room + source[k]]
-            received[c * room + i] = value
+            store(summed, here + c * lane, load(summed, here + c * lane) + load(history, there + c * apart) * w)
 
 
 @njit(**QUIET)
 def take_step(summed, offset, received, n, n_signals, room):
-    """Take one step of the long delays where there are no short ones."""
+    """Take one step of the summed long delays: received[c room + i]."""
     lane = lanes(summed)
     for c in range(n_signals):
         for i in range(0, n, lane):
@@ -125,14 +102,21 @@ def take_step(summed, offset, received, n, n_signals, room):
 
 
 @njit(**QUIET)
-def add_now(sent, start, first, source, weight, received, n, n_signals, room, n_sims):
+def add_short(recent, now, target, source, weight, lag, received, n_signals, room):
+    """Add edges whose delay is short; ``recent`` holds the last rows sent, step after step."""
+    n_rows = 2 * lanes(recent)
+    for k in range(len(target)):
+        there = ((now - lag[k]) & (n_rows - 1)) * n_signals * room + source[k]
+        for c in range(n_signals):
+            received[c * room + target[k]] += weight[k] * recent[there + c * room]
+
+
+@njit(**QUIET)
+def add_now(sent, start, target, source, weight, received, n_signals, room):
     """Add edges without delay, of what is sent now."""
-    for i in range(n):
-        for k in range(first[i], first[i + 1]):
-            for c in range(n_signals):
-                for sim in range(n_sims):
-                    there = start + c * room + source[k] * n_sims + sim
-                    received[c * room + i * n_sims + sim] += weight[k] * sent[there]
+    for k in range(len(target)):
+        for c in range(n_signals):
+            received[c * room + target[k]] += weight[k] * sent[start + c * room + source[k]]
 
 
 @njit(**QUIET)
@@ -146,22 +130,3 @@ def remember(recent, base, history, head, apart, mirror, n, n_signals, room, str
             place = c * apart + i * stride + head
             store(history, place, steps)
             store(history, place + mirror, steps)
-
-
-@njit(**QUIET)
-def gather_side_by_side(history, now, first, source, weight, lag, received, n, n_signals, room, n_sims):
-    """Sum delays for simulations side by side, one step: history holds a row a step, ``len(history) // (n_signals room)`` of them."""
-    lane = lanes(history)
-    whole = n_signals * room
-    length = len(history) // whole
-    here = now % length
-    for i in range(n):
-        for c in range(n_signals):
-            for sim in range(0, n_sims, lane):
-                a = load(history, 0) * 0.0
-                for k in range(first[i], first[i + 1]):
-                    row = here - lag[k]
-                    if row < 0:
-                        row += length
-                    a = a + load(history, row * whole + c * room + source[k] * n_sims + sim) * weight[k]
-                store(received, c * room + i * n_sims + sim, a)
