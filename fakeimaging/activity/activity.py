@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydantic import model_validator
 
 from fakeimaging.activity import engine
-from fakeimaging.activity.model import Model, Setup
+from fakeimaging.activity.model import Model, Scheme, Setup
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.modes import Modes
 from fakeimaging.activity.physiology import Physiology, PhysiologyParameters, make_physiology
@@ -47,6 +47,22 @@ class RunParameters(Parameters):
         bounds=(0.1, 200),
         description="conduction speed; sets the delays",
         source="assumed, within 5-10 m/s",
+    )
+    scheme: Scheme | None = parameter(
+        None, unit="-", description="integrator: euler, heun or rk4; the model's own when left out"
+    )
+    precision: engine.Precision = parameter(
+        "float64", unit="-", description="float64 sums in a fixed order, to the same bits anywhere; float32 is 3 times as fast"
+    )
+    coupling_interval: float | None = parameter(
+        None, unit="s", bounds=(1e-6, 0.05), description="hold the coupling this long (slow coupling only); each step when left out"
+    )
+    noise_time: float = parameter(
+        0.0, unit="s", bounds=(0, 10), description="time constant of the noise (Ornstein-Uhlenbeck); 0 is white"
+    )
+    interpolate: bool = parameter(False, unit="-", description="delays between whole steps, by linear interpolation")
+    taps: dict[str, float] | None = parameter(
+        None, unit="Hz", description="observables to record with their rates; all of the model, at its own, when left out"
     )
     conditions: tuple[Condition, ...] = ()
     physiology: PhysiologyParameters = PhysiologyParameters()
@@ -172,8 +188,8 @@ def simulate_activity(
     store : path, optional
         Folder for the taps as ``.npy`` files; otherwise long ones go to a temporary folder.
     **timing
-        Fields of `RunParameters`: ``duration`` (s), ``step``, ``transient``, ``speed``, and ``conditions``, a list of
-        `Condition` or of mappings of their fields.
+        Fields of `RunParameters`: ``duration`` (s), ``step``, ``transient``, ``speed``, ``scheme``, ``precision``, ``taps``, and
+        ``conditions``, a list of `Condition` or of mappings of their fields, and more.
 
     Returns
     -------
@@ -194,8 +210,8 @@ def simulate_activity(
     >>> activity.tap("rate").from_start().by_region.shape
     (10, 200)
     """
-    chosen = as_model(model)
     times = RunParameters.parse(timing, where="run")
+    chosen = with_taps(as_model(model), times.taps)
     checked = chosen.parameters.parse(parameters or {}, where=chosen.name)
     streams = subject.streams.at(*run_path(task, run, session))
     schedule = _schedule(chosen, times)
@@ -203,7 +219,7 @@ def simulate_activity(
     setup = chosen.prepare(checked, subject, schedule.step)
     delays = subject.connectome.delays(times.speed)
     arrays = _room(chosen, schedule, subject.n_regions, Path(store) if store is not None else None)
-    kernel = engine.build(chosen, checked, setup)
+    kernel = engine.build(chosen, checked, setup, method_of(chosen, times, schedule.step))
     member = engine.Member(kernel, setup, streams.at("activity"))
     engine.run([member], delays, schedule, [arrays], stimulus=stimulus)
     return Activity(
@@ -215,6 +231,29 @@ def simulate_activity(
         differences=modes_of(chosen, checked, subject, streams, times.duration),
         physiology_parameters=times.physiology,
     )  # fmt: skip
+
+
+def with_taps(model: Model, taps: Mapping[str, float] | None) -> Model:
+    """Return a model that shows only these observables, at these rates in Hz; as it is when ``taps`` is None.
+
+    Raises
+    ------
+    UnknownNameError
+        If the model shows no such observable.
+    """
+    if taps is None:
+        return model
+    for name in taps:
+        if name not in model.observables:
+            hint = did_you_mean(name, model.observables)
+            raise UnknownNameError(f"`run.taps`: model {model.name} shows no '{name}'{hint}", value=name)
+    return replace(model, observables={name: replace(model.observables[name], rate=rate) for name, rate in taps.items()})
+
+
+def method_of(model: Model, times: RunParameters, step: float) -> engine.Method:
+    """Return how a run is integrated."""
+    hold = 1 if times.coupling_interval is None else max(1, round(times.coupling_interval / step))
+    return engine.Method(times.scheme or model.scheme, times.precision, hold, times.noise_time, times.interpolate)
 
 
 def modes_of(model: Model, parameters: Parameters, subject: Subject, streams: Streams, duration: float) -> Modes | None:
