@@ -18,6 +18,7 @@ from fakeimaging.activity.model import Model, Scheme, Setup
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.modes import Modes
 from fakeimaging.activity.physiology import Physiology, PhysiologyParameters, make_physiology
+from fakeimaging.activity.stability import check_step
 from fakeimaging.activity.stimuli import Condition, Event, Stimulus, events_of, make_stimulus
 from fakeimaging.activity.taps import Tap, storage, tap_clock
 from fakeimaging.core.arrays import frozen
@@ -52,17 +53,24 @@ class RunParameters(Parameters):
         None, unit="-", description="integrator: euler, heun or rk4; the model's own when left out"
     )
     precision: engine.Precision = parameter(
-        "float64", unit="-", description="float64 sums in a fixed order, to the same bits anywhere; float32 is 3 times as fast"
+        "float64",
+        unit="-",
+        description="float64 sums in a fixed order, to the same bits anywhere; float32 is 3 times as fast",
     )
     coupling_interval: float | None = parameter(
-        None, unit="s", bounds=(1e-6, 0.05), description="hold the coupling this long (slow coupling only); each step when left out"
+        None,
+        unit="s",
+        bounds=(1e-6, 0.05),
+        description="hold the coupling this long (slow coupling only); each step when left out",
     )
     noise_time: float = parameter(
         0.0, unit="s", bounds=(0, 10), description="time constant of the noise (Ornstein-Uhlenbeck); 0 is white"
     )
     interpolate: bool = parameter(False, unit="-", description="delays between whole steps, by linear interpolation")
     taps: dict[str, float] | None = parameter(
-        None, unit="Hz", description="observables to record with their rates; all of the model, at its own, when left out"
+        None,
+        unit="Hz",
+        description="observables to record with their rates; all of the model, at its own, when left out",
     )
     conditions: tuple[Condition, ...] = ()
     physiology: PhysiologyParameters = PhysiologyParameters()
@@ -220,6 +228,7 @@ def simulate_activity(
     delays = subject.connectome.delays(times.speed)
     arrays = _room(chosen, schedule, subject.n_regions, Path(store) if store is not None else None)
     kernel = engine.build(chosen, checked, setup, method_of(chosen, times, schedule.step))
+    check_step(kernel, setup, schedule.step)
     member = engine.Member(kernel, setup, streams.at("activity"))
     engine.run([member], delays, schedule, [arrays], stimulus=stimulus)
     return Activity(
@@ -247,7 +256,9 @@ def with_taps(model: Model, taps: Mapping[str, float] | None) -> Model:
         if name not in model.observables:
             hint = did_you_mean(name, model.observables)
             raise UnknownNameError(f"`run.taps`: model {model.name} shows no '{name}'{hint}", value=name)
-    return replace(model, observables={name: replace(model.observables[name], rate=rate) for name, rate in taps.items()})
+    return replace(
+        model, observables={name: replace(model.observables[name], rate=rate) for name, rate in taps.items()}
+    )
 
 
 def method_of(model: Model, times: RunParameters, step: float) -> engine.Method:

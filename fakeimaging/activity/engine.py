@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity import emit, kernels
+from fakeimaging.activity.loop import STAGES, Variant
 from fakeimaging.activity.model import STIMULUS, Model, Scheme, Setup
 from fakeimaging.activity.network import Layout, edges_of, wired
 from fakeimaging.activity.stimuli import Stimulus
@@ -95,7 +96,7 @@ class Kernel:
     def module(self, *, delayed: bool, side_by_side: bool) -> ModuleType:
         """Return the module that holds ``advance`` for this kind of coupling, from disk when it was compiled before."""
         coloured = self.method.noise_time > 0 and self.model.n_noises > 0
-        variant = emit.Variant(self.method.scheme, delayed, side_by_side, coloured)
+        variant = Variant(self.method.scheme, delayed, side_by_side, coloured)
         return kernels.load(self.model.name, emit.source_of(self.model, self.names, variant))
 
     def exact(self, step: float) -> npt.NDArray[np.float64]:
@@ -241,6 +242,7 @@ def run(
 
 def begin(members: Sequence[Member], delays: npt.NDArray[np.float64], schedule: Schedule) -> Progress:
     """Return a simulation at the start of its record: the dropped steps are done. Parameters as for `run`."""
+    _check_network(members, delays, schedule)
     progress = _start(members, delays, schedule.step)
     every, _ = intervals(members[0].kernel.model, schedule.step)
     block = _block_steps(every, schedule.step)
@@ -248,6 +250,27 @@ def begin(members: Sequence[Member], delays: npt.NDArray[np.float64], schedule: 
         advance(progress, schedule, min(block, schedule.n_dropped - first))
     progress.sums[:] = 0
     return progress
+
+
+def _check_network(members: Sequence[Member], delays: npt.NDArray[np.float64], schedule: Schedule) -> None:
+    """Refuse loops of a region onto itself, and delays that cannot be."""
+    coupling, name = members[0].setup.coupling, f"model {members[0].kernel.model.name}"
+    if any(not np.array_equal(member.setup.coupling, coupling) for member in members):
+        raise ModelError(f"{name}: simulations side by side have the same coupling")
+    used = np.where(coupling != 0, delays, 0.0)
+    for wrong, what in (
+        ((coupling.diagonal() != 0)[:, None] * np.eye(len(coupling)), "is coupled to itself; put that into `drift`"),
+        (~(used >= 0), "receives with a delay below 0 s"),
+        (
+            used > (schedule.n_dropped + schedule.n_kept) * schedule.step,
+            "receives with a delay longer than the whole run",
+        ),
+    ):
+        if np.any(wrong):
+            region, source = np.argwhere(wrong)[0] + 1
+            raise ModelError(
+                f"{name}: region {region} {what} (from region {source}: {delays[region - 1, source - 1]:g} s)"
+            )
 
 
 def blocks(model: Model, schedule: Schedule) -> list[tuple[int, int]]:
@@ -286,14 +309,15 @@ def _start(members: Sequence[Member], delays: npt.NDArray, step: float) -> Progr
     kernel, coupling = members[0].kernel, members[0].setup.coupling
     model, method = kernel.model, kernel.method
     layout = _layout(len(coupling), len(members), method.precision)
-    initial = np.stack([_initial(model, member.setup) for member in members], axis=2)
+    initial = np.stack([initial_states(model, member.setup) for member in members], axis=2)
     params = np.stack([member.kernel.params for member in members], axis=2)
     exact = np.stack([member.kernel.exact(step) for member in members], axis=2)
-    sent = layout.cells(_sent(kernel, initial, params)).astype(method.precision)
+    sent = layout.cells(first_sent(kernel, initial, params)).astype(method.precision)
     edges = edges_of(coupling, delays, step, interpolate=method.interpolate)
-    wiring = wired(coupling, edges, layout, sent, n_stages=len(emit.STAGES[method.scheme]))
-    rows = {"params": params, "exact": exact, "state": initial}
-    cells = {name: layout.cells(values).astype(method.precision) for name, values in rows.items()}
+    wiring = wired(coupling, edges, layout, sent, n_stages=len(STAGES[method.scheme]))
+
+    def cells(values: npt.NDArray) -> npt.NDArray:
+        return layout.cells(values).astype(method.precision)
 
     def room(n: int) -> npt.NDArray:
         return np.zeros((n, layout.room), dtype=method.precision)
@@ -301,7 +325,8 @@ def _start(members: Sequence[Member], delays: npt.NDArray, step: float) -> Progr
     return Progress(
         kernel, layout, len(members),
         kernel.module(delayed=wiring.delayed, side_by_side=layout.n_sims > 1).advance,
-        **cells, wires=wiring.wires, tint=_tint(method, step), sent=wiring.sent, past=wiring.past,
+        params=cells(params), exact=cells(exact), state=cells(initial), tint=_tint(method, step),
+        wires=wiring.wires, sent=wiring.sent, past=wiring.past,
         received=room(len(model.signals) + 1).ravel(), words=_words(members, layout), spare=room(1).ravel(),
         colour=room(model.n_noises), sums=room(len(model.observables)),
     )  # fmt: skip
@@ -312,14 +337,15 @@ def _layout(n: int, n_members: int, precision: Precision) -> Layout:
     return alone if n_members == 1 else Layout(n, -(-n_members // (2 * alone.lane)) * 2 * alone.lane, precision)
 
 
-def _initial(model: Model, setup: Setup) -> npt.NDArray[np.float64]:
+def initial_states(model: Model, setup: Setup) -> npt.NDArray[np.float64]:
+    """Return the first value of each state, shape (n_states, n_regions)."""
     state = np.zeros((len(model.states), len(setup.coupling)))
     for name, value in setup.initial.items():
         state[model.states.index(name)] = value
     return state
 
 
-def _sent(kernel: Kernel, state: npt.NDArray, params: npt.NDArray) -> npt.NDArray[np.float64]:
+def first_sent(kernel: Kernel, state: npt.NDArray, params: npt.NDArray) -> npt.NDArray[np.float64]:
     """Return what the first states send, shape (n_signals, n, n_members)."""
     model = kernel.model
     known = dict(zip((*model.states, *kernel.names), (*state, *params), strict=True))
@@ -331,7 +357,7 @@ def _sent(kernel: Kernel, state: npt.NDArray, params: npt.NDArray) -> npt.NDArra
 
 
 def _tint(method: Method, step: float) -> npt.NDArray:
-    """Return what a step keeps of coloured noise, and the amplitude of what comes in: its density at low frequency is that of white noise."""
+    """Return what a step keeps of coloured noise, and the amplitude of what comes in: slowly, it is as strong as white noise."""
     if method.noise_time <= 0:
         return np.zeros(2, dtype=method.precision)
     kept = math.exp(-step / method.noise_time)
@@ -359,9 +385,8 @@ def advance(
     every, _ = intervals(kernel.model, schedule.step)
     steps = current.done - schedule.n_dropped + np.arange(size + 1, dtype=np.float64)
     times = steps * schedule.step + schedule.start
-    none = stimulus is None
-    course = np.zeros((0, size + 1)) if none else stimulus.course(times)
-    gain = np.zeros((0, layout.room)) if none else _gains(stimulus, layout)
+    course = np.zeros((0, size + 1)) if stimulus is None else stimulus.course(times)
+    gain = np.zeros((0, layout.room)) if stimulus is None else _gains(stimulus, layout)
     recorded = max(0, current.done + size - schedule.n_dropped) > 0
     parts = tuple(np.zeros((size // k if recorded else 0, layout.room), dtype=layout.precision) for k in every)
     current.advance(

@@ -1,7 +1,7 @@
 """Functions that several neural masses share; a model file may import them beside its own.
 
-    rectifier(u, d) = u / (1 - exp(-d u))        a soft threshold: 0 far below 0, u far above (Abbott & Chance 2005)
-    sigmoid(x) = 1 / (1 + exp(-x))
+rectifier(u, d) = u / (1 - exp(-d u))        a soft threshold: 0 far below 0, u far above (Abbott & Chance 2005)
+sigmoid(x) = 1 / (1 + exp(-x))
 """
 
 from __future__ import annotations

@@ -102,7 +102,12 @@ def _definitions(filename: str) -> dict[str, ast.stmt]:
 
 
 def _require(
-    name: str, known: dict[str, ast.stmt], needed: dict[str, ast.stmt], builtins: frozenset[str], *, path: tuple[str, ...]
+    name: str,
+    known: dict[str, ast.stmt],
+    needed: dict[str, ast.stmt],
+    builtins: frozenset[str],
+    *,
+    path: tuple[str, ...],
 ) -> None:
     """Add a name and all it uses to what is needed, those first."""
     if name in needed:

@@ -181,7 +181,9 @@ class Model:
         if len(set(turning)) < len(turning):
             raise ModelError(f"model {self.name}: a state turns in one pair, or decays, only once")
         for name in set(self.sent) & set(self.states):
-            raise ModelError(f"model {self.name}: '{name}' is a state; send it by `coupled`, or name the function otherwise")
+            raise ModelError(
+                f"model {self.name}: '{name}' is a state; send it by `coupled`, or name the function otherwise"
+            )
 
     @property
     def n_noises(self) -> int:

@@ -76,7 +76,9 @@ class Edges:
         return self.among(np.lexsort((self.target, self.source)))
 
 
-def edges_of(coupling: npt.NDArray[np.float64], delays: npt.NDArray[np.float64], step: float, *, interpolate: bool) -> Edges:
+def edges_of(
+    coupling: npt.NDArray[np.float64], delays: npt.NDArray[np.float64], step: float, *, interpolate: bool
+) -> Edges:
     """Return the edges of a network.
 
     Parameters
@@ -95,7 +97,8 @@ def edges_of(coupling: npt.NDArray[np.float64], delays: npt.NDArray[np.float64],
     before = np.floor(steps + 1e-9).astype(np.int64)
     share = np.clip(steps - before, 0, 1)
     parts = ((target, target), (source, source), (before, before + 1), (weight * (1 - share), weight * share))
-    both = Edges(*(np.stack(pair, axis=1).ravel() for pair in parts))
+    targets, sources, lags, weights = (np.stack(pair, axis=1).ravel() for pair in parts)
+    both = Edges(targets, sources, lags.astype(np.int64), weights.astype(np.float64))
     return both.among(both.weight != 0)
 
 

@@ -16,8 +16,9 @@ from fakeimaging.core.errors import ModelError
 SERIES = ("exp", "expm1", "log", "sin", "cos", "tanh", "sqrt", "floor", "fabs")
 """Functions of ``math`` that are written for vectors; its other functions of one or two numbers are called lane by lane."""
 LANEWISE = (
-    "acos acosh asin asinh atan atan2 atanh ceil copysign cosh erf erfc fmod gamma hypot lgamma log10 log1p log2 sinh tan"
-).split()
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "copysign", "cosh", "erf", "erfc", "fmod", "gamma",
+    "hypot", "lgamma", "log10", "log1p", "log2", "sinh", "tan",
+)  # fmt: skip
 CONSTANTS = ("pi", "e", "tau", "inf", "nan")
 BUILTINS = ("abs", "max", "min", "float", "range")
 LONGEST_LOOP = 64
@@ -113,9 +114,7 @@ def _merged(condition: str, yes: Names, no: Names, writer: _Writer) -> Names:
     merged = {}
     for name in yes.keys() & no.keys():
         same = yes[name] == no[name]
-        merged[name] = (
-            yes[name] if same else writer.fresh(name, f"select({condition}, {yes[name]}, {no[name]})")
-        )
+        merged[name] = yes[name] if same else writer.fresh(name, f"select({condition}, {yes[name]}, {no[name]})")
     return merged
 
 
@@ -308,8 +307,8 @@ def _call_math(node: ast.Call, function: ast.Attribute, values: list[str], write
     name = function.attr
     if not isinstance(function.value, ast.Name) or function.value.id != "math":
         raise writer.refuse(node, f"`{ast.unparse(function)}` cannot be called")
-    if name == "pow":
-        return _power(*values, writer)
+    if name == "pow" and len(values) == 2:
+        return _power(values[0], values[1], writer)
     if name in SERIES:
         return f"{name}({values[0]})"
     if name in LANEWISE:

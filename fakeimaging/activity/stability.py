@@ -1,0 +1,146 @@
+"""Whether a time step is short enough: no mode that dies out in the equations may grow in the scheme.
+
+Near the start, the eigenvalues l of a region's Jacobian, with the network pulling either way as hard as its weights can, are put into
+the scheme's factor for one step, R(h l): 1 + z for euler, 1 + z + z^2 / 2 for heun, the exponential series to z^4 for rk4 (Hairer &
+Wanner 1996, doi:10.1007/978-3-642-05221-7). Linear parts that take exact steps are no part of it. Far from the start a model may still
+be faster: a run that grows without bound is stopped by the engine.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.activity.engine import Kernel, first_sent, initial_states
+from fakeimaging.activity.model import STIMULUS, Model, Scheme, Setup
+from fakeimaging.core.errors import ModelError
+
+TERMS: dict[Scheme, int] = {"euler": 1, "heun": 2, "rk4": 4}
+"""Terms of the exponential series in a step's factor."""
+MOST_REGIONS = 16
+"""Regions that are looked at; of more, evenly spaced ones (assumed to be enough)."""
+SLACK = 1e-6
+"""Growth a step that is left alone may have, and damping relative to the eigenvalue that is taken for none."""
+
+Numbers = npt.NDArray[np.float64]
+Values = Mapping[str, float]
+
+
+def check_step(kernel: Kernel, setup: Setup, step: float) -> None:
+    """Refuse a step at which a decaying mode of some region would grow.
+
+    Raises
+    ------
+    ModelError
+        With the region, its eigenvalue and the longest step that would do.
+    """
+    scheme, model = kernel.method.scheme, kernel.model
+    for region, modes in _modes(kernel, setup):
+        fading = modes[modes.real < -SLACK * np.abs(modes)]
+        grows = fading[growth(fading * step, scheme) > 1 + SLACK]
+        if not len(grows):
+            continue
+        worst = grows[growth(grows * step, scheme).argmax()]
+        raise ModelError(
+            f"model {model.name}: a step of {step:g} s is too long for '{scheme}': region {region + 1} has a mode that decays "
+            f"within {-1 / worst.real:.3g} s (eigenvalue {worst.real:.4g} {worst.imag:+.4g}i per s) and would grow; "
+            f"take at most {longest(fading, scheme, step):.2g} s",
+            value=step,
+        )
+
+
+def growth(z: npt.NDArray, scheme: Scheme) -> Numbers:
+    """Return the size of a scheme's factor for one step, of modes with these z = step times eigenvalue.
+
+    Examples
+    --------
+    >>> growth(np.array([-2.1, -1.9, 0.5j]), "euler").round(3)
+    array([1.1  , 0.9  , 1.118])
+    """
+    return np.asarray(np.abs(sum(z**k / math.factorial(k) for k in range(TERMS[scheme] + 1))))
+
+
+def longest(modes: npt.NDArray, scheme: Scheme, step: float) -> float:
+    """Return the longest step, at most ``step``, at which none of these decaying modes grows."""
+    low, high = 0.0, step
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (growth(modes * middle, scheme) <= 1 + SLACK).all() else (low, middle)
+    return low
+
+
+def _modes(kernel: Kernel, setup: Setup) -> list[tuple[int, npt.NDArray]]:
+    """Return the eigenvalues of some regions near the start, in 1/s."""
+    n, model = len(setup.coupling), kernel.model
+    strength = float(np.abs(setup.coupling).sum(axis=1).max(initial=0.0))
+    state = initial_states(model, setup)
+    found: list[tuple[int, npt.NDArray]] = []
+    try:
+        arriving = setup.coupling @ first_sent(kernel, state[:, :, None], kernel.params[:, :, None])[:, :, 0].T
+    except (ArithmeticError, ValueError):
+        return found
+    names = (*model.states, *kernel.names, *(f"coupled_{name}" for name in model.signals))
+    rows = np.concatenate([state, kernel.params, arriving.T])
+    for region in np.unique(np.linspace(0, n - 1, min(n, MOST_REGIONS)).astype(int)).tolist():
+        given = dict(zip(names, rows[:, region].tolist(), strict=True)) | {STIMULUS: 0.0}
+        try:
+            own, pulled = _jacobians(kernel, given)
+        except (ArithmeticError, ValueError):
+            continue
+        both = [own + pull * pulled for pull in (-strength, 0.0, strength)]
+        if all(np.isfinite(matrix).all() for matrix in both):
+            found.append((region, np.concatenate([np.linalg.eigvals(matrix) for matrix in both])))
+    return found
+
+
+def _sent(model: Model, name: str, given: Values) -> float:
+    function = model.sent.get(name)
+    return given[name] if function is None else function(*(given[key] for key in _arguments(function)))
+
+
+@lru_cache(maxsize=256)
+def _arguments(function: Callable[..., object]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
+
+
+def _jacobians(kernel: Kernel, given: Values) -> tuple[Numbers, Numbers]:
+    """Return the Jacobian of a region, and that of what comes through the network if all regions moved as it does, per unit of weight."""
+    model = kernel.model
+
+    def drift(values: Values) -> Numbers:
+        return np.array(model.drift(*(values[name] for name in _arguments(model.drift))), dtype=float)
+
+    def slope(function: Callable[[Values], Any], name: str) -> Numbers:
+        size = 1e-6 * max(1.0, abs(given[name]))
+        up, down = (function({**given, name: given[name] + sign * size}) for sign in (1, -1))
+        return np.asarray((up - down) / (2 * size))
+
+    own = np.stack([slope(drift, state) for state in model.states], axis=1)
+    pulled = np.zeros_like(own)
+    for name in model.signals:
+        arriving = slope(drift, f"coupled_{name}")
+        sender = partial(_sent, model, name)
+        sending = [slope(sender, state) for state in model.states]
+        pulled += np.outer(arriving, sending)
+    if kernel.method.scheme != "euler":
+        own += _linear(model, given)
+    return own, pulled
+
+
+def _linear(model: Model, given: Values) -> Numbers:
+    """Return the Jacobian of the linear parts, which only euler takes in exact steps."""
+    matrix, row = np.zeros((len(model.states), len(model.states))), model.states.index
+    for state, rate in model.decays.items():
+        matrix[row(state), row(state)] -= given[rate]
+    for pair in model.rotating:
+        x, y = row(pair.real), row(pair.imaginary)
+        matrix[[x, y], [x, y]] += given[pair.growth]
+        matrix[y, x] += given[pair.frequency]
+        matrix[x, y] -= given[pair.frequency]
+    return matrix
