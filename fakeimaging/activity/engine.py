@@ -93,10 +93,10 @@ class Kernel:
     params: npt.NDArray[np.float64]
     method: Method = Method()
 
-    def module(self, *, delayed: bool, side_by_side: bool) -> ModuleType:
+    def module(self, *, delayed: bool, side_by_side: bool, mirrored: bool) -> ModuleType:
         """Return the module that holds ``advance`` for this kind of coupling, from disk when it was compiled before."""
         coloured = self.method.noise_time > 0 and self.model.n_noises > 0
-        variant = Variant(self.method.scheme, delayed, side_by_side, coloured)
+        variant = Variant(self.method.scheme, delayed, side_by_side, mirrored, coloured)
         return kernels.load(self.model.name, emit.source_of(self.model, self.names, variant))
 
     def exact(self, step: float) -> npt.NDArray[np.float64]:
@@ -324,7 +324,9 @@ def _start(members: Sequence[Member], delays: npt.NDArray, step: float) -> Progr
 
     return Progress(
         kernel, layout, len(members),
-        kernel.module(delayed=wiring.delayed, side_by_side=layout.n_sims > 1).advance,
+        kernel.module(
+            delayed=wiring.delayed, side_by_side=layout.n_sims > 1, mirrored=wiring.mirrored
+        ).advance,
         params=cells(params), exact=cells(exact), state=cells(initial), tint=_tint(method, step),
         wires=wiring.wires, sent=wiring.sent, past=wiring.past,
         received=room(len(model.signals) + 1).ravel(), words=_words(members, layout), spare=room(1).ravel(),

@@ -194,6 +194,7 @@ def _own_sources() -> str:
 def _load(stem: str, source: str) -> ModuleType:
     path = cache_folder() / f"{stem}.py"
     if not path.is_file():
+        print(f"fakeimaging: compiling {stem.rpartition('_')[0]}, once on this machine, some seconds", file=sys.stderr)
         write_text(path, source)
     spec = importlib.util.spec_from_file_location(f"fakeimaging_kernels_{stem}", path)
     if spec is None or spec.loader is None:

@@ -21,6 +21,8 @@ class Variant:
         Whether anything arrives later than it is sent.
     side_by_side : bool
         Several simulations with the same weights, without delays.
+    mirrored : bool
+        Weights that are the same both ways but for a factor of the target, without delays, read once.
     coloured : bool
         Whether the noise has a time constant.
     """
@@ -28,6 +30,7 @@ class Variant:
     scheme: Scheme = "euler"
     delayed: bool = False
     side_by_side: bool = False
+    mirrored: bool = False
     coloured: bool = False
 
     @property
@@ -98,7 +101,7 @@ class Loop:
             return lines
         short = "short_target, source, weight, lag, now_target, now_source, now_weight = wires"
         if not self.variant.delayed:
-            return [*lines, "packed, = wires"]
+            return [*lines, "(packed, factor, partial) = wires" if self.variant.mirrored else "(packed,) = wires"]
         lines += [f"place, long_weight, target, {short}", "history, summed, summed_ahead, shape = past"]
         return [*lines, "apart, mirror, stride = shape", "rows = 2 * lane"]
 
@@ -121,6 +124,10 @@ class Loop:
         return self._receive_stage(k)
 
     def _receive_now(self, array: str, *, held: bool) -> list[str]:
+        if self.variant.mirrored:
+            call = "weigh_mirrored(packed, factor, partial, {0}, {1} * room, received, {1} * room, room)"
+            lines = [call.format(array, c) for c in range(self._n)]
+            return ["if now % hold == 0:", *(f"    {line}" for line in lines)] if held else lines
         side = "_side_by_side" if self.variant.side_by_side else ""
         many = "n_sims" if side else "room"
         lines = [f"weigh{side}(packed, {array}, {c} * room, received, {c} * room, n, {many})" for c in range(self._n)]

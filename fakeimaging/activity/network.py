@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 BLOCK, ROWS = 4, 3
 """Registers of targets, and targets side by side, that a pass sums (`simd.sums`)."""
+CACHE = 1_000_000
+"""Bytes of weights above which memory, not arithmetic, is what a step waits for (measured with 500 to 1000 regions)."""
 LANES = {"float32": 8, "float64": 4}
 """Numbers in a register (`simd.vectors`)."""
 
@@ -97,8 +99,8 @@ def edges_of(
     before = np.floor(steps + 1e-9).astype(np.int64)
     share = np.clip(steps - before, 0, 1)
     parts = ((target, target), (source, source), (before, before + 1), (weight * (1 - share), weight * share))
-    targets, sources, lags, weights = (np.stack(pair, axis=1).ravel() for pair in parts)
-    both = Edges(targets, sources, lags.astype(np.int64), weights.astype(np.float64))
+    columns: list[Any] = [np.stack(pair, axis=1).ravel() for pair in parts]
+    both = Edges(*columns)
     return both.among(both.weight != 0)
 
 
@@ -116,13 +118,47 @@ def packed(coupling: npt.NDArray[np.float64], layout: Layout) -> npt.NDArray:
     return np.ascontiguousarray(columns.reshape(len(columns), -1, width).transpose(1, 0, 2)).ravel()
 
 
+def mirror_factor(coupling: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+    """Return d of a coupling w_ij = d_i s_ij with s_ij = s_ji, as normalised rows of undirected tracts are; None if there is none.
+
+    Examples
+    --------
+    >>> mirror_factor(np.array([[0.0, 2.0, 2.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])).tolist()
+    [1.0, 0.5, 0.5]
+    """
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import breadth_first_order
+
+    factor = np.zeros(len(coupling))
+    if ((coupling != 0) != (coupling != 0).T).any():
+        return None
+    graph = csr_matrix(coupling != 0)
+    while (factor == 0).any():
+        root = int(np.argmin(factor != 0))
+        order, before = breadth_first_order(graph, root, directed=False)
+        factor[root] = 1.0
+        for i in order[1:]:
+            factor[i] = factor[before[i]] * coupling[i, before[i]] / coupling[before[i], i]
+    symmetric = coupling / factor[:, None]
+    return factor if np.allclose(symmetric, symmetric.T, rtol=1e-9, atol=0) else None
+
+
+def packed_half(symmetric: npt.NDArray[np.float64], layout: Layout) -> npt.NDArray:
+    """Return symmetric weights in the order in which `simd.sums.weigh_mirrored` reads them."""
+    width = BLOCK * layout.lane
+    whole = np.zeros((layout.room, layout.room), dtype=layout.precision)
+    whole[: layout.n, : layout.n] = symmetric
+    blocks = range(0, layout.room, width)
+    return np.concatenate([whole[: block + width, block : block + width].ravel() for block in blocks])
+
+
 @dataclass(frozen=True, eq=False)
 class Wiring:
     """What a kernel reads of a network, and the past it starts from.
 
     Parameters
     ----------
-    delayed : bool
+    delayed, mirrored : bool
     wires : tuple of ndarray
     sent : ndarray
         Rows of what was sent lately, or now; flat.
@@ -131,6 +167,7 @@ class Wiring:
     """
 
     delayed: bool
+    mirrored: bool
     wires: tuple[Any, ...]
     sent: npt.NDArray
     past: tuple[Any, ...]
@@ -151,15 +188,27 @@ def wired(
     n_stages : int
         Of the scheme.
     """
-    nothing = (np.zeros(0, dtype=layout.precision),)
     if not edges.lag.any() or not len(first_sent):
-        dense = packed(coupling, layout) if len(first_sent) else nothing[0]
-        return Wiring(False, (dense,), np.ascontiguousarray(first_sent).ravel(), nothing)
+        return _dense(coupling, layout, np.ascontiguousarray(first_sent))
     ahead = int(n_stages > 1)
     at_once = edges.among(edges.lag < ahead)
     later = edges.among(edges.lag >= ahead)
     now = (at_once.target, at_once.source, at_once.weight.astype(layout.precision))
     return _with_a_past(later, now, layout, first_sent, layout.lane + ahead)
+
+
+def _dense(coupling: npt.NDArray[np.float64], layout: Layout, first_sent: npt.NDArray) -> Wiring:
+    """Wires without delays; weights too many for the nearer caches are read once for both directions where they can be."""
+    none = np.zeros(0, dtype=layout.precision)
+    many = layout.precision == "float32" and layout.n_sims == 1 and coupling.size * 4 > CACHE
+    factor = mirror_factor(coupling) if many else None
+    if not len(first_sent) or factor is None:
+        dense = packed(coupling, layout) if len(first_sent) else none
+        return Wiring(False, False, (dense,), first_sent.ravel(), (none,))
+    half = packed_half(coupling / factor[:, None], layout)
+    factors = np.pad(factor, (0, layout.room - layout.n)).astype(layout.precision)
+    partial = np.zeros(layout.room * layout.lane, dtype=layout.precision)
+    return Wiring(False, True, (half, factors, partial), first_sent.ravel(), (none,))
 
 
 def _listed(edges: Edges, layout: Layout) -> tuple[npt.NDArray, ...]:
@@ -178,4 +227,4 @@ def _with_a_past(edges: Edges, now: tuple[Any, ...], layout: Layout, first_sent:
     wires = (place.astype(np.int32), slow.weight.astype(layout.precision), slow.target.astype(np.int32))
     past = (history, summed, summed.copy(), (n * stride, length, stride))
     sent = np.tile(first_sent.ravel(), 2 * lane)
-    return Wiring(True, (*wires, *_listed(edges.among(edges.lag < long), layout), *now), sent, past)
+    return Wiring(True, False, (*wires, *_listed(edges.among(edges.lag < long), layout), *now), sent, past)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from fakeimaging.activity.simd.vectors import column, lanes, load, store
+from fakeimaging.activity.simd.vectors import column, lanes, load, store, total
 
 QUIET = {"error_model": "numpy"}
 BLOCK = 4
@@ -41,6 +41,43 @@ def weigh(packed, sent, start, received, put, n, room):
         store(received, here + lane, a1 + b1)
         store(received, here + 2 * lane, a2 + b2)
         store(received, here + 3 * lane, a3 + b3)
+
+
+@njit(**QUIET)
+def weigh_mirrored(packed, factor, partial, sent, start, received, put, room):
+    """Sum over all sources where w_ij = factor_i s_ij, s_ij = s_ji: each s is read once and serves both ways.
+
+    ``packed`` holds s in blocks of targets as for `weigh`, sources up to the block's own; ``partial`` is room for a register a
+    region.
+    """
+    lane = lanes(packed)
+    width, place = BLOCK * lane, 0
+    for j in range(room):
+        store(partial, j * lane, 0.0)
+    for block in range(0, room, width):
+        here = start + block
+        x0, x1 = load(sent, here), load(sent, here + lane)
+        x2, x3 = load(sent, here + 2 * lane), load(sent, here + 3 * lane)
+        a0 = x0 * 0.0
+        a1, a2, a3 = a0, a0, a0
+        for j in range(block):
+            x, s0, s1 = sent[start + j], load(packed, place), load(packed, place + lane)
+            s2, s3 = load(packed, place + 2 * lane), load(packed, place + 3 * lane)
+            a0, a1, a2, a3 = a0 + s0 * x, a1 + s1 * x, a2 + s2 * x, a3 + s3 * x
+            store(partial, j * lane, load(partial, j * lane) + ((s0 * x0 + s1 * x1) + (s2 * x2 + s3 * x3)))
+            place += width
+        for j in range(block, block + width):
+            x = sent[start + j]
+            a0, a1 = a0 + load(packed, place) * x, a1 + load(packed, place + lane) * x
+            a2, a3 = a2 + load(packed, place + 2 * lane) * x, a3 + load(packed, place + 3 * lane) * x
+            place += width
+        there = put + block
+        store(received, there, a0)
+        store(received, there + lane, a1)
+        store(received, there + 2 * lane, a2)
+        store(received, there + 3 * lane, a3)
+    for i in range(room):
+        received[put + i] = factor[i] * (received[put + i] + total(load(partial, i * lane)))
 
 
 @njit(**QUIET)
