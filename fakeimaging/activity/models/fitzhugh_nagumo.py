@@ -11,8 +11,8 @@ I = 0.3313 and 1.4187, with a cycle between. Coupling adds -G sum_j C_ij to a re
 
 Defaults are the whole-brain variant of Ghosh et al. (2008), who write u' = T (v + u - u^3 / 3), v' = -(u - alpha + beta v) / T: with time in units of 1 / T
 and w = -v this is phi = 1 / T^2 = 0.64, b = beta = 0.2, and a = alpha once the sign of both variables is turned. Their alpha = 1.05 is a strongly damped
-focus; a = 0.85 here lies nearer the bifurcation at a = 0.801, for an alpha rhythm that noise keeps going (assumed), and tau puts it at 10 Hz.
-For FitzHugh's constants tau = 0.0025 s gives a cycle of about 10 Hz. What instruments see of v is phenomenological (assumed).
+focus. Here a = 0.75 (assumed), just beyond the bifurcation at a = 0.801 alone; coupling over tracts with delays damps it to the edge, where noise keeps
+an alpha rhythm going, which tau puts at 10 Hz. For FitzHugh's constants tau = 0.0025 s gives a cycle of about 10 Hz. What instruments see of v is phenomenological (assumed).
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ GHOSH = "Ghosh et al. 2008, doi:10.1371/journal.pcbi.1000196"
 class FitzHughNagumoParameters(WiringParameters):
     """Parameters of the excitable regions."""
 
-    tau: float = parameter(0.0125, unit="s", bounds=(1e-4, 10), symbol="tau", description="unit of time")
+    tau: float = parameter(0.0115, unit="s", bounds=(1e-4, 10), symbol="tau", description="unit of time")
     a: float = parameter(
-        0.85, unit="1", bounds=(-5, 5), symbol="a", source=f"{FITZHUGH} (0.7); value assumed", description="recovery offset"
+        0.75, unit="1", bounds=(-5, 5), symbol="a", source=f"{FITZHUGH} (0.7); value assumed", description="recovery offset"
     )
     b: float = parameter(0.2, unit="1", bounds=(0.01, 1), symbol="b", source=GHOSH, description="recovery of w itself")
     phi: float = parameter(0.64, unit="1", bounds=(1e-4, 10), symbol="phi", source=GHOSH, description="speed of w over v")
     I_ext: float = parameter(0.0, unit="1", bounds=(-10, 10), symbol="I", source=GHOSH, description="constant input")
-    G: float = parameter(0.1, unit="1", bounds=(0, 100), symbol="G", description="diffusive coupling")
-    sigma: float = parameter(0.05, unit="1", bounds=(0, 10), symbol="sigma", description="noise of v per sqrt(tau)")
+    G: float = parameter(0.2, unit="1", bounds=(0, 100), symbol="G", description="diffusive coupling")
+    sigma: float = parameter(0.1, unit="1", bounds=(0, 10), symbol="sigma", description="noise of v per sqrt(tau)")
     baseline: float = parameter(5.0, unit="Hz", bounds=(0, 200), symbol="r0", description="firing rate at rest")
     modulation: float = parameter(
         1.0, unit="1", bounds=(0, 5), symbol="k", description="change of the log firing rate with v"
     )
     dipole_density: float = parameter(
-        0.5, unit="nAm/mm2", bounds=(0, 100), symbol="kappa", description="cortical dipole of v = 1 above rest"
+        0.25, unit="nAm/mm2", bounds=(0, 100), symbol="kappa", description="cortical dipole of v = 1 above rest"
     )
 
 

@@ -8,7 +8,7 @@ noise: for a > 0 a circle of radius sqrt(a) (a in 1/s) turned at f, for a < 0 de
 of y is beta^2 / (2 |a|) each. The linear part, in-strength included, takes exact steps: (a_i - G sum_j C_ij + i w_i) z_i.
 
 Deco et al. (2017) fit f to each region's BOLD (0.04 to 0.07 Hz) and take x for the BOLD signal itself. Here z is neural, an alpha rhythm
-by default, and what instruments see is phenomenological (assumed): firing follows x in a log-linear way, as spikes follow the phase of field
+by default: alone a region would turn (a = 2 per s), coupled over tracts with delays it is damped to the edge, where noise keeps it going. And what instruments see is phenomenological (assumed): firing follows x in a log-linear way, as spikes follow the phase of field
 potentials (Truccolo et al. 2005), so that its mean over a cycle rises with the amplitude, r0 I_0(k |z|); the dipole is proportional to x.
 """
 
@@ -31,7 +31,7 @@ class StuartLandauParameters(WiringParameters):
     """Parameters of the oscillators."""
 
     a: float = parameter(
-        -2.0, unit="1/s", bounds=(-1000, 1000), symbol="a", source=DECO, description="bifurcation parameter, growth at amplitude 0"
+        2.0, unit="1/s", bounds=(-1000, 1000), symbol="a", source=DECO, description="bifurcation parameter, growth at amplitude 0"
     )
     frequency: float = parameter(
         10.0, unit="Hz", bounds=(0, 200), symbol="f", source=DECO, description="mean frequency over regions"
@@ -39,16 +39,16 @@ class StuartLandauParameters(WiringParameters):
     frequency_sd: float = parameter(
         0.4, unit="Hz", bounds=(0, 50), description="spread of the frequency over regions (normal)"
     )
-    G: float = parameter(5.0, unit="1/s", bounds=(0, 1000), symbol="G", source=DECO, description="diffusive coupling")
+    G: float = parameter(10.0, unit="1/s", bounds=(0, 1000), symbol="G", source=DECO, description="diffusive coupling")
     beta: float = parameter(
         0.8, unit="1/sqrt(s)", bounds=(0, 100), symbol="beta", source=DECO, description="noise of x and of y"
     )
     baseline: float = parameter(5.0, unit="Hz", bounds=(0, 200), symbol="r0", description="firing rate at x = 0")
     modulation: float = parameter(
-        1.0, unit="1", bounds=(0, 5), symbol="k", description="change of the log firing rate with x"
+        2.0, unit="1", bounds=(0, 5), symbol="k", description="change of the log firing rate with x"
     )
     dipole_density: float = parameter(
-        0.2, unit="nAm/mm2", bounds=(0, 100), symbol="kappa", description="cortical dipole at x = 1"
+        0.3, unit="nAm/mm2", bounds=(0, 100), symbol="kappa", description="cortical dipole at x = 1"
     )
 
 
