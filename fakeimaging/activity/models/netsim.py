@@ -9,8 +9,9 @@ published noise of the input has an SD of 1/20 at samples 5 ms apart; here it is
 b gates what region i receives by its input: B_i of dz = (A + sum_i u_i B_i) z + C u (Friston et al. 2003) is b sigma g times row i of W.
 z0 is the mean of z at b = 0.
 
-The switch is part of the random draws of the step loop: each step leaves one fresh normal in the state ``draw`` (the old one is taken away by the drift, -draw / step), and ``on``
-turns when it lies below the quantile of the probability rate * step, exact at the step used. Both need Euler steps, the model's own scheme.
+The switch is part of the random draws of the step loop: the state ``draw`` decays so fast that each exact step leaves nothing of it but one
+fresh standard normal, and ``on`` turns when that lies below the quantile of the probability rate * step, exact at the step used. It
+takes the scheme "euler", the model's own; under others ``draw`` grows beyond all bounds, which the engine reports.
 
 `ring_connectome` makes the published wiring, for which ``RECIPE`` leaves the weights as they are; the default scales rows (so that any
 connectome is stable) and g = 0.8 (assumed). The published model has no tract delays: lengths of `ring_connectome` are 0. NetSim has
@@ -39,6 +40,8 @@ RECIPE = {"scaling": "none", "gain": 1.0}
 """Parameters of the published simulations that differ from the defaults; for `ring_connectome`."""
 NOISE_STEP = 1 / 200
 """Seconds between samples of the published input noise (the script above)."""
+FORGET = 50.0
+"""Time constants of ``draw`` in a step: exp(-50) of it is left."""
 MOTIF = ((1, 2), (2, 3), (3, 4), (4, 5), (1, 5))
 """Source and target of the links of five nodes (the script above)."""
 BRIDGES = {
@@ -74,19 +77,19 @@ class NetsimParameters(WiringParameters):
 
 
 def drift(on, draw, coupled_z, stimulus, sigma, gain, modulation, C, turn_on, turn_off, interval):  # type: ignore[no-untyped-def]
-    """Time derivatives of z (its leak apart), on and draw in 1/s; those of on and draw make a whole change in one step."""
+    """Time derivatives of z (its leak apart), on and draw in 1/s; that of on makes a whole change in one step."""
     u = on + stimulus
     target = (0.0 if draw < turn_off else 1.0) if on > 0.5 else (1.0 if draw < turn_on else 0.0)
     return (
         sigma * gain * (1.0 + modulation * u) * coupled_z + C * u,
         (target - on) / interval,
-        -draw / interval,
+        0.0,
     )
 
 
-def diffusion(C, input_noise, interval):  # type: ignore[no-untyped-def]
+def diffusion(C, input_noise, forget):  # type: ignore[no-untyped-def]
     """Amplitude of the noise of z, and of a fresh standard normal each step, per square root of second."""
-    return (C * input_noise * math.sqrt(NOISE_STEP), 1.0 / math.sqrt(interval))
+    return (C * input_noise * math.sqrt(NOISE_STEP), math.sqrt(2.0 * forget))
 
 
 def rate(z, baseline, rate_gain):  # type: ignore[no-untyped-def]
@@ -127,7 +130,7 @@ def prepare(parameters: NetsimParameters, subject: Subject, step: float) -> Setu
         raise ModelError(f"model netsim: `up` and `down` times the step of {step:g} s are probabilities; take a shorter step")
     on = subject.streams.at("activity", "switch").rng().uniform(size=subject.n_regions) < share
     cortex = np.array([region.kind == "cortex" for region in subject.regions])
-    derived = {"z0": z0, "interval": step, "moment": np.asarray(p.dipole_density) * cortex}
+    derived = {"z0": z0, "interval": step, "forget": FORGET / step, "moment": np.asarray(p.dipole_density) * cortex}
     # Quantiles of +-20 stand for never and always: no generator of normals reaches them.
     derived |= {"turn_on": np.clip(ndtri(chance_on), -20, 20), "turn_off": np.clip(ndtri(chance_off), -20, 20)}
     return Setup(coupling, {"z": z0, "on": on.astype(float)}, derived)
@@ -184,7 +187,7 @@ MODEL = Model(
     states=("z", "on", "draw"),
     coupled=("z",),
     drift=drift,
-    decays={"z": "sigma"},
+    decays={"z": "sigma", "draw": "forget"},
     driven=(("z", 0), ("draw", 1)),
     diffusion=diffusion,
     observables={

@@ -100,7 +100,6 @@ MODEL = Model(
     diffusion=diffusion,
     observables={"rate": Observable(rate, "Hz", 50.0), "dipole": Observable(dipole, "nAm/mm2", 250.0, past=False)},
     prepare=prepare,
-    scheme="heun",
     references=(
         Reference("Deco et al.", 2017, "10.1038/s41598-017-03073-5", "Stuart-Landau oscillators on a connectome"),
         Reference("Truccolo et al.", 2005, "10.1152/jn.00697.2004", "log-linear rate of spikes in a rhythm"),
