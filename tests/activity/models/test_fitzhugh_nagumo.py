@@ -58,7 +58,7 @@ def test_between_the_hopf_currents_it_cycles_and_outside_it_rests():
         assert (np.ptp(v) > 2.0) == cycles
         assert cycles or np.ptp(v) < 1e-3
         if cycles:
-            assert run["rate"].max() > 30
+            assert run["rate"].max() > 15
 
 
 @pytest.mark.parametrize("current", [0.5, 1.0])
@@ -100,7 +100,7 @@ def test_it_is_its_slow_twin(seed):
     slow = delayed.fitzhugh_nagumo(
         weights, delays, tau=0.0115, a=0.75, b=0.2, phi=0.64, current=current, G=0.3, start=[[v0] * 4, [w0] * 4], step=5e-4, n_steps=1200
     )[::2]
-    np.testing.assert_allclose(found, slow[: len(found)] - v0, atol=3e-3 * np.ptp(slow))
+    np.testing.assert_allclose(found[1:], slow[1 : len(found)] - v0, atol=3e-3 * np.ptp(slow))
     assert np.ptp(slow) > 0.05
 
 
