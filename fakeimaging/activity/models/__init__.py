@@ -15,7 +15,12 @@ MODELS: Registry[Model] = Registry(
     "fakeimaging.models",
     {
         "dmf": "fakeimaging.activity.models.dmf:MODEL",
+        "fitzhugh_nagumo": "fakeimaging.activity.models.fitzhugh_nagumo:MODEL",
+        "hopfield": "fakeimaging.activity.models.hopfield:MODEL",
+        "kuramoto": "fakeimaging.activity.models.kuramoto:MODEL",
         "linear": "fakeimaging.activity.models.linear:MODEL",
+        "netsim": "fakeimaging.activity.models.netsim:MODEL",
+        "stuart_landau": "fakeimaging.activity.models.stuart_landau:MODEL",
     },
 )
 

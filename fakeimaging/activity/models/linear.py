@@ -1,23 +1,35 @@
 """Linear rate network (multivariate Ornstein-Uhlenbeck process) around a working point.
 
-    tau dx_i = (-x_i + g sum_j C_ij x_j(t - d_ij)) dt + sigma sqrt(2 tau) dW_i        rate_i = r0 + x_i      dipole_i = kappa x_i
+    tau dx_i = (-x_i + g sum_j C_ij x_j(t - d_ij) + I_i) dt + sigma sqrt(2 tau) dW_i     rate_i = r0 + x_i     dipole_i = kappa x_i
 
-C is the row-normalised connectome, so that g < 1 is stable. Without delays the covariance P of x is exact: it solves the
-Lyapunov equation A P + P A' + (2 sigma^2 / tau) I = 0 with A = (g C - I) / tau. Uncoupled, the SD of x is sigma.
+C holds the scaled weights (by default each row sums to 1, so that g < 1 is stable), I the stimulus in Hz. Uncoupled, the SD of x is sigma. The
+leak -x / tau takes exact steps. Rows of C and parameters may differ between regions.
+
+Without delays the covariance P of x is exact: A P + P A' + diag(2 sigma^2 / tau) = 0 with A = diag(1 / tau) (g C - 1), and a time s
+later it is exp(A s) P. With delays A depends on the frequency f, A(f)_ij = (g C_ij exp(-2 pi i f d_ij) - delta_ij) / tau_i, and
+P = integral of H Q H* df with H = (2 pi i f - A(f))^-1 and Q = diag(2 sigma^2 / tau).
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
+from fakeimaging.activity.wiring import WiringParameters, wiring
 from fakeimaging.core.citations import Reference
-from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.errors import ModelError
+from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
 
+Array = npt.NDArray[np.float64]
+N_FREQUENCIES = 4096
+"""Points of the integral over frequency (assumed; doubling them changes P by less than 1e-4 with delays of a tenth of tau)."""
 
-class LinearParameters(Parameters):
+
+class LinearParameters(WiringParameters):
     """Parameters of the linear network."""
 
     tau: float = parameter(0.1, unit="s", bounds=(0.005, 100), symbol="tau", description="time constant of a region")
@@ -29,14 +41,14 @@ class LinearParameters(Parameters):
     )
 
 
-def drift(x, coupled_x, tau, gain):  # type: ignore[no-untyped-def]
-    """Time derivative of x in Hz/s."""
-    return ((gain * coupled_x - x) / tau,)
+def drift(coupled_x, stimulus, tau, gain):  # type: ignore[no-untyped-def]
+    """Time derivative of x in Hz/s, the leak apart."""
+    return ((gain * coupled_x + stimulus) / tau,)
 
 
 def diffusion(tau, sigma):  # type: ignore[no-untyped-def]
     """Amplitude of the noise in Hz per square root of second."""
-    return (sigma * (2.0 / tau) ** 0.5,)
+    return (sigma * math.sqrt(2.0 / tau),)
 
 
 def rate(x, baseline):  # type: ignore[no-untyped-def]
@@ -50,29 +62,96 @@ def dipole(x, moment):  # type: ignore[no-untyped-def]
 
 
 def prepare(parameters: LinearParameters, subject: Subject, step: float) -> Setup:
-    """Couple by the row-normalised weights and start at the working point."""
+    """Couple by the scaled weights and start at the working point."""
     cortex = np.array([region.kind == "cortex" for region in subject.regions])
-    return Setup(subject.connectome.row_normalised(), {}, {"moment": parameters.dipole_density * cortex})
+    coupling = wiring(parameters, subject)
+    if parameters.scaling == "none":
+        _check_stable(parameters, coupling)
+    moment = np.asarray(parameters.dipole_density) * cortex
+    return Setup(coupling, {}, {"moment": moment, "leak": 1 / np.asarray(parameters.tau)})
 
 
-def covariance(parameters: LinearParameters, coupling: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the exact stationary covariance of the rates without delays.
+def _check_stable(parameters: LinearParameters, coupling: Array) -> None:
+    growth = float(np.linalg.eigvals(flow(parameters, coupling)).real.max())
+    if growth >= 0:
+        raise ModelError(
+            f"model linear: the network grows at {growth:.3g} 1/s; lower `gain`, or take `scaling` 'rows' or 'radius'", value=growth
+        )
+
+
+def flow(parameters: LinearParameters, coupling: Array) -> Array:
+    """Return A of dx/dt = A x without delays (1/s), shape (n_regions, n_regions)."""
+    n = len(coupling)
+    gain, tau = (np.broadcast_to(np.asarray(value, dtype=float), n) for value in (parameters.gain, parameters.tau))
+    return np.asarray((gain[:, None] * coupling - np.eye(n)) / tau[:, None])
+
+
+def _intensity(parameters: LinearParameters, n: int) -> Array:
+    """Variance of the noise per second (Hz2/s), shape (n,)."""
+    return np.broadcast_to(2 * np.asarray(parameters.sigma, dtype=float) ** 2 / np.asarray(parameters.tau), n)
+
+
+def covariance(parameters: LinearParameters, coupling: Array, delays: Array | None = None) -> Array:
+    """Return the exact stationary covariance of the rates.
 
     Parameters
     ----------
     parameters : LinearParameters
+        Single numbers, or arrays of shape (n_regions,).
     coupling : ndarray, shape (n_regions, n_regions)
         Effective weights.
+    delays : ndarray, shape (n_regions, n_regions), s, optional
+        None for none; with delays it is an integral over frequency.
+
+    Returns
+    -------
+    ndarray, shape (n_regions, n_regions), Hz2
+
+    Examples
+    --------
+    >>> pair = np.array([[0.0, 1.0], [1.0, 0.0]])
+    >>> covariance(LinearParameters(gain=0.5, sigma=1.0), pair).round(4)  # 1 / (1 - g^2) and g / (1 - g^2)
+    array([[1.3333, 0.6667],
+           [0.6667, 1.3333]])
+    """
+    if delays is not None and np.any(np.asarray(delays)[coupling != 0]):
+        return _delayed_covariance(parameters, coupling, delays)
+    from scipy.linalg import solve_continuous_lyapunov
+
+    noise = np.diag(_intensity(parameters, len(coupling)))
+    return np.asarray(solve_continuous_lyapunov(flow(parameters, coupling), -noise))
+
+
+def _delayed_covariance(parameters: LinearParameters, coupling: Array, delays: Array) -> Array:
+    # w = tan(u) / tau maps the whole axis onto (-pi/2, pi/2); the negative half is the complex conjugate.
+    n, scale = len(coupling), float(1 / np.mean(parameters.tau))
+    still, noise = flow(parameters, coupling), _intensity(parameters, n)
+    angles = (np.arange(N_FREQUENCIES) + 0.5) / N_FREQUENCIES * np.pi / 2
+    total, off = np.zeros((n, n)), still * (1 - np.eye(n))
+    for angle in angles:
+        omega = scale * math.tan(angle)
+        response = np.linalg.inv(1j * omega * np.eye(n) - np.diag(still.diagonal()) - off * np.exp(-1j * omega * delays))
+        total += ((response * noise) @ response.conj().T).real * (scale / math.cos(angle) ** 2)
+    return total / (2 * N_FREQUENCIES)
+
+
+def lagged_covariance(parameters: LinearParameters, coupling: Array, lag: float) -> Array:
+    """Return cov[i, j] between region i a time ``lag`` (s) later and region j, without delays: exp(A lag) P.
+
+    Parameters
+    ----------
+    parameters, coupling
+        As for `covariance`.
+    lag : float
+        Seconds, at least 0.
 
     Returns
     -------
     ndarray, shape (n_regions, n_regions), Hz2
     """
-    from scipy.linalg import solve_continuous_lyapunov
+    from scipy.linalg import expm
 
-    identity = np.eye(len(coupling))
-    flow = (parameters.gain * coupling - identity) / parameters.tau
-    return np.asarray(solve_continuous_lyapunov(flow, -(2 * parameters.sigma**2 / parameters.tau) * identity))
+    return np.asarray(expm(flow(parameters, coupling) * lag) @ covariance(parameters, coupling))
 
 
 MODEL = Model(
@@ -81,6 +160,7 @@ MODEL = Model(
     states=("x",),
     coupled=("x",),
     drift=drift,
+    decays={"x": "leak"},
     driven=(("x", 0),),
     diffusion=diffusion,
     observables={"rate": Observable(rate, "Hz", 100.0), "dipole": Observable(dipole, "nAm/mm2", 250.0, past=False)},
