@@ -14,8 +14,14 @@ MODELS: Registry[Model] = Registry(
     "model",
     "fakeimaging.models",
     {
+        "deco2014": "fakeimaging.activity.models.deco2014:MODEL",
         "dmf": "fakeimaging.activity.models.dmf:MODEL",
+        "epileptor": "fakeimaging.activity.models.epileptor:MODEL",
+        "jansen_rit": "fakeimaging.activity.models.jansen_rit:MODEL",
         "linear": "fakeimaging.activity.models.linear:MODEL",
+        "montbrio_pazo_roxin": "fakeimaging.activity.models.montbrio_pazo_roxin:MODEL",
+        "reduced_wong_wang": "fakeimaging.activity.models.reduced_wong_wang:MODEL",
+        "wilson_cowan": "fakeimaging.activity.models.wilson_cowan:MODEL",
     },
 )
 
