@@ -59,7 +59,7 @@ class SetPoint:
     slope_I: Array
 
 
-def transfer(current: npt.ArrayLike, a: float, b: float, d: float) -> Array:
+def transfer(current: npt.ArrayLike, a: Any, b: Any, d: Any) -> Array:
     """Return the firing rate in Hz at a current in nA, for arrays; `response` of the kernel is its twin for numbers."""
     x = d * (a * np.asarray(current, dtype=float) - b)
     small = np.abs(x) < 1e-4
@@ -97,7 +97,7 @@ def set_point(parameters: Any, rate: npt.ArrayLike, sigma: npt.ArrayLike, *, mod
         return np.asarray(transfer(current[..., None] + spread, *constants) @ weights / weights.sum())
 
     def inhibitory(current: Array) -> Array:
-        return transfer(current, p["a_I"], p["b_I"], p["d_I"])
+        return np.asarray(transfer(current, p["a_I"], p["b_I"], p["d_I"]))
 
     ones, none = np.ones(target.shape), f"model {model}: no"
     I_E = rising_root(lambda current: mean_rate(current) - target, -ones, 2 * ones, f"{none} excitatory current")

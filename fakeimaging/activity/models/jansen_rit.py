@@ -54,9 +54,9 @@ class JansenRitParameters(WiringParameters):
         description="mean input to the pyramidal cells",
     )
     sigma: float = parameter(2.0, unit="1/sqrt(s)", bounds=(0, 200), symbol="sigma", description="noise of the input")
-    G: float = parameter(10.0, unit="1", bounds=(0, 1000), symbol="G", description="global coupling")
+    G: float = parameter(40.0, unit="1", bounds=(0, 1000), symbol="G", description="global coupling")
     dipole_density: float = parameter(
-        0.1, unit="nAm/mm2 per mV", bounds=(0, 100), description="cortical dipole of a pyramidal potential"
+        0.05, unit="nAm/mm2 per mV", bounds=(0, 100), description="cortical dipole of a pyramidal potential"
     )
 
 

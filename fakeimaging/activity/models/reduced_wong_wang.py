@@ -40,12 +40,12 @@ class ReducedWongWangParameters(WiringParameters):
     J_N: float = parameter(0.2609, unit="nA", bounds=(0.01, 2), symbol="J_N", source=DECO)
     w: float = parameter(0.9, unit="1", bounds=(0, 3), symbol="w", source=DECO, description="local recurrence")
     I0: float = parameter(0.3, unit="nA", bounds=(0, 2), symbol="I_0", source=DECO, description="external current")
-    G: float = parameter(0.6, unit="1", bounds=(0, 20), symbol="G", description="global coupling")
+    G: float = parameter(0.8, unit="1", bounds=(0, 20), symbol="G", description="global coupling")
     sigma: float = parameter(
         0.001, unit="1/sqrt(ms)", bounds=(0, 1), symbol="sigma", source=DECO, description="noise of the gating"
     )
     dipole_density: float = parameter(
-        3.0, unit="nAm/mm2 per nA", bounds=(0, 1000), description="cortical dipole of a synaptic current, as in dmf"
+        12.0, unit="nAm/mm2 per nA", bounds=(0, 1000), description="cortical dipole of a current, as in dmf"
     )
 
 

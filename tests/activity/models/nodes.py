@@ -1,0 +1,72 @@
+"""Tools for tests of neural masses: a model's functions called as plain Python, and short runs of the engine without noise."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import root
+
+import fakeimaging as fi
+from fakeimaging.activity.models import MODELS
+from fakeimaging.testing.fixtures import tiny_subject
+
+
+def field(name, row_sum=0.0, **changes):
+    """The drift of one region in a network of its like, as a function of its states; ``changes`` of parameters and constants."""
+    model = MODELS.get(name)
+    constants = {**model.parameters().model_dump(), "stimulus": 0.0, **changes}
+
+    def flow(state):
+        states = dict(zip(model.states, np.asarray(state, dtype=float).tolist(), strict=True))
+        known = {**constants, **states}
+        known |= {f"coupled_{state}": row_sum * states[state] for state in model.coupled}
+        known |= {f"coupled_{key}": row_sum * call(function, known) for key, function in model.sent.items()}
+        return np.array(call(model.drift, known))
+
+    return flow
+
+
+def call(function, known):
+    """Call a model's function with the names it asks for."""
+    return function(**{name: known[name] for name in inspect.signature(function).parameters})
+
+
+def fixed_point(flow, guess):
+    """Newton from a guess; fails loudly."""
+    found = root(flow, guess, tol=1e-13)
+    assert np.abs(flow(found.x)).max() < 1e-6, found.message
+    return found.x
+
+
+def jacobian(flow, x):
+    """Central differences."""
+    x = np.asarray(x, dtype=float)
+    h = 1e-6 * np.maximum(1, np.abs(x))
+    return np.array([(flow(x + e) - flow(x - e)) / (2 * e.sum()) for e in np.diag(h)]).T
+
+
+def waves(name, function, *, start=None, duration=2.0, transient=0.0, rate=1000.0, step=None, subject=None, speed=7.0,
+          **parameters):  # fmt: skip
+    """Samples of one function of a model, shape (n, n_regions), from t = 0, from a start in place of the model's own."""
+    model = MODELS.get(name)
+
+    def prepare(checked, person, at):
+        setup = model.prepare(checked, person, at)
+        return setup if start is None else replace(setup, initial={**setup.initial, **start})
+
+    model = replace(model, observables={"rate": fi.Observable(function, "1", rate)}, prepare=prepare)
+    activity = fi.simulate_activity(
+        subject or tiny_subject(), model=model, duration=duration, transient=transient, step=step, speed=speed,
+        parameters=parameters,
+    )  # fmt: skip
+    return activity.tap("rate").from_start().samples.astype(float)
+
+
+def period(wave, rate):
+    """Mean time in s between upward crossings of the mean of one wave, crossings interpolated."""
+    x = wave - wave.mean()
+    before = np.flatnonzero((x[:-1] < 0) & (x[1:] >= 0))
+    times = before + x[before] / (x[before] - x[before + 1])
+    return np.diff(times).mean() / rate
