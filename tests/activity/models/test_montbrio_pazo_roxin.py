@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from fakeimaging.activity.models import montbrio_pazo_roxin
+from fakeimaging.testing.fixtures import tiny_subject
 from tests.activity.models.nodes import field, fixed_point, jacobian, waves
 from tests.reference import masses
 
@@ -40,34 +41,27 @@ def test_node_saddle_and_focus(guess, state, eigenvalues):
 
 @pytest.mark.parametrize(("start", "rate"), [({"r": 5.0, "v": -2.0}, 8.11), ({"r": 90.0, "v": -0.2}, 103.06)])
 def test_both_stable_states_attract(start, rate):
-    r = waves("montbrio_pazo_roxin", montbrio_pazo_roxin.rate, start=start, G=0.0, sigma=0.0)
+    r = waves("montbrio_pazo_roxin", start=start, G=0.0, sigma=0.0)
     np.testing.assert_allclose(r[-1], rate, rtol=2e-3)
 
 
-def test_the_ringing_towards_the_upper_state_has_the_frequency_of_its_eigenvalue():
-    from tests.activity.models.nodes import period
-
-    start = {"r": 105.0, "v": -0.1544}
-    model = waves(
-        "montbrio_pazo_roxin", montbrio_pazo_roxin.rate, start=start, rate=5000.0, G=0.0, sigma=0.0, duration=1.0
-    )
-    assert model.shape[0] == 5000
-    late = model[:, 0] - 103.06
-    assert np.abs(late[-100:]).max() < 0.1
-    del period
+def test_the_ringing_around_the_upper_state_is_in_hz():
+    """A membrane of 10 ms: 3.319 / (2 pi tau) = 52.8 Hz, damped at 30.9 1/s."""
+    flow = field("montbrio_pazo_roxin", G=0.0)
+    turning = np.linalg.eigvals(jacobian(flow, fixed_point(flow, [103.0, -0.15])))
+    np.testing.assert_allclose(np.abs(turning.imag) / (2 * np.pi), 52.82, rtol=1e-3)
+    np.testing.assert_allclose(turning.real, -30.9, rtol=5e-3)
 
 
 def test_the_start_is_the_lower_state():
-    r = waves("montbrio_pazo_roxin", montbrio_pazo_roxin.rate, G=3.0, sigma=0.0)
+    r = waves("montbrio_pazo_roxin", G=3.0, sigma=0.0)
     start, _ = montbrio_pazo_roxin.resting_state(montbrio_pazo_roxin.MontbrioPazoRoxinParameters(G=3.0), np.ones(10))
     np.testing.assert_allclose(r, np.tile(start, (len(r), 1)), rtol=1e-5)
 
 
 @pytest.mark.parametrize("seed", [81, 82, 83])
 def test_rates_are_never_negative(seed):
-    from fakeimaging.testing.fixtures import tiny_subject
-
     subject = tiny_subject("01", seed)
-    r = waves("montbrio_pazo_roxin", montbrio_pazo_roxin.rate, subject=subject, duration=10.0, sigma=1.0, G=1.0)
+    r = waves("montbrio_pazo_roxin", subject=subject, duration=10.0, sigma=1.0, G=1.0)
     assert r.min() >= 0
     assert np.isfinite(r).all()

@@ -49,7 +49,19 @@ def test_the_folds_are_the_published_ones():
     assert (lower - 1.0, upper - 1.0) == pytest.approx((0.155, 0.798), abs=5e-4)
 
 
-@pytest.mark.parametrize(("w", "G", "n"), [(0.9, 0.25, 1), (0.9, 0.26, 3), (0.9, 0.89, 3), (0.9, 0.91, 1), (1.0, 0.15, 1), (1.0, 0.16, 3), (1.0, 0.79, 3), (1.0, 0.81, 1)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("w", "G", "n"),
+    [
+        (0.9, 0.25, 1),
+        (0.9, 0.26, 3),
+        (0.9, 0.89, 3),
+        (0.9, 0.91, 1),
+        (1.0, 0.15, 1),
+        (1.0, 0.16, 3),
+        (1.0, 0.79, 3),
+        (1.0, 0.81, 1),
+    ],
+)
 def test_a_network_of_like_regions_has_as_many_states(w, G, n):
     assert len(steady_states(row_sum=1.0, w=w, G=G)) == n
 
@@ -57,8 +69,8 @@ def test_a_network_of_like_regions_has_as_many_states(w, G, n):
 def test_the_network_stays_low_below_the_fold_and_leaves_above():
     # Rows sum to 1: the ten regions are one region of recurrence w + G.
     quiet = {"sigma": 0.0, "start": {"S": 0.0}, "duration": 30.0, "rate": 100.0}
-    below = waves("reduced_wong_wang", reduced_wong_wang.gating, G=0.88, **quiet)
-    above = waves("reduced_wong_wang", reduced_wong_wang.gating, G=0.92, **quiet)
+    below = waves("reduced_wong_wang", "synaptic", G=0.88, **quiet)
+    above = waves("reduced_wong_wang", "synaptic", G=0.92, **quiet)
     assert below[-1].max() < 0.15
     assert above[-1].min() > 0.5
     np.testing.assert_allclose(below[-1], steady_states(row_sum=1.0, G=0.88)[0], rtol=1e-4)
@@ -66,5 +78,5 @@ def test_the_network_stays_low_below_the_fold_and_leaves_above():
 
 def test_the_start_is_the_lower_state():
     parameters = {"sigma": 0.0, "G": 0.6, "duration": 1.0, "rate": 100.0}
-    S = waves("reduced_wong_wang", reduced_wong_wang.gating, **parameters)
+    S = waves("reduced_wong_wang", "synaptic", **parameters)
     np.testing.assert_allclose(S, steady_states(row_sum=1.0, G=0.6)[0], rtol=1e-5)
