@@ -47,7 +47,9 @@ def test_the_hopf_bifurcations_of_grimbert_and_faugeras():
     growth = np.array([rotation(value).real for value in v])
     crossings = np.flatnonzero((growth[:-1] < 0) != (growth[1:] < 0))
     at = [brentq(lambda value: rotation(value).real, v[i], v[i + 1], xtol=1e-10) for i in crossings]
-    at = [value for value in at if abs(rotation(value + 1e-6).real - rotation(value - 1e-6).real) < 1]  # not where a pair ends
+    at = [
+        value for value in at if abs(rotation(value + 1e-6).real - rotation(value - 1e-6).real) < 1
+    ]  # not where a pair ends
     found = sorted((equilibrium(value)[1], rotation(value).imag / (2 * np.pi)) for value in at)
     # Paper: 89.83 and 315.70; all digits recomputed outside this package.
     expected = [(-12.147, 7.239), (89.829, 10.377), (315.696, 11.164)]
