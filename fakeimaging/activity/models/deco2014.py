@@ -9,7 +9,8 @@ Currents and stimulus in nA, rates in Hz, times in s; sigma keeps the paper's nu
 inhibition the local inhibition J_i is set in closed form, where the paper adjusts it by trial: without noise every region then
 rests exactly at the target rate (3.0631 Hz is I_E = b_E / a_E - 0.026 nA), whatever the weights. The paper's noise lifts the mean
 to 3.4 Hz at G = 0 and 4.3 Hz at 0.7, and from about G = 1 it throws regions into a state of higher rates (rows of C that sum
-to 1). Without feedback J_i = J everywhere. Gating stays within 0 and 1. Delays are ours (assumed); the dipole, the deviation of
+to 1). Without feedback J_i = J everywhere. Gating stays within 0 and 1; Heun steps of 1 ms
+give the moments of the paper's Euler steps of 0.1 ms within 1 %. Delays are ours (assumed); the dipole, the deviation of
 I_E from its working point times a density, is too. `dmf` is the same node with 1/f drive and an alpha rhythm.
 """
 
@@ -130,7 +131,8 @@ MODEL = Model(
     },
     prepare=prepare,
     limits={"S_E": (0.0, 1.0), "S_I": (0.0, 1.0)},
-    step=1e-4,
+    scheme="heun",
+    step=1e-3,
     references=(
         Reference("Deco et al.", 2014, "10.1523/JNEUROSCI.5068-13.2014", "dynamic mean field with feedback inhibition"),
     ),

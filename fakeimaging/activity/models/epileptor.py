@@ -51,7 +51,7 @@ class EpileptorParameters(WiringParameters):
     )
     gamma: float = parameter(0.01, unit="1", bounds=(1e-4, 1), symbol="gamma", source=PAPER)
     K: float = parameter(2.0, unit="1", bounds=(0, 1000), symbol="K", description="global coupling of permittivity")
-    sigma: float = parameter(0.05, unit="1", bounds=(0, 1), symbol="sigma", description="noise of x1 and x2")
+    sigma: float = parameter(0.1, unit="1", bounds=(0, 1), symbol="sigma", description="noise of x1 and x2")
     time_unit: float = parameter(0.01, unit="s", bounds=(1e-4, 1), description="the model's unit of time")
     rate_scale: float = parameter(10.0, unit="Hz", bounds=(0, 1000), description="firing rate for each unit of x1 + 2")
     dipole_density: float = parameter(

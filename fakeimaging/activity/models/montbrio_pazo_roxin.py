@@ -40,8 +40,8 @@ class MontbrioPazoRoxinParameters(WiringParameters):
         1.0, unit="1", bounds=(0.001, 20), symbol="Delta", source=PAPER, description="half-width of the excitabilities"
     )
     J: float = parameter(15.0, unit="1", bounds=(-100, 100), symbol="J", source=PAPER, description="synaptic weight")
-    G: float = parameter(5.0, unit="1", bounds=(0, 100), symbol="G", description="global coupling")
-    sigma: float = parameter(0.4, unit="1", bounds=(0, 20), symbol="sigma", description="noise of the shared current")
+    G: float = parameter(10.0, unit="1", bounds=(0, 100), symbol="G", description="global coupling")
+    sigma: float = parameter(0.3, unit="1", bounds=(0, 20), symbol="sigma", description="noise of the shared current")
     dipole_density: float = parameter(
         0.5, unit="nAm/mm2", bounds=(0, 100), description="cortical dipole of a synaptic input of 1"
     )

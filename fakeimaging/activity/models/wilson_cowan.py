@@ -52,7 +52,7 @@ class WilsonCowanParameters(WiringParameters):
         1.0, unit="1", bounds=(-20, 20), symbol="P", description="input to E; 1.25 for the paper's cycle"
     )
     Q: float = parameter(0.0, unit="1", bounds=(-20, 20), symbol="Q", source=PAPER, description="input to I")
-    G: float = parameter(1.5, unit="1", bounds=(0, 100), symbol="G", description="global coupling")
+    G: float = parameter(1.2, unit="1", bounds=(0, 100), symbol="G", description="global coupling")
     sigma: float = parameter(
         0.01, unit="1", bounds=(0, 1), symbol="sigma", description="SD of the noise without feedback"
     )

@@ -61,7 +61,7 @@ def test_feedback_inhibition_is_linear_in_the_in_strength(target, base, slope):
 def test_without_noise_every_region_rests_at_the_target_whatever_the_weights(seed, scaling):
     subject = tiny_subject("01", seed)
     parameters = {"sigma": 0.0, "scaling": scaling, "G": 0.5 / max(1.0, _largest(subject, scaling))}
-    activity = fi.simulate_activity(subject, model="deco2014", duration=2.0, step=1e-3, parameters=parameters)
+    activity = fi.simulate_activity(subject, model="deco2014", duration=2.0, parameters=parameters)
     np.testing.assert_allclose(activity.tap("rate").samples, 3.0631, rtol=1e-4)
     G, weights = parameters["G"], activity.truth["effective_weights"]
     np.testing.assert_allclose(activity.truth["inhibition"], 1.0019 + 0.6286 * G * weights.sum(axis=1), rtol=3e-4)
@@ -78,7 +78,7 @@ def test_without_feedback_the_rate_rises_with_the_in_strength(G, rate):
     state = fixed_point(field("deco2014", row_sum=1.0, G=G, J_local=1.0), GUESS)
     assert rates(state, G)[0] == pytest.approx(rate, rel=5e-3)
     settled = waves(
-        "deco2014", step=1e-3, transient=30.0, rate=100.0,
+        "deco2014", transient=30.0, rate=100.0,
         G=G, sigma=0.0, feedback_inhibition=False,
     )  # fmt: skip
     np.testing.assert_allclose(settled[-1], rates(state, G)[0], rtol=1e-3)
@@ -86,13 +86,13 @@ def test_without_feedback_the_rate_rises_with_the_in_strength(G, rate):
 
 def test_a_start_elsewhere_relaxes_to_the_target():
     start = {"S_E": 0.3, "S_I": 0.01}
-    rate = waves("deco2014", start=start, transient=5.0, rate=100.0, step=1e-3, sigma=0.0)
+    rate = waves("deco2014", start=start, transient=5.0, rate=100.0, sigma=0.0)
     np.testing.assert_allclose(rate[-1], 3.0631, rtol=1e-4)
 
 
 @pytest.mark.parametrize("seed", [71, 72, 73])
 def test_gating_stays_within_its_limits(seed):
-    S = waves("deco2014", "synaptic", subject=tiny_subject("01", seed), step=1e-3, duration=5.0, sigma=0.05)
+    S = waves("deco2014", "synaptic", subject=tiny_subject("01", seed), duration=5.0, sigma=0.05)
     assert S.min() >= 0
     assert S.max() <= 1
     assert S.std() > 0.1

@@ -10,13 +10,14 @@ from fakeimaging.activity.models import MODELS
 from tests.activity.models.nodes import quick
 from tests.activity.test_engine import reference_noise
 from tests.reference import masses
+from tests.reference.networks import deco_set_point
 
 N_STEPS, ROOT_MS = 600, 1000**0.5
 SHARES = ((0, 0.0, 1.0), (1, 0.0, 1.0))
 
 
 def wilson_cowan(person, weights):
-    return partial(masses.wilson_cowan, P=1.0, G=1.5), lambda x: x[0], {0: 0.01 * 250**0.5, 1: 0.01 * 250**0.5}, SHARES
+    return partial(masses.wilson_cowan, P=1.0, G=1.2), lambda x: x[0], {0: 0.01 * 250**0.5, 1: 0.01 * 250**0.5}, SHARES
 
 
 def jansen_rit(person, weights):
@@ -28,19 +29,20 @@ def reduced_wong_wang(person, weights):
 
 
 def deco2014(person, weights):
-    J = 1.00194 + 0.62859 * 0.7 * weights.sum(axis=1)
+    i_e, s_e, s_i = deco_set_point(3.0631, 0.0)
+    J = (0.382 + 0.21 * s_e - i_e + 0.7 * 0.15 * s_e * weights.sum(axis=1)) / s_i
     return partial(masses.deco2014, G=0.7, J=J), lambda x: x[0], {0: 0.01 * ROOT_MS, 1: 0.01 * ROOT_MS}, SHARES
 
 
 def montbrio_pazo_roxin(person, weights):
-    return partial(masses.montbrio_pazo_roxin, G=5.0, tau=0.01), lambda x: x[0], {1: 4.0}, ((0, 0.0, np.inf),)
+    return partial(masses.montbrio_pazo_roxin, G=10.0, tau=0.01), lambda x: x[0], {1: 3.0}, ((0, 0.0, np.inf),)
 
 
 def epileptor(person, weights):
     return (
         partial(masses.epileptor, x0=-2.2, K=2.0, unit=0.01, row_sum=weights.sum(axis=1)),
         lambda x: x[0],
-        {0: 0.5, 3: 0.5},
+        {0: 1.0, 3: 1.0},
         (),
     )
 
