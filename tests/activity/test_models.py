@@ -6,6 +6,7 @@ from scipy.optimize import root
 
 import fakeimaging as fi
 from fakeimaging.activity.models import dmf, dmf_setup, linear
+from fakeimaging.activity.models.deco_node import inhibition, transfer
 from fakeimaging.core.errors import ModelError
 from fakeimaging.core.streams import Streams
 from fakeimaging.testing.fixtures import tiny_subject
@@ -68,7 +69,7 @@ def test_deco_2014_feedback_inhibition_in_closed_form():
     point = dmf_setup.set_point(p)
     assert pytest.approx(125 / 310 - 0.026, abs=1e-5) == point.I_E
     assert pytest.approx((0.16412, 0.03916), rel=2e-4) == (point.S_E, point.S_I)
-    base, slope = dmf_setup.inhibition(p, point, 0.0, point.S_E), dmf_setup.inhibition(p, point, 1.0, point.S_E)
+    base, slope = inhibition(p, point, 0.0, point.S_E), inhibition(p, point, 1.0, point.S_E)
     assert base == pytest.approx(1.00194, rel=2e-4)
     assert slope - base == pytest.approx(0.6286, rel=2e-4)
 
@@ -97,7 +98,7 @@ def test_the_default_working_point_and_coupling():
     expected = {0.7: 0.759, 0.8: 0.935, 0.85: 1.034, 0.9: 1.141, 0.95: 1.258}
     for gain, G in expected.items():
         assert dmf_setup.global_coupling(p.model_copy(update={"loop_gain": gain}), point) == pytest.approx(G, abs=6e-4)
-    assert dmf_setup.inhibition(p, point, 1.1411, point.S_E) == pytest.approx(1.4443, abs=1e-4)
+    assert inhibition(p, point, 1.1411, point.S_E) == pytest.approx(1.4443, abs=1e-4)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -106,7 +107,7 @@ def test_the_loop_gain_is_the_spectral_radius_of_the_slow_network(seed):
     p = dmf.DmfParameters(loop_gain=0.8)
     point = dmf_setup.set_point(p, np.random.default_rng(seed).uniform(3, 8, 12))
     G = dmf_setup.global_coupling(p, point, weights)
-    J = dmf_setup.inhibition(p, point, G, weights @ point.S_E)
+    J = inhibition(p, point, G, weights @ point.S_E)
     chi = dmf_setup.slow_response(p, point, J)
     radius = np.abs(np.linalg.eigvals(G * p.J_N * chi[:, None] * weights)).max()
     assert radius == pytest.approx(0.8, rel=1e-6)
@@ -117,7 +118,7 @@ def test_the_slow_response_is_that_of_the_equations():
     parameters = {**QUIET, "loop_gain": 0.0, "rate_log_sd": 0.0}
     p = dmf.DmfParameters.parse(parameters)
     point = dmf_setup.set_point(p)
-    chi = dmf_setup.slow_response(p, point, dmf_setup.inhibition(p, point, 0.0, 0.0))
+    chi = dmf_setup.slow_response(p, point, inhibition(p, point, 0.0, 0.0))
     push = {"trial_type": "push", "kind": "cortex", "amplitude": 1e-4, "onset": 0.0, "duration": 10.0}
     activity = fi.simulate_activity(tiny_subject(), duration=10.0, parameters=parameters, conditions=[push])
     settled = activity.tap("rate").samples[-100:].mean()
@@ -147,7 +148,7 @@ def test_a_chain_has_no_loop_and_the_gain_of_one_step():
     p = dmf.DmfParameters(loop_gain=0.8)
     point = dmf_setup.set_point(p, np.full(3, 5.0))
     G = dmf_setup.global_coupling(p, point, chain)
-    chi = dmf_setup.slow_response(p, point, dmf_setup.inhibition(p, point, G, chain @ point.S_E))
+    chi = dmf_setup.slow_response(p, point, inhibition(p, point, G, chain @ point.S_E))
     # One working point: a ring of the same regions has the gain of its row sums, and so the same coupling.
     assert (G * p.J_N * chi[1:]).max() == pytest.approx(0.8, rel=1e-9)
     assert dmf_setup.global_coupling(p, point, np.roll(np.eye(3), 1, axis=0)) == pytest.approx(G, rel=1e-9)
@@ -165,7 +166,7 @@ def test_weights_of_nothing_have_no_loop_gain():
 def test_the_transfer_function_of_arrays_is_that_of_numbers():
     currents = np.concatenate([np.linspace(0, 1, 50), 125 / 310 + np.array([0, 1e-9, -1e-7, 1e-6])])
     slow = [dmf.response(current, 310.0, 125.0, 0.16) for current in currents.tolist()]
-    np.testing.assert_allclose(dmf_setup.transfer(currents, 310.0, 125.0, 0.16), slow, rtol=1e-9)
+    np.testing.assert_allclose(transfer(currents, 310.0, 125.0, 0.16), slow, rtol=1e-9)
 
 
 def test_the_noise_filters_have_unit_variance_and_the_exponent_asked_for():

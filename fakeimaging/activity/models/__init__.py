@@ -14,13 +14,19 @@ MODELS: Registry[Model] = Registry(
     "model",
     "fakeimaging.models",
     {
+        "deco2014": "fakeimaging.activity.models.deco2014:MODEL",
         "dmf": "fakeimaging.activity.models.dmf:MODEL",
+        "epileptor": "fakeimaging.activity.models.epileptor:MODEL",
         "fitzhugh_nagumo": "fakeimaging.activity.models.fitzhugh_nagumo:MODEL",
         "hopfield": "fakeimaging.activity.models.hopfield:MODEL",
+        "jansen_rit": "fakeimaging.activity.models.jansen_rit:MODEL",
         "kuramoto": "fakeimaging.activity.models.kuramoto:MODEL",
         "linear": "fakeimaging.activity.models.linear:MODEL",
+        "montbrio_pazo_roxin": "fakeimaging.activity.models.montbrio_pazo_roxin:MODEL",
         "netsim": "fakeimaging.activity.models.netsim:MODEL",
+        "reduced_wong_wang": "fakeimaging.activity.models.reduced_wong_wang:MODEL",
         "stuart_landau": "fakeimaging.activity.models.stuart_landau:MODEL",
+        "wilson_cowan": "fakeimaging.activity.models.wilson_cowan:MODEL",
     },
 )
 

@@ -10,18 +10,16 @@ the largest row sum instead, the gain of what a region receives in one step. Eve
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.activity.models import deco_node
+from fakeimaging.activity.models.deco_node import NodeParameters, SetPoint, inhibition
 from fakeimaging.core.errors import ModelError
-from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
 
 Array = npt.NDArray[np.float64]
-DECO = "Deco et al. 2014, doi:10.1523/JNEUROSCI.5068-13.2014"
 FILTER_TIMES = (0.003, 0.015, 0.075, 0.375, 1.9, 9.4)
 """Time constants in s of the filters that make 1/f noise (assumed): 0.02 to 50 Hz."""
 POSTERIOR_EDGE = (-55.0, 10.0)
@@ -30,24 +28,9 @@ FEW_LOOPS = 0.1
 """Spectral radius of the weights over their largest row sum, below which the network counts as one without loops (assumed)."""
 
 
-class DmfParameters(Parameters):
+class DmfParameters(NodeParameters):
     """Parameters of the dynamic mean field and its alpha resonator."""
 
-    a_E: float = parameter(310.0, unit="1/nC", bounds=(1, 5000), symbol="a_E", source=DECO)
-    b_E: float = parameter(125.0, unit="Hz", bounds=(1, 5000), symbol="b_E", source=DECO)
-    d_E: float = parameter(0.16, unit="s", bounds=(0.001, 2), symbol="d_E", source=DECO)
-    a_I: float = parameter(615.0, unit="1/nC", bounds=(1, 5000), symbol="a_I", source=DECO)
-    b_I: float = parameter(177.0, unit="Hz", bounds=(1, 5000), symbol="b_I", source=DECO)
-    d_I: float = parameter(0.087, unit="s", bounds=(0.001, 2), symbol="d_I", source=DECO)
-    tau_E: float = parameter(0.1, unit="s", bounds=(0.01, 1), symbol="tau_E", source=DECO, description="NMDA gating")
-    tau_I: float = parameter(
-        0.01, unit="s", bounds=(0.002, 0.2), symbol="tau_I", source=DECO, description="GABA gating"
-    )
-    gamma: float = parameter(0.641, unit="1", bounds=(0.05, 5), symbol="gamma", source=DECO)
-    J_N: float = parameter(0.15, unit="nA", bounds=(0.01, 1), symbol="J_NMDA", source=DECO)
-    I0: float = parameter(0.382, unit="nA", bounds=(0, 2), symbol="I_0", source=DECO, description="external current")
-    W_E: float = parameter(1.0, unit="1", bounds=(0, 5), symbol="W_E", source=DECO)
-    W_I: float = parameter(0.7, unit="1", bounds=(0, 5), symbol="W_I", source=DECO)
     w_plus: float = parameter(1.0, unit="1", bounds=(0, 3), symbol="w_+", description="local recurrent excitation")
     target_rate: float = parameter(5.0, unit="Hz", bounds=(1, 20), symbol="r*", description="mean excitatory rate")
     rate_log_sd: float = parameter(
@@ -104,27 +87,6 @@ class DmfParameters(Parameters):
     )
 
 
-@dataclass(frozen=True, eq=False)
-class SetPoint:
-    """Working point of each region: rate in Hz, currents in nA, gating variables, slopes in Hz/nA."""
-
-    rate: Array
-    I_E: Array
-    I_I: Array
-    S_E: Array
-    S_I: Array
-    slope_E: Array
-    slope_I: Array
-
-
-def transfer(current: npt.ArrayLike, a: float, b: float, d: float) -> Array:
-    """Return the firing rate in Hz at a current in nA, for arrays; `response` of the kernel is its twin for numbers."""
-    x = d * (a * np.asarray(current, dtype=float) - b)
-    small = np.abs(x) < 1e-4
-    safe = np.where(small, 1.0, x)
-    return np.asarray(np.where(small, 1 + x / 2 + x * x / 12, safe / -np.expm1(-safe)) / d)
-
-
 def set_point(
     parameters: DmfParameters, rate: npt.ArrayLike | None = None, noise_sd: npt.ArrayLike | None = None
 ) -> SetPoint:
@@ -138,54 +100,10 @@ def set_point(
     noise_sd : array_like, shape (n_regions,), optional
         SD of the 1/f current in nA; the parameter when left out.
     """
-    p, target = parameters, np.asarray(parameters.target_rate if rate is None else rate, dtype=float)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(21)
-    noise = np.asarray(p.noise_sd if noise_sd is None else noise_sd, dtype=float)
-    spread = np.sqrt(noise**2 + p.alpha_current**2 / 2)[..., None] * nodes
-
-    def mean_rate(current: Array) -> Array:
-        """Rate in Hz averaged over the noise (Gauss-Hermite)."""
-        return np.asarray(transfer(current[..., None] + spread, p.a_E, p.b_E, p.d_E) @ weights / weights.sum())
-
-    I_E = _root(lambda current: mean_rate(current) - target, -1.0, 2.0, target.shape, "excitatory current")
-    S_E = p.gamma * target * p.tau_E / (1 + p.gamma * target * p.tau_E)
-    drive = p.W_I * p.I0 + p.J_N * S_E
-    S_I = -_root(
-        lambda s: p.tau_I * transfer(drive + s, p.a_I, p.b_I, p.d_I) + s, -10.0, 0.0, target.shape, "inhibition"
-    )
-    h = 1e-5
-    slope_E = (mean_rate(I_E + h) - mean_rate(I_E - h)) / (2 * h)
-    rates_I = [transfer(drive - S_I + x, p.a_I, p.b_I, p.d_I) for x in (h, -h)]
-    return SetPoint(target, I_E, drive - S_I, S_E, S_I, slope_E, (rates_I[0] - rates_I[1]) / (2 * h))
-
-
-def _root(function: Callable[[Array], Array], low: float, high: float, shape: tuple[int, ...], what: str) -> Array:
-    """Find where a rising function is 0, for every region at once, by halving."""
-    below, above = np.full(shape, low), np.full(shape, high)
-    if (function(below) > 0).any() or (function(above) < 0).any():
-        raise ModelError(f"model dmf: these parameters have no working point (no {what} from {low:g} to {high:g})")
-    for _ in range(60):
-        middle = (below + above) / 2
-        over = function(middle) > 0
-        below, above = np.where(over, below, middle), np.where(over, middle, above)
-    return np.asarray((below + above) / 2)
-
-
-def inhibition(parameters: DmfParameters, point: SetPoint, G: float, received: npt.ArrayLike) -> Array:
-    """Return the local inhibition J_i (nA) that holds every region at its working point.
-
-    Parameters
-    ----------
-    parameters : DmfParameters
-    point : SetPoint
-    G : float
-        Global coupling.
-    received : array_like, shape (n_regions,)
-        Gating that arrives at the working point: the effective weights times the S_E of their sources.
-    """
     p = parameters
-    constant = p.W_E * p.I0 + p.w_plus * p.J_N * point.S_E - point.I_E
-    return np.asarray((constant + G * p.J_N * np.asarray(received, dtype=float)) / point.S_I)
+    noise = np.asarray(p.noise_sd if noise_sd is None else noise_sd, dtype=float)
+    sigma = np.sqrt(noise**2 + p.alpha_current**2 / 2)
+    return deco_node.set_point(p, p.target_rate if rate is None else rate, sigma, model="dmf")
 
 
 def slow_response(parameters: DmfParameters, point: SetPoint, J: npt.ArrayLike) -> Array:
