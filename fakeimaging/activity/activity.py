@@ -223,7 +223,7 @@ def simulate_activity(
     checked = chosen.parameters.parse(parameters or {}, where=chosen.name)
     streams = subject.streams.at(*run_path(task, run, session))
     schedule = _schedule(chosen, times)
-    stimulus = stimulus_of(chosen, times, subject)
+    stimulus = stimulus_of(chosen, times, subject, streams)
     setup = chosen.prepare(checked, subject, schedule.step)
     delays = subject.connectome.delays(times.speed)
     arrays = _room(chosen, schedule, subject.n_regions, Path(store) if store is not None else None)
@@ -274,19 +274,22 @@ def modes_of(model: Model, parameters: Parameters, subject: Subject, streams: St
     return Modes(model.modes, parameters, subject, streams.at("modes"), -LEAD, duration)
 
 
-def stimulus_of(model: Model, times: RunParameters, subject: Subject) -> Stimulus | None:
-    """Return the stimulus of a run, None when it has no condition.
+def stimulus_of(model: Model, times: RunParameters, subject: Subject, streams: Streams) -> Stimulus | None:
+    """Return the stimulus of a run, None when it has no condition; ``streams`` are the run's.
 
     Raises
     ------
     ParameterError
-        If a condition names what the subject does not have, or the model takes no stimulus.
+        If a condition names what the subject does not have or is too fast for the step, or the model takes no stimulus.
+    InputError
+        If the file of a condition cannot be used.
     """
     if not times.conditions:
         return None
     if not model.takes_stimulus:
         raise ParameterError([f"`run.conditions`: model {model.name} takes no stimulus; leave them out or take dmf"])
-    return make_stimulus(times.conditions, subject.regions, times.duration)
+    _, step = engine.intervals(model, times.step or model.step)
+    return make_stimulus(times.conditions, subject.regions, times.duration, step=step, streams=streams)
 
 
 def network_truth(setup: Setup, delays: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:

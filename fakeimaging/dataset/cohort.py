@@ -183,7 +183,7 @@ def _compile(study: Study) -> None:
     for session in study.sessions:
         for run in session.runs:
             compile_model(run.model, subject, run.parameters, run.step)
-            stimulus_of(as_model(run.model), run, subject)
+            stimulus_of(as_model(run.model), run, subject, subject.streams)
     forget_template()
 
 
