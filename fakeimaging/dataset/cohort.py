@@ -182,7 +182,7 @@ def _compile(study: Study) -> None:
     subject = subject_of(study, study.labels[0])
     for session in study.sessions:
         for run in session.runs:
-            compile_model(run.model, subject, run.parameters, run.step)
+            compile_model(run.model, subject, run.parameters, run.step, run.regional)
             stimulus_of(as_model(run.model), run, subject, subject.streams)
     forget_template()
 

@@ -117,9 +117,9 @@ class SetPoint:
     slope_I: Array
 
 
-def transfer(current: npt.ArrayLike, a: float, b: float, d: float) -> Array:
+def transfer(current: npt.ArrayLike, a: npt.ArrayLike, b: npt.ArrayLike, d: npt.ArrayLike) -> Array:
     """Return the firing rate in Hz at a current in nA, for arrays; `response` of the kernel is its twin for numbers."""
-    x = d * (a * np.asarray(current, dtype=float) - b)
+    x = np.asarray(d) * (np.asarray(a) * np.asarray(current, dtype=float) - np.asarray(b))
     small = np.abs(x) < 1e-4
     safe = np.where(small, 1.0, x)
     return np.asarray(np.where(small, 1 + x / 2 + x * x / 12, safe / -np.expm1(-safe)) / d)
@@ -142,10 +142,11 @@ def set_point(
     nodes, weights = np.polynomial.hermite_e.hermegauss(21)
     noise = np.asarray(p.noise_sd if noise_sd is None else noise_sd, dtype=float)
     spread = np.sqrt(noise**2 + p.alpha_current**2 / 2)[..., None] * nodes
+    a, b, d = (np.asarray(x)[..., None] for x in (p.a_E, p.b_E, p.d_E))
 
     def mean_rate(current: Array) -> Array:
         """Rate in Hz averaged over the noise (Gauss-Hermite)."""
-        return np.asarray(transfer(current[..., None] + spread, p.a_E, p.b_E, p.d_E) @ weights / weights.sum())
+        return np.asarray(transfer(current[..., None] + spread, a, b, d) @ weights / weights.sum())
 
     I_E = _root(lambda current: mean_rate(current) - target, -1.0, 2.0, target.shape, "excitatory current")
     S_E = p.gamma * target * p.tau_E / (1 + p.gamma * target * p.tau_E)
@@ -227,7 +228,7 @@ def global_coupling(parameters: DmfParameters, point: SetPoint, coupling: npt.Ar
 
     def gain(G: float) -> float:
         chi = slow_response(parameters, point, inhibition(parameters, point, G, arriving))
-        return measure(G * parameters.J_N * np.broadcast_to(chi, len(weights))[:, None] * weights)
+        return measure((G * parameters.J_N * np.broadcast_to(chi, len(weights)))[:, None] * weights)
 
     try:
         return float(brentq(lambda G: gain(G) - parameters.loop_gain, 0.0, 50.0, xtol=1e-12))
@@ -272,7 +273,11 @@ def filter_rates() -> Array:
 
 
 def filter_gains(parameters: DmfParameters, step: float) -> Array:
-    """Return the gains of the six filters, so that their sum has SD 1 at this time step, shape (6,)."""
+    """Return the gains of the six filters, so that their sum has SD 1 at this time step, shape (6,) or (6, n_regions)."""
+    exponents = np.asarray(parameters.noise_exponent)
+    if exponents.ndim:
+        each = (parameters.model_copy(update={"noise_exponent": float(exponent)}) for exponent in exponents)
+        return np.stack([filter_gains(own, step) for own in each], axis=1)
     gains = filter_rates() ** (-parameters.noise_exponent / 2)
     rate = step * filter_rates()
     covariance = rate[:, None] * rate / (step * (rate[:, None] + rate - rate[:, None] * rate))
@@ -301,7 +306,7 @@ def working_point(parameters: DmfParameters, subject: Subject) -> tuple[SetPoint
     """
     coupling = subject.connectome.row_normalised()
     point = set_point(parameters, target_rates(parameters, subject), noise_map(parameters, subject))
-    G = global_coupling(parameters, point, coupling)
+    G = global_coupling(parameters, point, subject.connectome.healthy.row_normalised())
     J = inhibition(parameters, point, G, coupling @ point.S_E)
     if (J < 0).any():
         i = int(J.argmin())

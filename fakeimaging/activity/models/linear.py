@@ -61,6 +61,7 @@ def covariance(parameters: LinearParameters, coupling: npt.NDArray[np.float64]) 
     Parameters
     ----------
     parameters : LinearParameters
+        Any of them may be an array over regions.
     coupling : ndarray, shape (n_regions, n_regions)
         Effective weights.
 
@@ -71,8 +72,9 @@ def covariance(parameters: LinearParameters, coupling: npt.NDArray[np.float64]) 
     from scipy.linalg import solve_continuous_lyapunov
 
     identity = np.eye(len(coupling))
-    flow = (parameters.gain * coupling - identity) / parameters.tau
-    return np.asarray(solve_continuous_lyapunov(flow, -(2 * parameters.sigma**2 / parameters.tau) * identity))
+    gain, tau, sigma = (np.reshape(x, (-1, 1)) for x in (parameters.gain, parameters.tau, parameters.sigma))
+    flow = (gain * coupling - identity) / tau
+    return np.asarray(solve_continuous_lyapunov(flow, -(2 * sigma**2 / tau) * identity))
 
 
 MODEL = Model(
