@@ -89,21 +89,18 @@ def of_means(exact, run, subject, length=0.01):
 
 
 def test_dmf_takes_every_number_that_is_not_the_networks_own():
-    """Each parameter as a map, one by one: working point and modes follow, and the truth has it."""
+    """Each parameter as a map by itself, and for the modes all at once: what follows is a finite number for each region."""
     model = MODELS.get("dmf")
     assert model.uniform == ("loop_gain",)
-    for name, field in model.parameters.model_fields.items():
-        if name in model.uniform or field.annotation is not float:
-            continue
-        maps = {name: np.linspace(0.98, 1.0, 10) * field.default}
-        own = with_maps(
-            model.parameters(), regional_maps(model, model.parameters(), {name: maps[name].tolist()}, REGIONS)
-        )
-        for part in (model, model.modes):
-            setup = part.prepare(own, tiny_subject(), 1e-3)
-            for value in setup.derived.values():
-                assert np.broadcast_to(value, (10,)).shape == (10,)
-                assert np.isfinite(value).all()
+    varying = {
+        name: field.default for name, field in model.parameters.model_fields.items() if name not in model.uniform
+    }
+    given = {name: (np.linspace(0.98, 1.0, 10) * default).tolist() for name, default in varying.items()}
+    cases = [(model, {name: values}) for name, values in given.items()] + [(model.modes, given)]
+    for part, regional in cases:
+        own = with_maps(model.parameters(), regional_maps(model, model.parameters(), regional, REGIONS))
+        for value in part.prepare(own, tiny_subject(), 1e-3).derived.values():
+            assert np.isfinite(np.broadcast_to(value, (10,))).all()
 
 
 def test_each_region_of_dmf_works_as_if_its_values_were_everywhere():
@@ -121,6 +118,15 @@ def test_each_region_of_dmf_works_as_if_its_values_were_everywhere():
             np.testing.assert_allclose(getattr(point, name)[rows], getattr(one, name)[rows], rtol=1e-9)
         for name, filtered in own.items():
             np.testing.assert_allclose(np.broadcast_to(filters[name], 10)[rows], np.broadcast_to(filtered, 10)[rows])
+
+
+def test_the_loop_gain_of_unlike_regions_is_the_one_asked_for():
+    maps = {"J_N": np.linspace(0.12, 0.18, 10), "gamma": np.linspace(0.7, 0.6, 10)}
+    p = with_maps(dmf_setup.DmfParameters(loop_gain=0.7), maps)
+    point, G, J = dmf_setup.working_point(p, tiny_subject())
+    chi = dmf_setup.slow_response(p, point, J)
+    loops = np.diag(G * maps["J_N"] * chi) @ tiny_subject().connectome.row_normalised()
+    assert np.abs(np.linalg.eigvals(loops)).max() == pytest.approx(0.7, rel=1e-9)
 
 
 def test_modes_get_the_same_values():

@@ -186,6 +186,25 @@ def test_blocks_of_time_leave_no_trace(kind, own_course):
     assert (whole != 0).any(axis=1).all()
 
 
+def test_a_step_that_a_pulse_begins_in_has_its_share_whichever_block_it_ends():
+    times = np.arange(990, 1010) * STEP
+    train = {**PULSES, "pulse_edge": "rectangle", "onsets": [1.0004]}
+    whole = course(train, times)
+    np.testing.assert_allclose(whole[9:12], [0, 0.6, 1], atol=1e-9)
+    assert ([course(train, times[k : k + 1])[0] for k in range(20)] == whole).all()
+
+
+@pytest.mark.parametrize("seed", [31, 32, 33])
+def test_chunks_leave_no_trace_in_noise(seed):
+    """Around the places where one ends, variance and memory are those of everywhere; n = 970 of them."""
+    tau, length = 0.05, 2000.0
+    x = course({**NOISE, "onsets": [0.0], "duration": length}, np.arange(0, length, STEP), seed=seed)
+    ends = np.rint(np.arange(1, 970) * 4096 * tau / 100 / STEP).astype(int)
+    for lag in (0, 10):
+        products = x[ends - lag // 2] * x[ends + lag // 2]
+        assert products.mean() == pytest.approx(np.exp(-lag * STEP / tau), abs=4 * (2 / 970) ** 0.5)
+
+
 def test_a_run_gets_its_shapes():
     """A pulse train at alpha's rate shows in the dipole at its rate; noise raises the variance; both stay in their regions."""
     quiet = {"noise_sd": 0.0, "alpha_noise": 0.0, "alpha_current": 0.0, "loop_gain": 0.0}

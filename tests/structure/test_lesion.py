@@ -5,7 +5,7 @@ import pytest
 
 import fakeimaging as fi
 from fakeimaging.activity.models import dmf_setup
-from fakeimaging.activity.wiring import scaled
+from fakeimaging.activity.wiring import WiringParameters, wiring
 from fakeimaging.core.errors import InputError, ParameterError
 from fakeimaging.testing.fixtures import tiny_subject
 
@@ -56,9 +56,9 @@ def test_what_is_cut_is_not_made_up_for():
     expected = np.where(cut.connectome.weights == W, whole, whole / 2)
     np.testing.assert_allclose(cut.connectome.row_normalised(), expected, rtol=1e-12)
     assert cut.connectome.row_normalised()[0].sum() == pytest.approx(0.5)
-    radius = scaled(W, "radius")
-    again = scaled(cut.connectome.weights, "radius", reference=cut.connectome.healthy.weights)
-    np.testing.assert_allclose(again, np.where(cut.connectome.weights == W, radius, radius / 2))
+    for scaling in ("rows", "radius", "none"):
+        before, after = (wiring(WiringParameters(scaling=scaling), person) for person in (SUBJECT, cut))
+        np.testing.assert_allclose(after, np.where(cut.connectome.weights == W, before, before / 2), rtol=1e-12)
     p = dmf_setup.DmfParameters()
     couplings = [dmf_setup.working_point(p, person)[1] for person in (SUBJECT, cut)]
     assert couplings[0] == couplings[1]
