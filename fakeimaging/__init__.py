@@ -31,6 +31,7 @@ _HOMES = {
     "Study": "dataset.study",
     "Subject": "structure.subject",
     "acquire": "modalities.acquire",
+    "lesion": "structure.lesion",
     "load": "dataset.load",
     "make_subject": "structure.subject",
     "parameter": "core.parameters",
@@ -63,6 +64,7 @@ __all__ = [
     "Study",
     "Subject",
     "acquire",
+    "lesion",
     "load",
     "make_subject",
     "parameter",
@@ -106,4 +108,5 @@ if TYPE_CHECKING:
     from fakeimaging.modalities.recording import Recording
     from fakeimaging.structure.connectome import Connectome
     from fakeimaging.structure.formats import read_connectome, write_connectome
+    from fakeimaging.structure.lesion import lesion
     from fakeimaging.structure.subject import Subject, make_subject

@@ -18,6 +18,7 @@ from fakeimaging.activity.model import Model, Scheme, Setup
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.modes import Modes
 from fakeimaging.activity.physiology import Physiology, PhysiologyParameters, make_physiology
+from fakeimaging.activity.regional import Maps, regional_maps, with_maps
 from fakeimaging.activity.stability import check_step
 from fakeimaging.activity.stimuli import Condition, Event, Stimulus, events_of, make_stimulus
 from fakeimaging.activity.taps import Tap, storage, tap_clock
@@ -73,6 +74,11 @@ class RunParameters(Parameters):
         description="observables to record with their rates; all of the model, at its own, when left out",
     )
     conditions: tuple[Condition, ...] = ()
+    regional: dict[str, Any] = parameter(
+        {},
+        unit="-",
+        description="parameters of the model that differ between regions: tables of regions, lists or files",
+    )
     physiology: PhysiologyParameters = PhysiologyParameters()
 
     @model_validator(mode="after")
@@ -109,6 +115,8 @@ class Activity:
     differences : Modes, optional
         How the parts of each region differ.
     physiology_parameters : PhysiologyParameters
+    regional : mapping of str to ndarray of shape (n_regions,)
+        Parameters of the model that differ between regions; the numbers of those names in ``parameters`` are not used.
     """
 
     streams: Streams
@@ -124,6 +132,7 @@ class Activity:
     events: tuple[Event, ...] = ()
     differences: Modes | None = None
     physiology_parameters: PhysiologyParameters = PhysiologyParameters()
+    regional: Maps = field(default_factory=dict)
 
     @cached_property
     def physiology(self) -> Physiology:
@@ -196,8 +205,10 @@ def simulate_activity(
     store : path, optional
         Folder for the taps as ``.npy`` files; otherwise long ones go to a temporary folder.
     **timing
-        Fields of `RunParameters`: ``duration`` (s), ``step``, ``transient``, ``speed``, ``scheme``, ``precision``, ``taps``, and
-        ``conditions``, a list of `Condition` or of mappings of their fields, and more.
+        Fields of `RunParameters`: ``duration`` (s), ``step``, ``transient``, ``speed``, ``scheme``, ``precision``, ``taps``;
+        ``conditions``, a list of `Condition` or of mappings of their fields; ``regional``, parameters that differ between
+        regions: ``{"x0": {"L hippocampus 1": -1.6, "kind:thalamus": -2.0}}``, or an array or a file with a number for each
+        region; and more.
 
     Returns
     -------
@@ -223,22 +234,25 @@ def simulate_activity(
     checked = chosen.parameters.parse(parameters or {}, where=chosen.name)
     streams = subject.streams.at(*run_path(task, run, session))
     schedule = _schedule(chosen, times)
-    stimulus = stimulus_of(chosen, times, subject)
-    setup = chosen.prepare(checked, subject, schedule.step)
+    stimulus = stimulus_of(chosen, times, subject, streams)
+    maps = regional_maps(chosen, checked, times.regional, subject.regions)
+    own = with_maps(checked, maps)
+    setup = chosen.prepare(own, subject, schedule.step)
     delays = subject.connectome.delays(times.speed)
     arrays = _room(chosen, schedule, subject.n_regions, Path(store) if store is not None else None)
-    kernel = engine.build(chosen, checked, setup, method_of(chosen, times, schedule.step))
+    kernel = engine.build(chosen, own, setup, method_of(chosen, times, schedule.step))
     check_step(kernel, setup, schedule.step)
     member = engine.Member(kernel, setup, streams.at("activity"))
     engine.run([member], delays, schedule, [arrays], stimulus=stimulus)
     return Activity(
         streams, task, run, session, chosen.name, checked, times.duration,
         taps={name: _tap(chosen, name, array, schedule.step) for name, array in arrays.items()},
-        truth=network_truth(setup, delays),
+        truth=network_truth(setup, delays, maps),
         references=chosen.references,
         events=events_of(times.conditions, times.duration),
-        differences=modes_of(chosen, checked, subject, streams, times.duration),
+        differences=modes_of(chosen, own, subject, streams, times.duration),
         physiology_parameters=times.physiology,
+        regional=maps,
     )  # fmt: skip
 
 
@@ -274,24 +288,35 @@ def modes_of(model: Model, parameters: Parameters, subject: Subject, streams: St
     return Modes(model.modes, parameters, subject, streams.at("modes"), -LEAD, duration)
 
 
-def stimulus_of(model: Model, times: RunParameters, subject: Subject) -> Stimulus | None:
-    """Return the stimulus of a run, None when it has no condition.
+def stimulus_of(model: Model, times: RunParameters, subject: Subject, streams: Streams) -> Stimulus | None:
+    """Return the stimulus of a run, None when it has no condition; ``streams`` are the run's.
 
     Raises
     ------
     ParameterError
-        If a condition names what the subject does not have, or the model takes no stimulus.
+        If a condition names what the subject does not have or is too fast for the step, or the model takes no stimulus.
+    InputError
+        If the file of a condition cannot be used.
     """
     if not times.conditions:
         return None
     if not model.takes_stimulus:
         raise ParameterError([f"`run.conditions`: model {model.name} takes no stimulus; leave them out or take dmf"])
-    return make_stimulus(times.conditions, subject.regions, times.duration)
+    _, step = engine.intervals(model, times.step or model.step)
+    return make_stimulus(times.conditions, subject.regions, times.duration, step=step, streams=streams)
 
 
-def network_truth(setup: Setup, delays: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[np.float64]]:
-    """Return the truth of an activity about its network: effective weights (row receives), delays in s, what the model adds."""
+def network_truth(setup: Setup, delays: npt.NDArray[np.float64], maps: Maps) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the truth of an activity about its network.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Effective weights (row receives), delays in s, what the model adds, and ``parameter_<name>`` for each that differs
+        between regions.
+    """
     own = {name: frozen(np.array(array)) for name, array in setup.truth.items()}
+    own |= {f"parameter_{name}": values for name, values in maps.items()}
     return {"effective_weights": frozen(setup.coupling), "delays": frozen(delays), **own}
 
 
@@ -310,13 +335,17 @@ def run_path(task: str, run: int, session: str | None) -> tuple[str, ...]:
 
 
 def compile_model(
-    model: str | Path | Model, subject: Subject, parameters: Mapping[str, Any] | None = None, step: float | None = None
+    model: str | Path | Model,
+    subject: Subject,
+    parameters: Mapping[str, Any] | None = None,
+    step: float | None = None,
+    regional: Mapping[str, Any] | None = None,
 ) -> None:
     """Compile a model's kernel and try one step of it, so that workers find it on disk and a mistake shows at once.
 
     Parameters
     ----------
-    model, parameters, step
+    model, parameters, step, regional
         As for `simulate_activity`.
     subject : Subject
 
@@ -328,10 +357,11 @@ def compile_model(
     chosen = as_model(model)
     _, exact = engine.intervals(chosen, step or chosen.step)
     checked = chosen.parameters.parse(parameters or {}, where=chosen.name)
-    setup = chosen.prepare(checked, subject, exact)
+    own = with_maps(checked, regional_maps(chosen, checked, regional or {}, subject.regions))
+    setup = chosen.prepare(own, subject, exact)
     schedule = engine.Schedule(exact, 1, 0)
     taps = _room(chosen, schedule, subject.n_regions, None)
-    member = engine.Member(engine.build(chosen, checked, setup), setup, Streams(0))
+    member = engine.Member(engine.build(chosen, own, setup), setup, Streams(0))
     engine.run([member], np.zeros_like(setup.coupling), schedule, [taps])
 
 

@@ -140,6 +140,8 @@ class Model:
         States that are held within a range after each step.
     angles : tuple of str
         States in rad that are kept within half a turn of 0.
+    uniform : tuple of str
+        Parameters that hold for the whole network, so that they cannot differ between regions.
     scheme : {"euler", "heun", "rk4"}
         Default integrator.
     step : float
@@ -165,6 +167,7 @@ class Model:
     modes: Model | None = None
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     angles: tuple[str, ...] = ()
+    uniform: tuple[str, ...] = ()
     scheme: Scheme = "euler"
     step: float = 1e-3
     transient: float = 10.0
@@ -176,6 +179,10 @@ class Model:
         for name in (*self.coupled, *driven, *turning, *self.limits, *self.angles):
             if name not in self.states:
                 raise ModelError(f"model {self.name}: '{name}' is not a state{did_you_mean(name, self.states)}")
+        for name in self.uniform:
+            if name not in self.parameters.model_fields:
+                known = did_you_mean(name, self.parameters.model_fields)
+                raise ModelError(f"model {self.name}: '{name}' is not a parameter{known}")
         if bool(self.driven) != (self.diffusion is not None):
             raise ModelError(f"model {self.name}: `driven` and `diffusion` come together")
         if len(set(turning)) < len(turning):

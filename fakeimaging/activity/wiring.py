@@ -31,11 +31,14 @@ def wiring(parameters: WiringParameters, subject: Subject) -> npt.NDArray[np.flo
     ModelError
         If the weights have no loop, so that their spectral radius is 0.
     """
-    return scaled(subject.connectome.weights, parameters.scaling)
+    own = subject.connectome
+    return scaled(own.weights, parameters.scaling, reference=own.healthy.weights)
 
 
-def scaled(weights: npt.NDArray[np.float64], scaling: Scaling) -> npt.NDArray[np.float64]:
-    """Return weights scaled.
+def scaled(
+    weights: npt.NDArray[np.float64], scaling: Scaling, *, reference: npt.NDArray[np.float64] | None = None
+) -> npt.NDArray[np.float64]:
+    """Return weights scaled by their own sums or radius, or by those of ``reference`` (the weights before a lesion).
 
     Examples
     --------
@@ -45,10 +48,11 @@ def scaled(weights: npt.NDArray[np.float64], scaling: Scaling) -> npt.NDArray[np
     """
     if scaling == "none":
         return np.array(weights)
+    whole = weights if reference is None else reference
     if scaling == "rows":
-        sums = np.abs(weights).sum(axis=1, keepdims=True)
+        sums = np.abs(whole).sum(axis=1, keepdims=True)
         return np.asarray(np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0))
-    radius = float(np.abs(np.linalg.eigvals(weights)).max())
+    radius = float(np.abs(np.linalg.eigvals(whole)).max())
     if radius == 0:
         from fakeimaging.core.errors import ModelError
 

@@ -182,8 +182,8 @@ def _compile(study: Study) -> None:
     subject = subject_of(study, study.labels[0])
     for session in study.sessions:
         for run in session.runs:
-            compile_model(run.model, subject, run.parameters, run.step)
-            stimulus_of(as_model(run.model), run, subject)
+            compile_model(run.model, subject, run.parameters, run.step, run.regional)
+            stimulus_of(as_model(run.model), run, subject, subject.streams)
     forget_template()
 
 

@@ -1,4 +1,4 @@
-"""Files of a study's own that it names: models, connectomes, atlases, tracers. Each is copied into the dataset and is part of the study."""
+"""Files of a study's own that it names: models, connectomes, courses, maps, tracers. Each is copied into the dataset, as part of it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,21 @@ def places(content: dict[str, Any]) -> Iterator[Place]:
         for run in tables(session.get("runs")):
             if isinstance(run.get("model"), str) and run["model"].endswith(".py"):
                 yield run, "model"
+            yield from _of_run(run)
         for scan in tables(session.get("acquisitions")):
             for table in (scan, scan.get("parameters")):
                 if isinstance(table, dict):
                     yield from ((table, k) for k, v in table.items() if isinstance(v, str) and v.endswith(OF_SCAN))
+
+
+def _of_run(run: dict[str, Any]) -> Iterator[Place]:
+    """Yield the courses of conditions and the maps of parameters."""
+    yield from (
+        (condition, "file") for condition in tables(run.get("conditions")) if isinstance(condition.get("file"), str)
+    )
+    maps = run.get("regional")
+    if isinstance(maps, dict):
+        yield from ((maps, name) for name, value in maps.items() if isinstance(value, str))
 
 
 def tables(value: Any) -> list[dict[str, Any]]:

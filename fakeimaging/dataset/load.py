@@ -17,6 +17,7 @@ import numpy as np
 from fakeimaging.activity import engine
 from fakeimaging.activity.activity import Activity, modes_of, network_truth, run_path
 from fakeimaging.activity.models import as_model
+from fakeimaging.activity.regional import regional_maps, with_maps
 from fakeimaging.activity.stimuli import events_of
 from fakeimaging.activity.taps import Tap
 from fakeimaging.core.citations import Reference, collect
@@ -88,13 +89,15 @@ class Dataset:
         taps = {name: self._tap(subject, where, wanted, name) for name in made_by.observables}
         person, parameters = self.subject(subject), made_by.parameters.parse(wanted.parameters)
         _, step = engine.intervals(made_by, wanted.step or made_by.step)
-        setup = made_by.prepare(parameters, person, step)
+        maps = regional_maps(made_by, parameters, wanted.regional, person.regions)
+        own = with_maps(parameters, maps)
+        setup = made_by.prepare(own, person, step)
         streams = person.streams.at(*run_path(task, run, session))
         return Activity(
             streams, task, run, session, made_by.name, parameters,
-            wanted.duration, taps, network_truth(setup, person.connectome.delays(wanted.speed)), made_by.references,
-            events_of(wanted.conditions, wanted.duration), modes_of(made_by, parameters, person, streams, wanted.duration),
-            wanted.physiology,
+            wanted.duration, taps, network_truth(setup, person.connectome.delays(wanted.speed), maps), made_by.references,
+            events_of(wanted.conditions, wanted.duration), modes_of(made_by, own, person, streams, wanted.duration),
+            wanted.physiology, maps,
         )  # fmt: skip
 
     def recording(

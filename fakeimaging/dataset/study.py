@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from fakeimaging.activity.activity import RunParameters
 from fakeimaging.activity.models import as_model
+from fakeimaging.activity.regional import regional_problems
 from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError, did_you_mean
 from fakeimaging.core.files import sha256_of
 from fakeimaging.core.parameters import Parameters, dotted, parameter
@@ -282,7 +283,13 @@ def _attempt(key: str, check: Any) -> Iterator[str]:
 def _check_model(run: Mapping[str, Any], where: str) -> None:
     name, values = run.get("model", "dmf"), run.get("parameters", {})
     if isinstance(name, str) and isinstance(values, dict):
-        as_model(name).parameters.parse(values, where=f"{where}.parameters")
+        model, regional = as_model(name), run.get("regional", {})
+        parameters = model.parameters.parse(values, where=f"{where}.parameters")
+        problems = (
+            list(regional_problems(model, parameters, regional, where=where)) if isinstance(regional, dict) else []
+        )
+        if problems:
+            raise ParameterError(problems)
 
 
 def _check_scan(scan: Mapping[str, Any], where: str) -> None:

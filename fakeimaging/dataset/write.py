@@ -92,5 +92,8 @@ def write_activity(activity: Activity, session: Session, label: str, root: Path,
             "quantity": name, "unit": tap.unit, "axes": ["time", "region"], "clock_s": clock, "duration_s": activity.duration,
             "stream": list(activity.streams.path), "model": activity.model, "parameters": activity.parameters.model_dump(mode="json"),
         }  # fmt: skip
+        content |= (
+            {"regional": {key: map_.tolist() for key, map_ in activity.regional.items()}} if activity.regional else {}
+        )
         about = path.with_suffix(".json")
         manifest.add(about, write_json(root / about, content))

@@ -9,6 +9,7 @@ doi:10.1523/ENEURO.0416-20.2020.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +89,8 @@ class Connectome:
         Centre of each region in the space it came with.
     references : tuple of Reference
         The papers behind it.
+    intact : Connectome, optional
+        What it was before a `lesion`; models scale by those weights, so that what is cut is not made up for elsewhere.
 
     Raises
     ------
@@ -101,6 +104,7 @@ class Connectome:
     names: tuple[str, ...] | None = None
     centres: npt.NDArray[np.float64] | None = None
     references: tuple[Reference, ...] = ()
+    intact: Connectome | None = None
 
     def __repr__(self) -> str:
         return f"Connectome({self.n_regions} regions, {np.count_nonzero(self.weights)} weights)"
@@ -116,8 +120,7 @@ class Connectome:
             raise InputError("`weights`: all zero, nothing is connected")
         self._check_regions()
         if len(self.isolated):
-            named = [str(i + 1) + (f" ({self.names[i]})" if self.names else "") for i in self.isolated]
-            warnings.warn(f"regions without any tract: {', '.join(named)}", stacklevel=3)
+            warnings.warn(f"regions without any tract: {self.listed(self.isolated)}", stacklevel=3)
 
     def _check_regions(self) -> None:
         if self.names is not None and (len(self.names) != self.n_regions or len(set(self.names)) < self.n_regions):
@@ -140,8 +143,19 @@ class Connectome:
         """Indices of regions that neither receive nor send."""
         return np.flatnonzero(~self.weights.any(axis=0) & ~self.weights.any(axis=1))
 
+    @property
+    def healthy(self) -> Connectome:
+        """The connectome without its lesion; itself when it has none."""
+        return self if self.intact is None else self.intact
+
+    def listed(self, indices: Iterable[int]) -> str:
+        """Return numbers and names of regions, for messages."""
+        return ", ".join(str(i + 1) + (f" ({self.names[i]})" if self.names else "") for i in indices)
+
     def row_normalised(self, *, signed: bool = False) -> npt.NDArray[np.float64]:
         """Return the weights with every row that receives anything summing to 1 (in absolute values where they are signed).
+
+        Rows that a lesion weakened sum to less: they are divided by what they were.
 
         Parameters
         ----------
@@ -159,7 +173,7 @@ class Connectome:
                 f"`weights`: {(self.weights < 0).sum()} are negative, the first in row {row}, column {column}; "
                 "the model takes none"
             )
-        total = np.abs(self.weights).sum(axis=1, keepdims=True)
+        total = np.abs(self.healthy.weights).sum(axis=1, keepdims=True)
         return np.divide(self.weights, total, out=np.zeros_like(self.weights), where=total > 0)
 
     def delays(self, speed: float) -> npt.NDArray[np.float64]:

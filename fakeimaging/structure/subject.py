@@ -21,6 +21,7 @@ from fakeimaging.structure.anatomy import Anatomy, Pose, brain_centre, ellipsoid
 from fakeimaging.structure.atlas import read_atlas
 from fakeimaging.structure.connectome import Connectome, DistanceRule, generate_connectome
 from fakeimaging.structure.formats import connectome_of, read_parts
+from fakeimaging.structure.lesion import lesion
 from fakeimaging.structure.parcellation import (
     DEFAULT_REGIONS,
     Parcellation,
@@ -54,6 +55,13 @@ class SubjectParameters(Parameters):
     )
     tract_lengths: str | None = parameter(None, unit="-", description="its tract lengths in mm, if the file has none")
     signed: bool = parameter(False, unit="-", description="allow negative weights in it")
+    lesion: tuple[str, ...] = parameter(
+        (), unit="-", description="regions whose tracts are cut: names, kind:thalamus, network:Default, hemisphere:L"
+    )
+    lesion_edges: tuple[tuple[str, str], ...] = parameter(
+        (), unit="-", description="pairs of regions between which the tracts are cut, in the same words"
+    )
+    lesion_share: float = parameter(1.0, unit="1", bounds=(0, 1), description="share of each weight that is lost there")
     pose: Pose = Pose()
     distance_rule: DistanceRule = DistanceRule()
 
@@ -65,6 +73,8 @@ class SubjectParameters(Parameters):
             raise ValueError("`atlas_table`: there is no `atlas` it belongs to")
         if self.tract_lengths is not None and self.connectome is None:
             raise ValueError("`tract_lengths`: there is no `connectome` they belong to")
+        if self.lesion_share != 1 and not self.lesion and not self.lesion_edges:
+            raise ValueError("`lesion_share`: there is no `lesion` it belongs to")
         return self
 
     @model_validator(mode="after")
@@ -163,7 +173,7 @@ def make_subject(
         parcellation, row i is label i + 1.
     **parameters
         Fields of `SubjectParameters`: ``anatomy="tiny"`` needs no image and takes under a second; ``atlas="mine.nii.gz"``
-        brings regions of your own.
+        brings regions of your own; ``lesion=["kind:thalamus"]`` cuts tracts as `lesion` does.
 
     Raises
     ------
@@ -194,7 +204,10 @@ def make_subject(
             f"`connectome`: a file or fakeimaging.Connectome(weights, tract_lengths) is needed, not {type(connectome).__name__}"
         )
     _check_fit(connectome, parcellation.regions, checked)
-    return Subject(label, own, anatomy, parcellation, connectome)
+    subject = Subject(label, own, anatomy, parcellation, connectome)
+    if checked.lesion or checked.lesion_edges:
+        return lesion(subject, checked.lesion, edges=checked.lesion_edges, share=checked.lesion_share)
+    return subject
 
 
 def _wiring(regions: tuple[Region, ...], parameters: SubjectParameters, group: Streams, own: Streams) -> Connectome:

@@ -91,6 +91,6 @@ def fitzhugh_nagumo(weights, delays, *, tau, a, b, phi, current, G, start, step,
 
 def hopfield(weights, delays, *, tau, beta, G, start, step, n_steps):
     """x of Hopfield (1984) with V = tanh(beta x)."""
-    return solve(
-        lambda x, c: (G * c - x) / tau, lambda x: np.tanh(beta * x), [start], weights, delays, step, n_steps
-    )[:, 0]
+    return solve(lambda x, c: (G * c - x) / tau, lambda x: np.tanh(beta * x), [start], weights, delays, step, n_steps)[
+        :, 0
+    ]

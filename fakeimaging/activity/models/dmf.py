@@ -146,6 +146,7 @@ MODEL = Model(
         "dipole": Observable(dipole, "nAm/mm2", 250.0, past=False),
     },
     prepare=prepare,
+    uniform=("loop_gain",),
     modes=MODES,
     transient=20.0,
     references=(

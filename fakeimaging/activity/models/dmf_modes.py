@@ -94,6 +94,7 @@ MODES = Model(
     diffusion=diffusion,
     observables={"rate": Observable(rate, "Hz", 50.0), "dipole": Observable(dipole, "nAm/mm2", 250.0, past=False)},
     prepare=prepare,
+    uniform=("loop_gain",),
     step=2e-3,
     transient=20.0,
 )

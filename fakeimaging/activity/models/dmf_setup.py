@@ -145,7 +145,7 @@ def global_coupling(parameters: DmfParameters, point: SetPoint, coupling: npt.Ar
 
     def gain(G: float) -> float:
         chi = slow_response(parameters, point, inhibition(parameters, point, G, arriving))
-        return measure(G * parameters.J_N * np.broadcast_to(chi, len(weights))[:, None] * weights)
+        return measure((G * parameters.J_N * np.broadcast_to(chi, len(weights)))[:, None] * weights)
 
     try:
         return float(brentq(lambda G: gain(G) - parameters.loop_gain, 0.0, 50.0, xtol=1e-12))
@@ -190,7 +190,11 @@ def filter_rates() -> Array:
 
 
 def filter_gains(parameters: DmfParameters, step: float) -> Array:
-    """Return the gains of the six filters, so that their sum has SD 1 at this time step, shape (6,)."""
+    """Return the gains of the six filters, so that their sum has SD 1 at this time step, shape (6,) or (6, n_regions)."""
+    exponents = np.asarray(parameters.noise_exponent)
+    if exponents.ndim:
+        each = (parameters.model_copy(update={"noise_exponent": float(exponent)}) for exponent in exponents)
+        return np.stack([filter_gains(own, step) for own in each], axis=1)
     gains = filter_rates() ** (-parameters.noise_exponent / 2)
     rate = step * filter_rates()
     covariance = rate[:, None] * rate / (step * (rate[:, None] + rate - rate[:, None] * rate))
@@ -219,7 +223,7 @@ def working_point(parameters: DmfParameters, subject: Subject) -> tuple[SetPoint
     """
     coupling = subject.connectome.row_normalised()
     point = set_point(parameters, target_rates(parameters, subject), noise_map(parameters, subject))
-    G = global_coupling(parameters, point, coupling)
+    G = global_coupling(parameters, point, subject.connectome.healthy.row_normalised())
     J = inhibition(parameters, point, G, coupling @ point.S_E)
     if (J < 0).any():
         i = int(J.argmin())

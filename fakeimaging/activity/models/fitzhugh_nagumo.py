@@ -37,10 +37,17 @@ class FitzHughNagumoParameters(WiringParameters):
 
     tau: float = parameter(0.0115, unit="s", bounds=(1e-4, 10), symbol="tau", description="unit of time")
     a: float = parameter(
-        0.75, unit="1", bounds=(-5, 5), symbol="a", source=f"{FITZHUGH} (0.7); value assumed", description="recovery offset"
+        0.75,
+        unit="1",
+        bounds=(-5, 5),
+        symbol="a",
+        source=f"{FITZHUGH} (0.7); value assumed",
+        description="recovery offset",
     )
     b: float = parameter(0.2, unit="1", bounds=(0.01, 1), symbol="b", source=GHOSH, description="recovery of w itself")
-    phi: float = parameter(0.64, unit="1", bounds=(1e-4, 10), symbol="phi", source=GHOSH, description="speed of w over v")
+    phi: float = parameter(
+        0.64, unit="1", bounds=(1e-4, 10), symbol="phi", source=GHOSH, description="speed of w over v"
+    )
     I_ext: float = parameter(0.0, unit="1", bounds=(-10, 10), symbol="I", source=GHOSH, description="constant input")
     G: float = parameter(0.2, unit="1", bounds=(0, 100), symbol="G", description="diffusive coupling")
     sigma: float = parameter(0.1, unit="1", bounds=(0, 10), symbol="sigma", description="noise of v per sqrt(tau)")

@@ -53,10 +53,15 @@ class HopfieldParameters(WiringParameters):
         3, unit="1", bounds=(1, 10_000), symbol="p", description="random patterns that are stored by Hebb's rule"
     )
     patterns: str | None = parameter(
-        None, unit="-", description="file of patterns instead: .npy or a table, a row a pattern, a column a region, 1 or -1"
+        None,
+        unit="-",
+        description="file of patterns instead: .npy or a table, a row a pattern, a column a region, 1 or -1",
     )
     cue: int = parameter(
-        0, unit="1", bounds=(0, 10_000), description="pattern that the run starts from, counted from 1; 0 starts at rest"
+        0,
+        unit="1",
+        bounds=(0, 10_000),
+        description="pattern that the run starts from, counted from 1; 0 starts at rest",
     )
     cue_flipped: float = parameter(
         0.0, unit="1", bounds=(0, 0.5), description="share of the regions whose sign is turned in that start"
@@ -151,13 +156,18 @@ def stored_patterns(parameters: HopfieldParameters, subject: Subject) -> Array:
         return np.asarray(rng.integers(0, 2, (parameters.n_patterns, n)) * 2.0 - 1.0)
     path = Path(parameters.patterns)
     try:
-        patterns = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, delimiter="," if path.suffix == ".csv" else None)
+        patterns = (
+            np.load(path)
+            if path.suffix == ".npy"
+            else np.loadtxt(path, delimiter="," if path.suffix == ".csv" else None)
+        )
     except (OSError, ValueError) as error:
         raise InputError(f"`hopfield.patterns`: {path} cannot be read: {error}", value=path) from error
     patterns = np.atleast_2d(np.asarray(patterns, dtype=float))
     if patterns.ndim != 2 or patterns.shape[1] != n or not np.isin(patterns, (-1, 1)).all():
         raise InputError(
-            f"`hopfield.patterns`: {path} has shape {patterns.shape}; rows of {n} regions, each 1 or -1, are needed", value=path
+            f"`hopfield.patterns`: {path} has shape {patterns.shape}; rows of {n} regions, each 1 or -1, are needed",
+            value=path,
         )
     return patterns
 
@@ -177,7 +187,9 @@ def _start(parameters: HopfieldParameters, subject: Subject, patterns: Array) ->
     if not parameters.cue:
         return np.zeros(subject.n_regions)
     if parameters.cue > len(patterns):
-        raise ModelError(f"`hopfield.cue`: {parameters.cue}, and {len(patterns)} patterns are stored", value=parameters.cue)
+        raise ModelError(
+            f"`hopfield.cue`: {parameters.cue}, and {len(patterns)} patterns are stored", value=parameters.cue
+        )
     turned = subject.streams.at("activity", "cue").rng().permutation(subject.n_regions)
     sign = np.ones(subject.n_regions)
     sign[turned[: round(parameters.cue_flipped * subject.n_regions)]] = -1

@@ -40,7 +40,10 @@ class KuramotoParameters(WiringParameters):
         10.0, unit="Hz", bounds=(-200, 200), symbol="f", source=CABRAL, description="mean natural frequency"
     )
     frequency_spread: float = parameter(
-        0.5, unit="Hz", bounds=(0, 50), description="SD of a normal, half-width of a Lorentzian distribution of frequencies"
+        0.5,
+        unit="Hz",
+        bounds=(0, 50),
+        description="SD of a normal, half-width of a Lorentzian distribution of frequencies",
     )
     distribution: Literal["normal", "lorentzian"] = parameter(
         "normal", unit="-", description="distribution of the natural frequencies over regions"
@@ -53,7 +56,11 @@ class KuramotoParameters(WiringParameters):
     )
     baseline: float = parameter(5.0, unit="Hz", bounds=(0, 200), symbol="r0", description="firing rate without rhythm")
     modulation: float = parameter(
-        0.3, unit="1", bounds=(0, 5), symbol="k", description="change of the log firing rate over the region's own cycle"
+        0.3,
+        unit="1",
+        bounds=(0, 5),
+        symbol="k",
+        description="change of the log firing rate over the region's own cycle",
     )
     coherence: float = parameter(
         0.3, unit="1", bounds=(-5, 5), symbol="c", description="change of the log firing rate with input in phase"

@@ -59,15 +59,23 @@ class NetsimParameters(WiringParameters):
     sigma: float = parameter(
         20.0, unit="1/s", bounds=(0.1, 1000), symbol="sigma", source=SMITH, description="1 / (neural lag)"
     )
-    gain: float = parameter(0.8, unit="1", bounds=(0, 10), symbol="g", description="factor of the weights; 1 in the paper")
-    C: float = parameter(7.61, unit="1/s", bounds=(0, 1000), symbol="C", source=SCRIPT, description="strength of the input")
+    gain: float = parameter(
+        0.8, unit="1", bounds=(0, 10), symbol="g", description="factor of the weights; 1 in the paper"
+    )
+    C: float = parameter(
+        7.61, unit="1/s", bounds=(0, 1000), symbol="C", source=SCRIPT, description="strength of the input"
+    )
     up: float = parameter(0.1, unit="1/s", bounds=(0, 10), source=SMITH, description="rate at which an input turns on")
     down: float = parameter(0.4, unit="1/s", bounds=(0.001, 10), source=SMITH, description="rate at which it turns off")
     input_noise: float = parameter(
         0.05, unit="1", bounds=(0, 10), source=SMITH, description="SD of the noise of the input at samples 5 ms apart"
     )
     modulation: float = parameter(
-        0.0, unit="1", bounds=(-10, 10), symbol="b", description="relative change of what a region receives while its input is on"
+        0.0,
+        unit="1",
+        bounds=(-10, 10),
+        symbol="b",
+        description="relative change of what a region receives while its input is on",
     )
     baseline: float = parameter(5.0, unit="Hz", bounds=(0, 200), symbol="r0", description="firing rate at z = 0")
     rate_gain: float = parameter(5.0, unit="Hz", bounds=(0, 1000), symbol="k", description="firing rate of z = 1")
@@ -127,7 +135,9 @@ def prepare(parameters: NetsimParameters, subject: Subject, step: float) -> Setu
     z0 = _mean(p, coupling, share)
     chance_on, chance_off = (np.asarray(rate, dtype=float) * step for rate in (p.up, p.down))
     if np.max(chance_on) > 1 or np.max(chance_off) > 1:
-        raise ModelError(f"model netsim: `up` and `down` times the step of {step:g} s are probabilities; take a shorter step")
+        raise ModelError(
+            f"model netsim: `up` and `down` times the step of {step:g} s are probabilities; take a shorter step"
+        )
     on = subject.streams.at("activity", "switch").rng().uniform(size=subject.n_regions) < share
     cortex = np.array([region.kind == "cortex" for region in subject.regions])
     derived = {"z0": z0, "interval": step, "forget": FORGET / step, "moment": np.asarray(p.dipole_density) * cortex}

@@ -31,7 +31,12 @@ class StuartLandauParameters(WiringParameters):
     """Parameters of the oscillators."""
 
     a: float = parameter(
-        2.0, unit="1/s", bounds=(-1000, 1000), symbol="a", source=DECO, description="bifurcation parameter, growth at amplitude 0"
+        2.0,
+        unit="1/s",
+        bounds=(-1000, 1000),
+        symbol="a",
+        source=DECO,
+        description="bifurcation parameter, growth at amplitude 0",
     )
     frequency: float = parameter(
         10.0, unit="Hz", bounds=(0, 200), symbol="f", source=DECO, description="mean frequency over regions"

@@ -25,7 +25,9 @@ def growth(current, **changes):
     v, w = map(float, fhn.rest(fhn.FitzHughNagumoParameters(**{**FITZHUGH, "I_ext": current, **changes})))
     np.testing.assert_allclose(slopes(v, w, I_ext=current, **changes), 0, atol=1e-12)
     h = 1e-6
-    columns = [(slopes(v + dv, w + dw, **changes) - slopes(v - dv, w - dw, **changes)) / (2 * h) for dv, dw in ((h, 0), (0, h))]
+    columns = [
+        (slopes(v + dv, w + dw, **changes) - slopes(v - dv, w - dw, **changes)) / (2 * h) for dv, dw in ((h, 0), (0, h))
+    ]
     values = np.linalg.eigvals(np.array(columns).T)
     return values.real.max(), np.abs(values.imag).max()
 
@@ -53,7 +55,9 @@ def reference(current, seconds, start, tau=0.0025):
 def test_between_the_hopf_currents_it_cycles_and_outside_it_rests():
     kick = {"trial_type": "kick", "kind": "cortex", "amplitude": 0.2, "onset": 0.0, "duration": 0.01, "latency": 0.0}
     for current, cycles in ((0.25, False), (0.5, True), (1.0, True), (1.5, False)):
-        run = trace("fitzhugh_nagumo", bare_subject(ring(2)), duration=4.0, step=2e-4, conditions=[kick], I_ext=current, **ALONE)
+        run = trace(
+            "fitzhugh_nagumo", bare_subject(ring(2)), duration=4.0, step=2e-4, conditions=[kick], I_ext=current, **ALONE
+        )
         v = run["dipole"][-5000:, 0]
         assert (np.ptp(v) > 2.0) == cycles
         assert cycles or np.ptp(v) < 1e-3
@@ -64,7 +68,9 @@ def test_between_the_hopf_currents_it_cycles_and_outside_it_rests():
 @pytest.mark.parametrize("current", [0.5, 1.0])
 def test_the_cycle_has_the_period_and_size_of_an_adaptive_solver(current):
     kick = {"trial_type": "kick", "kind": "cortex", "amplitude": 0.2, "onset": 0.0, "duration": 0.01, "latency": 0.0}
-    run = trace("fitzhugh_nagumo", bare_subject(ring(2)), duration=8.0, step=2e-4, conditions=[kick], I_ext=current, **ALONE)
+    run = trace(
+        "fitzhugh_nagumo", bare_subject(ring(2)), duration=8.0, step=2e-4, conditions=[kick], I_ext=current, **ALONE
+    )
     v = run["dipole"][-25_000:, 0] + fhn.rest(fhn.FitzHughNagumoParameters(**FITZHUGH, I_ext=current))[0]
     times = np.arange(0, 8, 2e-4)
     known = reference(current, 8.0, [-1.0, 1.0])(times)[0][-25_000:]
@@ -90,7 +96,15 @@ def test_ghosh_2008_is_a_point_of_the_same_family():
 def test_it_is_its_slow_twin(seed):
     """A ring of equal regions leaves rest, pushed once, with delays."""
     weights, delays = lopsided(4, seed)
-    push = {"trial_type": "push", "regions": ("r1",), "amplitude": 0.2, "onset": 0.0, "duration": 1.0, "latency": 0.0, "rise": 0.001}
+    push = {
+        "trial_type": "push",
+        "regions": ("r1",),
+        "amplitude": 0.2,
+        "onset": 0.0,
+        "duration": 1.0,
+        "latency": 0.0,
+        "rise": 0.001,
+    }
     quiet = {"sigma": 0.0, "dipole_density": 1.0, "a": 0.75, "G": 0.3, "tau": 0.0115}
     run = trace("fitzhugh_nagumo", bare_subject(weights, delays), duration=1.0, step=5e-4, conditions=[push], **quiet)
     v0, w0 = map(float, fhn.rest(fhn.FitzHughNagumoParameters(a=0.75)))
@@ -98,7 +112,17 @@ def test_it_is_its_slow_twin(seed):
     found = run["dipole"][start + 1 : start + 1200 : 2]
     current = np.array([0.2, 0, 0, 0])
     slow = delayed.fitzhugh_nagumo(
-        weights, delays, tau=0.0115, a=0.75, b=0.2, phi=0.64, current=current, G=0.3, start=[[v0] * 4, [w0] * 4], step=5e-4, n_steps=1200
+        weights,
+        delays,
+        tau=0.0115,
+        a=0.75,
+        b=0.2,
+        phi=0.64,
+        current=current,
+        G=0.3,
+        start=[[v0] * 4, [w0] * 4],
+        step=5e-4,
+        n_steps=1200,
     )[::2]
     np.testing.assert_allclose(found[1:], slow[1 : len(found)] - v0, atol=3e-3 * np.ptp(slow))
     assert np.ptp(slow) > 0.05
@@ -106,7 +130,9 @@ def test_it_is_its_slow_twin(seed):
 
 @pytest.mark.parametrize("b", [0.01, 0.2, 0.8, 1.0])
 def test_the_resting_point_solves_the_equations(b):
-    p = fhn.FitzHughNagumoParameters(b=b).model_copy(update={"a": np.linspace(-2, 2, 9), "I_ext": np.linspace(1.5, -1, 9)})
+    p = fhn.FitzHughNagumoParameters(b=b).model_copy(
+        update={"a": np.linspace(-2, 2, 9), "I_ext": np.linspace(1.5, -1, 9)}
+    )
     v, w = fhn.rest(p)
     np.testing.assert_allclose(v - v**3 / 3 - w + p.I_ext, 0, atol=1e-8)
     np.testing.assert_allclose(v + p.a - b * w, 0, atol=1e-12)
@@ -118,7 +144,15 @@ def test_small_noise_has_the_variance_of_the_linearised_equations(seed):
 
     tau, sigma, n, seconds = 0.0115, 0.01, 8, 480.0
     x = trace(
-        "fitzhugh_nagumo", bare_subject(ring(n), seed=seed), duration=seconds, step=1e-3, G=0.0, a=0.85, sigma=sigma, dipole_density=1.0, tau=tau
+        "fitzhugh_nagumo",
+        bare_subject(ring(n), seed=seed),
+        duration=seconds,
+        step=1e-3,
+        G=0.0,
+        a=0.85,
+        sigma=sigma,
+        dipole_density=1.0,
+        tau=tau,
     )["dipole"][2000:]
     v, _ = fhn.rest(fhn.FitzHughNagumoParameters(a=0.85))
     A = np.array([[1 - v * v, -1.0], [0.64, -0.128]])

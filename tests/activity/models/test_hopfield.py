@@ -35,7 +35,9 @@ def test_a_cue_is_completed_to_its_memory(seed, flipped):
 def test_at_high_gain_it_falls_where_the_discrete_network_falls(seed):
     V, patterns = settled(200, seed, n_patterns=14, cue=1, cue_flipped=0.1)
     start = hopfield.prepare(
-        hopfield.HopfieldParameters(memory="hebb", n_patterns=14, cue=1, cue_flipped=0.1, G=1.0), bare_subject(ring(200), seed=seed), 0.05
+        hopfield.HopfieldParameters(memory="hebb", n_patterns=14, cue=1, cue_flipped=0.1, G=1.0),
+        bare_subject(ring(200), seed=seed),
+        0.05,
     ).initial["x"]
     assert (start != patterns[0]).sum() == 20
     discrete = memories.settle(patterns, start, rng=np.random.default_rng(seed))
@@ -98,7 +100,9 @@ def test_energy_is_hopfields_integral():
     weights, x = rng.standard_normal((4, 4)), np.array([-1.2, 0.3, 0.0, 2.5])
     V, stimulus = np.tanh(1.7 * x), np.array([0.1, 0.0, -0.2, 0.3])
     own = sum(quad(lambda v: np.arctanh(v) / 1.7, 0, v)[0] for v in V)
-    assert hopfield.energy(p, weights, x, stimulus) == pytest.approx(own - 0.4 * V @ weights @ V - stimulus @ V, rel=1e-6)
+    assert hopfield.energy(p, weights, x, stimulus) == pytest.approx(
+        own - 0.4 * V @ weights @ V - stimulus @ V, rel=1e-6
+    )
     assert hopfield.energy(p, weights, np.array([x, x]), stimulus).shape == (2,)
 
 
@@ -106,7 +110,9 @@ def test_directed_weights_need_not_descend():
     """Three regions in a ring that inhibit the next one turn for ever, up and down in E."""
     p = hopfield.HopfieldParameters(beta=2.0, G=2.0)
     weights = -np.roll(np.eye(3), 1, axis=0)
-    run = trace("hopfield", bare_subject(weights, seed=2), duration=1.0, step=1e-3, beta=2.0, G=2.0, cue=1, tau=0.1, **QUIET)["dipole"]
+    run = trace(
+        "hopfield", bare_subject(weights, seed=2), duration=1.0, step=1e-3, beta=2.0, G=2.0, cue=1, tau=0.1, **QUIET
+    )["dipole"]
     E = hopfield.energy(p, weights, np.arctanh(run[-5000:]) / 2)
     assert np.ptp(run[-5000:], axis=0).min() > 0.5
     assert np.diff(E).max() > 1e-3 * np.ptp(E)
@@ -116,7 +122,9 @@ def test_directed_weights_need_not_descend():
 def test_one_memory_is_kept_above_the_critical_gain_only(beta, G):
     n = 200
     subject = bare_subject(ring(n))
-    V = trace("hopfield", subject, duration=20.0, step=1e-2, memory="hebb", n_patterns=1, cue=1, beta=beta, G=G, **QUIET)["dipole"][-1]
+    V = trace(
+        "hopfield", subject, duration=20.0, step=1e-2, memory="hebb", n_patterns=1, cue=1, beta=beta, G=G, **QUIET
+    )["dipole"][-1]
     strength = G * (n - 1) / n
     m = brentq(lambda m: np.tanh(beta * strength * m) - m, 0.05, 1) if beta * strength > 1 else 0.0
     np.testing.assert_allclose(np.abs(V), m, atol=1e-4)
@@ -147,7 +155,12 @@ def test_patterns_come_from_a_file_and_bad_ones_are_refused(tmp_path):
     np.save(tmp_path / "short.npy", patterns[:, :3])
     np.save(tmp_path / "grey.npy", patterns * 0.5)
     (tmp_path / "words.csv").write_text("a,b,c,d\n")
-    for name, message in (("short.npy", "rows of 4 regions"), ("grey.npy", "each 1 or -1"), ("words.csv", "cannot be read"), ("no.npy", "cannot be read")):
+    for name, message in (
+        ("short.npy", "rows of 4 regions"),
+        ("grey.npy", "each 1 or -1"),
+        ("words.csv", "cannot be read"),
+        ("no.npy", "cannot be read"),
+    ):
         with pytest.raises(InputError, match=message):
             hopfield.prepare(hopfield.HopfieldParameters(memory="hebb", patterns=str(tmp_path / name)), subject, 1e-3)
     with pytest.raises(ModelError, match="2 patterns are stored"):
@@ -156,7 +169,17 @@ def test_patterns_come_from_a_file_and_bad_ones_are_refused(tmp_path):
 
 @pytest.mark.parametrize("seed", [561, 562, 563])
 def test_uncoupled_noise_has_the_sd_asked_for(seed):
-    x = trace("hopfield", bare_subject(ring(8), seed=seed), duration=380.0, step=2e-3, G=0.0, sigma=2.0, beta=0.01, tau=0.02, dipole_density=100.0)
+    x = trace(
+        "hopfield",
+        bare_subject(ring(8), seed=seed),
+        duration=380.0,
+        step=2e-3,
+        G=0.0,
+        sigma=2.0,
+        beta=0.01,
+        tau=0.02,
+        dipole_density=100.0,
+    )
     found = np.arctanh(x["dipole"][500:] / 100) / 0.01
     error = np.sqrt(1 / (len(found) * 2e-3 / 0.02 * 8))
     assert found.var() == pytest.approx(4, rel=3 * error)

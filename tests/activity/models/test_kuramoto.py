@@ -78,11 +78,20 @@ def locked(omega, K, tau):
     return [W for W in roots if np.cos(W * tau) > 0]
 
 
-@pytest.mark.parametrize(("hz", "K", "tau"), [(10.0, 10.0, 0.01), (10.0, 30.0, 0.02), (40.0, 20.0, 0.005), (2.0, 3.0, 0.1)])
+@pytest.mark.parametrize(
+    ("hz", "K", "tau"), [(10.0, 10.0, 0.01), (10.0, 30.0, 0.02), (40.0, 20.0, 0.005), (2.0, 3.0, 0.1)]
+)
 def test_row_10_a_pair_with_a_delay_locks_where_theory_says(hz, K, tau):
     delays = np.array([[0.0, tau], [tau, 0.0]])
     x = trace(
-        "kuramoto", bare_subject(ring(2), delays, seed=4), duration=10.0, step=1e-3, K=K, frequency=hz, frequency_spread=0.0, **QUIET
+        "kuramoto",
+        bare_subject(ring(2), delays, seed=4),
+        duration=10.0,
+        step=1e-3,
+        K=K,
+        frequency=hz,
+        frequency_spread=0.0,
+        **QUIET,
     )["dipole"][-10_000:]
     expected = [W / (2 * np.pi) for W in locked(2 * np.pi * hz, K, tau)]
     found = [frequency(x[:, i], 1e-3) for i in range(2)]
@@ -99,7 +108,13 @@ def test_it_is_its_slow_twin(seed):
     setup = kuramoto.prepare(kuramoto.KuramotoParameters(), subject, 1e-3)
     x = trace("kuramoto", subject, duration=1.0, step=5e-4, K=12.0, **QUIET)["dipole"][:2000]
     theta = delayed.kuramoto(
-        weights, delays, omega=2 * np.pi * setup.truth["frequency"], K=12.0, start=setup.initial["theta"], step=5e-4, n_steps=2000
+        weights,
+        delays,
+        omega=2 * np.pi * setup.truth["frequency"],
+        K=12.0,
+        start=setup.initial["theta"],
+        step=5e-4,
+        n_steps=2000,
     )
     np.testing.assert_allclose(x, np.cos(theta), atol=2e-3)
 
@@ -114,7 +129,9 @@ def test_uncoupled_phases_diffuse(seed):
     # E cos(theta(t + s)) cos(theta(t)) = exp(-sigma^2 s / 2) / 2 for phases spread evenly.
     lag = round(seconds / 1e-3)
     products = (x[lag:] * x[:-lag]).mean(axis=0)
-    assert products.mean() == pytest.approx(np.exp(-(sigma**2) * seconds / 2) / 2, abs=3 * products.std() / np.sqrt(n - 1))
+    assert products.mean() == pytest.approx(
+        np.exp(-(sigma**2) * seconds / 2) / 2, abs=3 * products.std() / np.sqrt(n - 1)
+    )
     assert products.std() / np.sqrt(n) < 0.03
 
 

@@ -6,7 +6,15 @@ from fakeimaging.core.errors import ModelError
 from tests.activity.models.bare import bare_subject, lopsided, ring, trace
 from tests.reference import delayed
 
-PULSE = {"trial_type": "push", "regions": ("r1",), "amplitude": 0.2, "onset": 0.0, "duration": 1.0, "latency": 0.0, "rise": 0.001}
+PULSE = {
+    "trial_type": "push",
+    "regions": ("r1",),
+    "amplitude": 0.2,
+    "onset": 0.0,
+    "duration": 1.0,
+    "latency": 0.0,
+    "rise": 0.001,
+}
 
 
 def variance_error(P, rate, seconds):
@@ -19,7 +27,14 @@ def variance_error(P, rate, seconds):
 def test_row_13_the_covariance_is_the_exact_one_with_and_without_delays(seed, longest):
     weights, delays = lopsided(5, seed, longest)
     run = trace(
-        "linear", bare_subject(weights, delays, seed=seed), duration=980.0, step=1e-3, sampled=1e-3, baseline=0.0, tau=0.02, gain=0.6
+        "linear",
+        bare_subject(weights, delays, seed=seed),
+        duration=980.0,
+        step=1e-3,
+        sampled=1e-3,
+        baseline=0.0,
+        tau=0.02,
+        gain=0.6,
     )
     x = run["rate"][1000:]
     P = linear.covariance(linear.LinearParameters(tau=0.02, gain=0.6), weights, delays)
@@ -53,7 +68,14 @@ def test_row_13_the_lagged_covariance_is_exp_a_tau_c(seed):
 def test_row_15_the_variance_of_uncoupled_regions_is_that_asked_for_at_any_step(step):
     seconds, tau = 2020.0, 0.02
     x = trace(
-        "linear", bare_subject(ring(8), seed=3), duration=seconds - 20, step=step, baseline=0.0, tau=tau, gain=0.0, sigma=2.0
+        "linear",
+        bare_subject(ring(8), seed=3),
+        duration=seconds - 20,
+        step=step,
+        baseline=0.0,
+        tau=tau,
+        gain=0.0,
+        sigma=2.0,
     )["rate"][round(1 / step) :]
     decay = np.exp(-2 * step / tau)
     error = np.sqrt(2 * (1 + decay) / (1 - decay) / x.size)
@@ -64,7 +86,9 @@ def test_row_15_the_variance_of_uncoupled_regions_is_that_asked_for_at_any_step(
 def test_parameters_of_each_region_are_allowed_in_the_covariance():
     weights, delays = lopsided(4, 5)
     taus, sigmas = np.array([0.02, 0.05, 0.1, 0.03]), np.array([1.0, 0.5, 2.0, 0.0])
-    p = linear.LinearParameters().model_copy(update={"tau": taus, "sigma": sigmas, "gain": np.array([0.5, 0.9, 0.2, 0.7])})
+    p = linear.LinearParameters().model_copy(
+        update={"tau": taus, "sigma": sigmas, "gain": np.array([0.5, 0.9, 0.2, 0.7])}
+    )
     A = (np.array([0.5, 0.9, 0.2, 0.7])[:, None] * weights - np.eye(4)) / taus[:, None]
     P = linear.covariance(p, weights)
     np.testing.assert_allclose(A @ P + P @ A.T, -np.diag(2 * sigmas**2 / taus), atol=1e-9)
@@ -83,7 +107,9 @@ def test_it_is_its_slow_twin(seed):
     # The current rises as half a cosine in 1 ms, which is a step after half of it.
     current = np.array([0.2, 0, 0, 0, 0])
     slow = delayed.linear(weights, delays, tau=0.05, gain=0.9, current=current, step=1e-3, n_steps=400)
-    np.testing.assert_allclose(x[start + 5 : start + 4000 : 10], slow[: len(x[start + 5 : start + 4000 : 10])], atol=1e-3 * slow.max())
+    np.testing.assert_allclose(
+        x[start + 5 : start + 4000 : 10], slow[: len(x[start + 5 : start + 4000 : 10])], atol=1e-3 * slow.max()
+    )
 
 
 def test_weights_as_they_are_must_be_stable():

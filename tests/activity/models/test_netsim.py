@@ -8,7 +8,15 @@ from fakeimaging.core.errors import InputError, ModelError
 from tests.activity.models.bare import bare_subject, lopsided, ring, trace
 from tests.reference import netsim as reference
 
-STEADY = {"trial_type": "on", "regions": ("r2",), "amplitude": 0.2, "onset": 0.0, "duration": 2.0, "latency": 0.0, "rise": 0.001}
+STEADY = {
+    "trial_type": "on",
+    "regions": ("r2",),
+    "amplitude": 0.2,
+    "onset": 0.0,
+    "duration": 2.0,
+    "latency": 0.0,
+    "rise": 0.001,
+}
 SILENT = {"up": 0.0, "input_noise": 0.0, "rate_gain": 1.0, "baseline": 0.0}
 
 
@@ -22,7 +30,10 @@ def inputs(seed, *, n=10, seconds=2000.0, step=4e-3, **parameters):
 def test_inputs_turn_on_and_off_at_the_published_rates(seed, step):
     u = inputs(seed, step=step)
     assert set(np.unique(u.round(5))) == {0.0, 1.0}
-    off, on = (np.concatenate(parts) * step for parts in zip(*(reference.durations(course.round()) for course in u.T), strict=True))
+    off, on = (
+        np.concatenate(parts) * step
+        for parts in zip(*(reference.durations(course.round()) for course in u.T), strict=True)
+    )
     for found, mean in ((off, 10.0), (on, 2.5)):
         assert len(found) > 1000
         assert found.mean() == pytest.approx(mean, abs=3 * mean / np.sqrt(len(found)))
@@ -31,7 +42,9 @@ def test_inputs_turn_on_and_off_at_the_published_rates(seed, step):
     error = np.sqrt(0.2 * 0.8 / (u.size * step * 0.5 / 2))
     assert u.mean() == pytest.approx(0.2, abs=3 * error)
     skew = ((u - u.mean()) ** 3).mean() / u.std() ** 3
-    assert skew == pytest.approx((1 - 2 * 0.2) / np.sqrt(0.2 * 0.8), abs=3 * error * 10)  # 1.5; its slope with the share is -8.1
+    assert skew == pytest.approx(
+        (1 - 2 * 0.2) / np.sqrt(0.2 * 0.8), abs=3 * error * 10
+    )  # 1.5; its slope with the share is -8.1
     pairs = np.corrcoef(u.T)[np.triu_indices(10, 1)]
     assert np.abs(pairs).max() < 4 / np.sqrt(len(u) * step * 0.5)
 
@@ -61,7 +74,18 @@ def test_it_is_the_bilinear_model_of_friston_2003(seed, b):
     weights, _ = lopsided(n, seed, 0.0)
     subject = bare_subject(weights, seed=seed)
     drive = [STEADY, {**STEADY, "trial_type": "all", "regions": ("r1", "r4"), "duration": 2.0}]
-    z = trace("netsim", subject, duration=2.0, step=2e-4, conditions=drive, modulation=b, C=C, gain=gain, sigma=sigma, **SILENT)["rate"]
+    z = trace(
+        "netsim",
+        subject,
+        duration=2.0,
+        step=2e-4,
+        conditions=drive,
+        modulation=b,
+        C=C,
+        gain=gain,
+        sigma=sigma,
+        **SILENT,
+    )["rate"]
     start = round(20 / 2e-4)
     assert not z[:start].any()
     inputs_on = np.array([u, u, 0, u, 0])
@@ -75,7 +99,9 @@ def test_it_is_the_bilinear_model_of_friston_2003(seed, b):
 
 
 def test_the_mean_activity_and_the_effect_of_one_input():
-    u = trace("netsim", bare_subject(lopsided(6, 3)[0], seed=3), duration=3980.0, step=4e-3, rate_gain=1.0, baseline=5.0)
+    u = trace(
+        "netsim", bare_subject(lopsided(6, 3)[0], seed=3), duration=3980.0, step=4e-3, rate_gain=1.0, baseline=5.0
+    )
     z = u["rate"] - 5
     p = netsim.NetsimParameters()
     z0 = netsim.prepare(p, bare_subject(lopsided(6, 3)[0]), 4e-3).derived["z0"]
@@ -87,7 +113,19 @@ def test_the_mean_activity_and_the_effect_of_one_input():
 
 @pytest.mark.parametrize("step", [1e-3, 4e-3])
 def test_the_noise_of_the_input_has_the_published_power_at_any_step(step):
-    z = trace("netsim", bare_subject(ring(8), seed=5), duration=180.0, step=step, up=0.0, gain=0.0, baseline=5.0, rate_gain=1.0)["rate"][2000:] - 5
+    z = (
+        trace(
+            "netsim",
+            bare_subject(ring(8), seed=5),
+            duration=180.0,
+            step=step,
+            up=0.0,
+            gain=0.0,
+            baseline=5.0,
+            rate_gain=1.0,
+        )["rate"][2000:]
+        - 5
+    )
     # White noise of SD 0.05 at 200 Hz into dz = -sigma z + C u: variance C^2 0.05^2 / 200 / (2 sigma).
     error = np.sqrt(1 / (len(z) * step * 20 * 8))
     assert z.var() == pytest.approx(7.61**2 * 0.05**2 / 200 / 40, rel=3 * error)
@@ -95,7 +133,9 @@ def test_the_noise_of_the_input_has_the_published_power_at_any_step(step):
 
 @pytest.mark.parametrize(("n_motifs", "n_links"), [(1, 5), (2, 11), (3, 18), (4, 23), (10, 61)])
 def test_the_wiring_has_the_published_numbers_of_links_and_weights(n_motifs, n_links):
-    weights = np.concatenate([netsim.ring_connectome(n_motifs, rng=np.random.default_rng(seed)).weights.ravel() for seed in range(60)])
+    weights = np.concatenate(
+        [netsim.ring_connectome(n_motifs, rng=np.random.default_rng(seed)).weights.ravel() for seed in range(60)]
+    )
     found = weights[weights > 0]
     assert len(found) == 60 * n_links  # Smith et al. (2011), table 1: 5, 11, 18 and 61 for 5, 10, 15 and 50 nodes
     assert (found.min(), found.max()) >= (0.2, 0.2)
@@ -109,7 +149,9 @@ def test_the_wiring_feeds_forward_and_needs_a_motif():
     assert sorted((int(j) + 1, int(i) + 1) for i, j in zip(*np.nonzero(weights), strict=True)) == sorted(netsim.MOTIF)
     with pytest.raises(InputError, match="at least 1"):
         netsim.ring_connectome(0, rng=np.random.default_rng(1))
-    subject = fi.make_subject("01", seed=1, anatomy="tiny", n_regions=10, connectome=netsim.ring_connectome(2, rng=np.random.default_rng(1)))
+    subject = fi.make_subject(
+        "01", seed=1, anatomy="tiny", n_regions=10, connectome=netsim.ring_connectome(2, rng=np.random.default_rng(1))
+    )
     activity = fi.simulate_activity(subject, model="netsim", duration=4.0, parameters=netsim.RECIPE)
     np.testing.assert_allclose(activity.truth["effective_weights"], subject.connectome.weights)
 

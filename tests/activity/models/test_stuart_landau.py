@@ -12,7 +12,9 @@ PUSH = {"trial_type": "push", "kind": "cortex", "amplitude": 0.2, "onset": 0.0, 
 
 @pytest.mark.parametrize(("a", "hz"), [(0.25, 32.0), (2.0, 10.0), (9.0, 3.0)])
 def test_row_7_above_the_bifurcation_radius_and_frequency(a, hz):
-    x = trace("stuart_landau", bare_subject(ring(3)), duration=10.0, step=1e-3, a=a, frequency=hz, **QUIET)["dipole"][:, 0]
+    x = trace("stuart_landau", bare_subject(ring(3)), duration=10.0, step=1e-3, a=a, frequency=hz, **QUIET)["dipole"][
+        :, 0
+    ]
     assert np.sqrt(2 * np.mean(x[-1000:] ** 2)) == pytest.approx(np.sqrt(a), rel=0.01)
     assert frequency(x, 1e-3) == pytest.approx(hz, rel=1e-3)
 
@@ -20,7 +22,9 @@ def test_row_7_above_the_bifurcation_radius_and_frequency(a, hz):
 @pytest.mark.parametrize("a", [-0.5, -5.0])
 def test_row_7_below_the_bifurcation_a_push_decays_at_a(a):
     subject = bare_subject(ring(3))
-    x = trace("stuart_landau", subject, duration=2.0, step=1e-3, conditions=[PUSH], a=a, frequency=0.0, **QUIET)["dipole"][:, 0]
+    x = trace("stuart_landau", subject, duration=2.0, step=1e-3, conditions=[PUSH], a=a, frequency=0.0, **QUIET)[
+        "dipole"
+    ][:, 0]
     after = x[20_100:]
     assert after[0] > 0
     assert np.log(after[0] / after[500]) / 0.5 == pytest.approx(-a, rel=0.01)
@@ -29,7 +33,9 @@ def test_row_7_below_the_bifurcation_a_push_decays_at_a(a):
 @pytest.mark.parametrize("seed", [201, 202, 203])
 def test_row_7_noise_below_the_bifurcation_gives_sigma_squared_over_two_a(seed):
     a, beta, seconds, n = 5.0, 0.05, 980.0, 8
-    x = trace("stuart_landau", bare_subject(ring(n), seed=seed), duration=seconds, step=1e-3, a=-a, beta=beta, **ALONE)["dipole"]
+    x = trace("stuart_landau", bare_subject(ring(n), seed=seed), duration=seconds, step=1e-3, a=-a, beta=beta, **ALONE)[
+        "dipole"
+    ]
     # Over time the variance of x has a standard error of P / sqrt(T a); the step adds a share |a| h / 2, the cubic takes 4 P / a.
     P = beta**2 / (2 * a)
     error = 1 / np.sqrt(len(x) * 1e-3 * a * n)
@@ -43,12 +49,16 @@ def test_it_is_its_slow_twin(seed):
     subject = bare_subject(weights, delays, seed=seed)
     p = stuart_landau.StuartLandauParameters(a=3.0, G=4.0)
     setup = stuart_landau.prepare(p, subject, 1e-4)
-    x = trace("stuart_landau", subject, duration=1.0, step=1e-4, a=3.0, G=4.0, beta=0.0, dipole_density=1.0)["dipole"][:5000:10]
+    x = trace("stuart_landau", subject, duration=1.0, step=1e-4, a=3.0, G=4.0, beta=0.0, dipole_density=1.0)["dipole"][
+        :5000:10
+    ]
     z = delayed.stuart_landau(
         weights, delays, a=3.0, omega=2 * np.pi * setup.truth["frequency"], G=4.0,
         start=setup.initial["x"] + 1j * setup.initial["y"], step=5e-4, n_steps=1000,
     )[::2]  # fmt: skip
-    np.testing.assert_allclose(x, z.real, atol=6e-3 * np.abs(z).max())  # Euler steps of 0.1 ms shift the phase that much
+    np.testing.assert_allclose(
+        x, z.real, atol=6e-3 * np.abs(z).max()
+    )  # Euler steps of 0.1 ms shift the phase that much
 
 
 @pytest.mark.parametrize("seed", [221, 222, 223])
@@ -64,7 +74,11 @@ def test_frequencies_are_spread_as_asked_and_known(seed):
 
 def test_maps_of_parameters_reach_the_constants():
     p = stuart_landau.StuartLandauParameters().model_copy(
-        update={"a": np.array([-1.0, 4.0, 0.0]), "frequency": np.array([8.0, 10.0, 12.0]), "G": np.array([1.0, 2.0, 3.0])}
+        update={
+            "a": np.array([-1.0, 4.0, 0.0]),
+            "frequency": np.array([8.0, 10.0, 12.0]),
+            "G": np.array([1.0, 2.0, 3.0]),
+        }
     )
     p = p.model_copy(update={"frequency_sd": 0.0})
     setup = stuart_landau.prepare(p, bare_subject(ring(3)), 1e-3)
@@ -76,5 +90,7 @@ def test_maps_of_parameters_reach_the_constants():
 def test_the_mean_rate_over_a_cycle_is_a_bessel_function_of_the_amplitude():
     from scipy.special import i0
 
-    x = trace("stuart_landau", bare_subject(ring(2)), duration=5.0, step=1e-3, a=1.0, frequency=10.0, modulation=1.5, **QUIET)
+    x = trace(
+        "stuart_landau", bare_subject(ring(2)), duration=5.0, step=1e-3, a=1.0, frequency=10.0, modulation=1.5, **QUIET
+    )
     assert x["rate"][-2000:].mean() == pytest.approx(5 * i0(1.5), rel=2e-3)

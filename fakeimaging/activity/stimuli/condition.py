@@ -1,30 +1,20 @@
-"""Stimuli: currents into chosen regions, each condition one course in time times a gain for each region.
-
-    stimulus_i(t) = sum_c gain_c,i course_c(t),   course_c(t) = sum_k [up(t - t_k - latency) - up(t - t_k - latency - duration)]
-
-up rises from 0 to 1 as half a cosine; an event therefore delivers exactly amplitude * duration. Onsets t_k are what the
-participant sees; the current arrives a latency later. Courses are made block by block, never for a whole run.
-"""
+"""What a condition of a task is: which regions its stimulus reaches, when, and in which shape; and the events of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import model_validator
 
-from fakeimaging.core.errors import ParameterError, did_you_mean
+from fakeimaging.activity.stimuli.rules import SLACK, shape_problem
 from fakeimaging.core.parameters import Parameters, parameter
-from fakeimaging.structure.parcellation import Region
 
 GOLDEN_RATIO = (1 + 5**0.5) / 2
-SLACK = 1e-6
-"""Seconds by which sums of decimal times may miss."""
 RESERVED = ("constant", "NA", "N/A", "n/a", "nan", "NaN", "NULL", "null", "None")
 """Names that design matrices take for the intercept, and readers of tables for a missing value."""
+Shape = Literal["block", "pulses", "sine", "chirp", "noise", "file"]
 
 
 class Event(NamedTuple):
@@ -40,11 +30,14 @@ class Condition(Parameters):
 
     The regions are those named, those of the network, those of the kind and the nearest to given places, together. Times are
     a list of ``onsets``, or ``onset`` alone, or blocks: ``onset`` of the first, ``period`` from onset to onset, ``count`` (as
-    many as fit when left out), with ``jitter`` at irregular intervals.
+    many as fit when left out), with ``jitter`` at irregular intervals. The ``shape`` is what the current does during an event:
+    it is on (``block``), comes in ``pulses``, swings (``sine``, ``chirp``), is ``noise``, or follows a ``file``.
     """
 
     trial_type: str = parameter(unit="-", description="name in the events table")
-    regions: tuple[str, ...] = parameter((), unit="-", description="names of regions it reaches")
+    regions: tuple[str, ...] = parameter(
+        (), unit="-", description="names of regions it reaches, or kind:thalamus, network:Visual, hemisphere:L, all"
+    )
     network: str | None = parameter(None, unit="-", description="functional network it reaches")
     kind: str | None = parameter(None, unit="-", description="kind of region it reaches, such as thalamus")
     near: tuple[tuple[float, float, float], ...] = parameter(
@@ -52,7 +45,10 @@ class Condition(Parameters):
     )
     hemisphere: Literal["L", "R"] | None = parameter(None, unit="-", description="only on this side")
     amplitude: float = parameter(
-        0.02, unit="nA", bounds=(-0.2, 0.2), description="current (in the unit of the model's stimulus)"
+        0.02,
+        unit="nA",
+        bounds=(-0.2, 0.2),
+        description="current (in the unit of the model's stimulus); of noise its SD",
     )
     duration: float = parameter(20.0, unit="s", bounds=(0.001, 3600), description="length of one event")
     onsets: tuple[float, ...] | None = parameter(None, unit="s", description="all onsets")
@@ -64,6 +60,28 @@ class Condition(Parameters):
     count: int | None = parameter(None, unit="1", bounds=(1, 100_000), description="number of events")
     rise: float = parameter(0.01, unit="s", bounds=(0.001, 1), description="time in which the current rises and falls")
     latency: float = parameter(0.04, unit="s", bounds=(0, 1), description="time from the eye or ear to the region")
+    shape: Shape = parameter("block", unit="-", description="what the current does during an event")
+    pulse_rate: float | None = parameter(
+        None, unit="Hz", bounds=(0.001, 1000), description="of pulses; as many as the event has room for"
+    )
+    pulse_width: float | None = parameter(
+        None, unit="s", bounds=(1e-5, 100), description="area of a pulse over its height (of a cosine, its width there)"
+    )
+    pulse_edge: Literal["cosine", "rectangle"] = parameter("cosine", unit="-", description="raised cosine or rectangle")
+    frequency: float | None = parameter(
+        None, unit="Hz", bounds=(0, 1000), description="of a sine, or of a chirp when it begins"
+    )
+    end_frequency: float | None = parameter(None, unit="Hz", bounds=(0, 1000), description="of a chirp when it ends")
+    phase: float = parameter(0.0, unit="rad", bounds=(-7, 7), description="of a sine or chirp when it begins")
+    time_constant: float | None = parameter(
+        None, unit="s", bounds=(0.001, 1000), description="of noise (Ornstein-Uhlenbeck process)"
+    )
+    band: tuple[float, float] | None = parameter(None, unit="Hz", description="of noise: lowest and highest frequency")
+    independent: bool = parameter(False, unit="-", description="noise of its own in each region")
+    file: str | None = parameter(
+        None, unit="-", description="course (.npy, .csv, .tsv): one column for all regions, or one for each"
+    )
+    sampling_rate: float | None = parameter(None, unit="Hz", bounds=(0.001, 100_000), description="of the file")
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -84,7 +102,26 @@ class Condition(Parameters):
             raise ValueError("`jitter`: it spreads the onsets of a `period`, and is no longer than that")
         if self.count not in (None, 1) and self.period is None:
             raise ValueError("`period`: missing; more than one event needs it")
+        if problem := shape_problem(self):
+            raise ValueError(problem)
         return self
+
+    @property
+    def n_pulses(self) -> int:
+        """Pulses that begin and (at half their height) end within an event."""
+        return int((self.duration - (self.pulse_width or 0.0) + SLACK) * (self.pulse_rate or 0.0)) + 1
+
+    @property
+    def tail(self) -> float:
+        """Seconds by which the current may outlast the event."""
+        return max(self.rise, self.pulse_width or 0.0)
+
+    @property
+    def selectors(self) -> dict[str, tuple[str, ...]]:
+        """How `regions`, `network` and `kind` choose regions, in the words of `structure.selection`."""
+        groups = {"network": self.network, "kind": self.kind}
+        named = {group: (f"{group}:{value}",) for group, value in groups.items() if value is not None}
+        return {"regions": self.regions, **named}
 
     def times(self, run_duration: float) -> tuple[float, ...]:
         """Return the onset of every event in s, sorted."""
@@ -115,97 +152,6 @@ class Condition(Parameters):
             both = f"the events at {first:g} s and {second:g} s overlap, as each lasts {self.duration:g} s"
             return [f"{here}: {both}; their currents would add"]
         return []
-
-
-@dataclass(frozen=True, eq=False)
-class Stimulus:
-    """The stimuli of a run, ready for the kernel.
-
-    Parameters
-    ----------
-    conditions : tuple of Condition
-    onsets : tuple of ndarray
-        Of each condition, sorted, in s.
-    gain : ndarray, shape (n_conditions, n_regions)
-        Amplitude in each region, in the unit of the model's stimulus.
-    """
-
-    conditions: tuple[Condition, ...]
-    onsets: tuple[npt.NDArray[np.float64], ...]
-    gain: npt.NDArray[np.float64]
-
-    def course(self, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the course of each condition at ``times`` (s, ascending), shape (n_conditions, len(times)); 1 at full strength."""
-        courses = np.zeros((len(self.conditions), len(times)))
-        for course, condition, onsets in zip(courses, self.conditions, self.onsets, strict=True):
-            arrivals = onsets + condition.latency
-            over = arrivals + condition.duration + condition.rise < times[0]
-            for arrival in arrivals[~over & (arrivals <= times[-1])]:
-                rising = _up((times - arrival) / condition.rise)
-                course += rising - _up((times - arrival - condition.duration) / condition.rise)
-        return courses
-
-
-def _up(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray((1 - np.cos(np.pi * np.clip(x, 0, 1))) / 2)
-
-
-def make_stimulus(conditions: Sequence[Condition], regions: Sequence[Region], run_duration: float) -> Stimulus:
-    """Find the regions and the times of each condition.
-
-    Parameters
-    ----------
-    conditions : sequence of Condition
-    regions : sequence of Region
-        Of the subject.
-    run_duration : float
-        Seconds.
-
-    Raises
-    ------
-    ParameterError
-        Naming every region, network or kind that the subject does not have, with the nearest it has.
-    """
-    problems = [
-        f"`run.conditions[{c}].{problem}"
-        for c, condition in enumerate(conditions)
-        for problem in _unknown(condition, regions)
-    ]
-    if problems:
-        raise ParameterError(problems)
-    gain = [condition.amplitude * reached(condition, regions) for condition in conditions]
-    onsets = tuple(np.array(condition.times(run_duration)) for condition in conditions)
-    return Stimulus(tuple(conditions), onsets, np.array(gain).reshape(len(conditions), len(regions)))
-
-
-def reached(condition: Condition, regions: Sequence[Region]) -> npt.NDArray[np.bool_]:
-    """Return which regions the stimulus of a condition reaches, shape (n_regions,)."""
-    centroids = np.array([region.centroid for region in regions])
-    nearest = {int(np.linalg.norm(centroids - place, axis=1).argmin()) for place in np.array(condition.near)}
-    meant = [
-        i in nearest
-        or region.name in condition.regions
-        or condition.network == region.network
-        or condition.kind == region.kind
-        for i, region in enumerate(regions)
-    ]
-    return np.array(meant) & [condition.hemisphere in (None, region.hemisphere) for region in regions]
-
-
-def _unknown(condition: Condition, regions: Sequence[Region]) -> list[str]:
-    wanted: list[tuple[str, Any, set[str]]] = [
-        ("regions", name, {region.name for region in regions}) for name in condition.regions
-    ]
-    wanted += [("network", condition.network, {region.network for region in regions})]
-    wanted += [("kind", condition.kind, {region.kind for region in regions})]
-    problems = [
-        f"{key}`: the subject has no such {key.removesuffix('s')} as '{name}'{did_you_mean(name, known)}"
-        for key, name, known in wanted
-        if name is not None and name not in known
-    ]
-    if not problems and not reached(condition, regions).any():
-        problems = [f"hemisphere`: no region meant lies in hemisphere {condition.hemisphere}"]
-    return problems
 
 
 def shortened(condition: Mapping[str, Any], run_duration: float) -> dict[str, Any] | None:
