@@ -147,7 +147,7 @@ MODEL = Model(
     },
     prepare=prepare,
     scheme="heun",
-    step=5e-4,
+    step=2.5e-4,
     references=(
         Reference("Jirsa et al.", 2014, "10.1093/brain/awu133", "Epileptor"),
         Reference("Proix et al.", 2014, "10.1523/JNEUROSCI.1570-14.2014", "coupling by permittivity"),

@@ -60,20 +60,19 @@ class WilsonCowanParameters(WiringParameters):
     dipole_density: float = parameter(1.0, unit="nAm/mm2", bounds=(0, 100), description="cortical dipole of E = 1")
 
 
-def active(u, a, theta):  # type: ignore[no-untyped-def]
-    """Share of cells above threshold at an input, 0 without any."""
-    return sigmoid(a * (u - theta)) - sigmoid(-a * theta)
+def active(u, a, theta, k):  # type: ignore[no-untyped-def]
+    """Share of cells above threshold at an input, 0 without any; at most k."""
+    return sigmoid(a * (u - theta)) - (1.0 - k)
 
 
 def drift(  # type: ignore[no-untyped-def]
-    E, I, coupled_E, stimulus, c1, c2, c3, c4, a_e, theta_e, a_i, theta_i, r_e, r_i, P, Q, G, tau  # noqa: E741
+    E, I, coupled_E, stimulus, c1, c2, c3, c4, a_e, theta_e, a_i, theta_i, r_e, r_i, k_e, k_i, P, Q, G, tau  # noqa: E741
 ):  # fmt: skip
     """Time derivatives of E and I in 1/s."""
     u_e, u_i = c1 * E - c2 * I + P + G * coupled_E + stimulus, c3 * E - c4 * I + Q
-    k_e, k_i = sigmoid(a_e * theta_e), sigmoid(a_i * theta_i)
     return (
-        ((k_e - r_e * E) * active(u_e, a_e, theta_e) - E) / tau,
-        ((k_i - r_i * I) * active(u_i, a_i, theta_i) - I) / tau,
+        ((k_e - r_e * E) * active(u_e, a_e, theta_e, k_e) - E) / tau,
+        ((k_i - r_i * I) * active(u_i, a_i, theta_i, k_i) - I) / tau,
     )
 
 
@@ -92,6 +91,12 @@ def dipole(E, rest, moment):  # type: ignore[no-untyped-def]
     return moment * (E - rest)
 
 
+def largest_shares(parameters: Any) -> tuple[Array, Array]:
+    """Return k_e and k_i."""
+    p = parameters
+    return _logistic(p.a_e * p.theta_e), _logistic(p.a_i * p.theta_i)
+
+
 def resting_state(parameters: Any, received: Array) -> tuple[Array, Array]:
     """Return E and I of the lowest fixed point of each region in a network of its like.
 
@@ -101,20 +106,19 @@ def resting_state(parameters: Any, received: Array) -> tuple[Array, Array]:
     received : ndarray, shape (n_regions,)
         Sum of each row of the weights.
     """
-    p = parameters
-    shift, k_e, k_i = _logistic(-p.a_e * p.theta_e), _logistic(p.a_e * p.theta_e), _logistic(p.a_i * p.theta_i)
+    p, (k_e, k_i) = parameters, largest_shares(parameters)
 
     def inhibitory(E: Array) -> Array:
-        share = np.clip(E / (k_e - p.r_e * E) + shift, 1e-300, 1 - 1e-16)
+        share = np.clip(E / (k_e - p.r_e * E) + 1 - k_e, 1e-300, 1 - 1e-16)
         u = p.theta_e + np.log(share / (1 - share)) / p.a_e
         return np.asarray(((p.c1 + p.G * received) * E + p.P - u) / p.c2)
 
     def excess(E: Array) -> Array:
         I = inhibitory(E)  # noqa: E741
-        arriving = _logistic(p.a_i * (p.c3 * E - p.c4 * I + p.Q - p.theta_i)) - _logistic(-p.a_i * p.theta_i)
+        arriving = _logistic(p.a_i * (p.c3 * E - p.c4 * I + p.Q - p.theta_i)) - (1 - k_i)
         return np.asarray((k_i - p.r_i * I) * arriving - I)
 
-    highest = float(np.min(k_e * (1 - shift) / (1 + p.r_e * (1 - shift))))
+    highest = float(np.min(k_e**2 / (1 + p.r_e * k_e)))
     E = lowest_root(excess, np.linspace(0, highest, 5001)[1:-1], len(received), "model wilson_cowan: no E")
     return E, inhibitory(E)
 
@@ -128,8 +132,9 @@ def prepare(parameters: WilsonCowanParameters, subject: Subject, step: float) ->
     p: Any = parameters
     coupling = wiring(p, subject)
     cortex = np.array([region.kind == "cortex" for region in subject.regions])
-    E, I = resting_state(p, coupling.sum(axis=1))  # noqa: E741
-    return Setup(coupling, {"E": E, "I": I}, {"rest": E, "moment": p.dipole_density * cortex})
+    (E, I), (k_e, k_i) = resting_state(p, coupling.sum(axis=1)), largest_shares(p)  # noqa: E741
+    derived = {"k_e": k_e, "k_i": k_i, "rest": E, "moment": p.dipole_density * cortex}
+    return Setup(coupling, {"E": E, "I": I}, derived)
 
 
 MODEL = Model(

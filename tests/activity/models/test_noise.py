@@ -39,8 +39,9 @@ def linear_sd(name, reads, parameters):
 @pytest.mark.parametrize("name", RESTING)
 def test_weak_noise_gives_the_covariance_of_the_linearisation(name, seed):
     tap, reads, parameters = RESTING[name]
-    rate = 1 / MODELS.get(name).step
-    samples = waves(name, tap, subject=tiny_subject("01", seed), duration=30.0, rate=rate, **parameters)
+    step = min(MODELS.get(name).step, 1e-4 if name == "epileptor" else 1.0)  # its x1 settles within 0.7 ms
+    subject = tiny_subject("01", seed)
+    samples = waves(name, tap, subject=subject, duration=30.0, rate=1 / step, step=step, **parameters)
     variances = ((samples - samples.mean()) ** 2).mean(axis=0)
     # Ten regions are ten independent draws of the variance; the bias of the step is below 1 %, of float32 samples nothing.
     error = 4 * variances.std(ddof=1) / np.sqrt(10)

@@ -6,12 +6,13 @@ from fakeimaging.testing.fixtures import tiny_subject
 from tests.activity.models.nodes import field, fixed_point, period, waves
 from tests.reference import masses
 
+K_E, K_I = 1 - 1 / (1 + np.exp(1.3 * 4)), 1 - 1 / (1 + np.exp(2 * 3.7))
 QUIET = {"G": 0.0, "sigma": 0.0, "rate_scale": 1.0}
 
 
 def test_the_drift_is_the_papers():
     rng = np.random.default_rng(1)
-    flow = field("wilson_cowan", row_sum=2.0, P=1.25, G=0.7)
+    flow = field("wilson_cowan", row_sum=2.0, P=1.25, G=0.7, k_e=K_E, k_i=K_I)
     for state in rng.uniform(0, 0.5, (20, 2)):
         slow = masses.wilson_cowan(state[:, None], 2.0 * state[0], P=1.25, G=0.7)
         np.testing.assert_allclose(flow(state), slow[:, 0], rtol=1e-12, atol=1e-12)
@@ -20,7 +21,7 @@ def test_the_drift_is_the_papers():
 @pytest.mark.parametrize(("P", "E"), [(1.0, 0.02825), (0.5, 0.00632)])
 def test_weak_input_has_one_resting_state(P, E):
     # Recomputed from the constants of Wilson & Cowan 1972 with scipy.
-    found = fixed_point(field("wilson_cowan", P=P), [0.02, 0.0])
+    found = fixed_point(field("wilson_cowan", P=P, k_e=K_E, k_i=K_I), [0.02, 0.0])
     assert found[0] == pytest.approx(E, rel=2e-3)
     start, _ = wilson_cowan.resting_state(wilson_cowan.WilsonCowanParameters(P=P, G=0.0), np.zeros(3))
     np.testing.assert_allclose(start, found[0], rtol=1e-9)
@@ -35,9 +36,10 @@ def test_the_papers_input_sets_off_the_limit_cycle():
     assert period(E, 2000.0) == pytest.approx(39.97e-3, rel=0.01)
 
 
-def test_the_largest_share_is_below_one():
-    assert wilson_cowan.active(0.0, 1.3, 4.0) == 0
-    assert wilson_cowan.active(1e3, 1.3, 4.0) == pytest.approx(1 - 1 / (1 + np.exp(1.3 * 4)))
+def test_shares_run_from_nothing_to_their_largest():
+    assert wilson_cowan.active(0.0, 1.3, 4.0, K_E) == pytest.approx(0, abs=1e-15)
+    assert wilson_cowan.active(1e3, 1.3, 4.0, K_E) == pytest.approx(K_E)
+    assert wilson_cowan.largest_shares(wilson_cowan.WilsonCowanParameters()) == pytest.approx((K_E, K_I))
 
 
 @pytest.mark.parametrize("seed", [61, 62, 63])
