@@ -4,15 +4,18 @@
     tau dw_i/dt = phi (v_i + a - b w_i)
     rate_i = r0 exp(k (v_i - v0))             dipole_i = kappa (v_i - v0)
 
-The equations of FitzHugh (1961) with the sign of v of Nagumo et al. (1962); v, w and I have no unit, tau is the unit of time in s. I is ``I_ext``
-plus the stimulus. C holds the scaled weights; coupling is diffusive, so that equal regions keep the working point of one alone,
-v0 - v0^3 / 3 + I = w0 = (v0 + a) / b. It loses stability (Hopf bifurcation) where 1 - v0^2 = phi b: for FitzHugh's a = 0.7, b = 0.8 and the usual phi = 0.08 at
-I = 0.3313 and 1.4187, with a cycle between. Coupling adds -G sum_j C_ij to a region's own slope.
+The equations of FitzHugh (1961) with the sign of v of Nagumo et al. (1962); v, w and I have no unit, tau is the unit of time in
+s. I is ``I_ext`` plus the stimulus. C holds the scaled weights; coupling is diffusive, so that equal regions keep the working
+point of one alone, v0 - v0^3 / 3 + I = w0 = (v0 + a) / b. It loses stability (Hopf bifurcation) where 1 - v0^2 = phi b: for
+FitzHugh's a = 0.7, b = 0.8 and the usual phi = 0.08 at I = 0.3313 and 1.4187, with a cycle between. Coupling adds -G sum_j C_ij
+to a region's own slope.
 
-Defaults are the whole-brain variant of Ghosh et al. (2008), who write u' = T (v + u - u^3 / 3), v' = -(u - alpha + beta v) / T: with time in units of 1 / T
-and w = -v this is phi = 1 / T^2 = 0.64, b = beta = 0.2, and a = alpha once the sign of both variables is turned. Their alpha = 1.05 is a strongly damped
-focus. Here a = 0.75 (assumed), just beyond the bifurcation at a = 0.801 alone; coupling over tracts with delays damps it to the edge, where noise keeps
-an alpha rhythm going, which tau puts at 10 Hz. For FitzHugh's constants tau = 0.0025 s gives a cycle of about 10 Hz. What instruments see of v is phenomenological (assumed).
+Defaults are the whole-brain variant of Ghosh et al. (2008), who write u' = T (v + u - u^3 / 3), v' = -(u - alpha + beta v) / T:
+with time in units of 1 / T and w = -v this is phi = 1 / T^2 = 0.64, b = beta = 0.2, and a = alpha once the sign of both
+variables is turned. Their alpha = 1.05 is a strongly damped focus. Here a = 0.75 (assumed), just beyond the bifurcation at a =
+0.801 alone; coupling over tracts with delays damps it to the edge, where noise keeps an alpha rhythm going, which tau puts at
+10 Hz. For FitzHugh's constants tau = 0.0025 s gives a cycle of about 10 Hz. What instruments see of v is phenomenological
+(assumed).
 """
 
 from __future__ import annotations

@@ -3,16 +3,18 @@
     tau dx_i = (-x_i + G sum_j W_ij V_j(t - d_ij) + I_i) dt + sigma sqrt(2 tau) dW_i,    V_i = tanh(beta x_i)
     rate_i = r_max (1 + V_i) / 2               dipole_i = kappa V_i
 
-x, V and the stimulus I have no unit, tau is in s; the leak -x / tau takes exact steps. Uncoupled, the SD of x is sigma. W holds the scaled weights of the
-connectome (``memory="connectome"``), or Hebb's rule for p patterns s_i = +-1 (``"hebb"``), W_ij = sum_k s_i^k s_j^k / n without diagonal, whatever
-tracts there are (where there is none, without delay). Below beta G = 1 the state x = 0 is stable and patterns are directions in which noise lingers;
-far above it the network falls into a pattern, as that of Hopfield (1982) does with V = sign(x): up to p / n near 0.138 (Amit et al. 1985).
+x, V and the stimulus I have no unit, tau is in s; the leak -x / tau takes exact steps. Uncoupled, the SD of x is sigma. W holds
+the scaled weights of the connectome (``memory="connectome"``), or Hebb's rule for p patterns s_i = +-1 (``"hebb"``), W_ij =
+sum_k s_i^k s_j^k / n without diagonal, whatever tracts there are (where there is none, without delay). Below beta G = 1 the
+state x = 0 is stable and patterns are directions in which noise lingers; far above it the network falls into a pattern, as that
+of Hopfield (1982) does with V = sign(x): up to p / n near 0.138 (Amit et al. 1985).
 
 Without noise and delays, symmetric weights make every trajectory descend (Hopfield 1984; `energy`)
 
     E = -G / 2 sum_ij W_ij V_i V_j - sum_i I_i V_i + sum_i [x_i V_i - log cosh(beta x_i) / beta]
 
-The last sum is Hopfield's integral of x dV. Departures from the paper: delays, noise, and firing rates and dipoles made of V (phenomenological, assumed).
+The last sum is Hopfield's integral of x dV. Departures from the paper: delays, noise, and firing rates and dipoles made of V
+(phenomenological, assumed).
 """
 
 from __future__ import annotations

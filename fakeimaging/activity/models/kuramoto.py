@@ -4,14 +4,16 @@
     rate_i = r0 exp(k cos theta_i + c [cos theta_i sum_j C_ij cos theta_j(t - d_ij) + sin theta_i sum_j C_ij sin theta_j(t - d_ij)])
     dipole_i = kappa cos theta_i
 
-theta in rad, K in 1/s, the stimulus I in rad/s, C the scaled weights. Natural frequencies w / 2 pi are normal (SD ``frequency_spread``) or
-Lorentzian (half-width at half-maximum ``frequency_spread``) around their mean, drawn at random or placed at the quantiles
-((i - 1/2) / n) in random order. All to all with rows that sum to 1 and a Lorentzian of half-width gamma (rad/s) the order parameter r = |mean exp(i theta)| is
-0 up to K = 2 gamma and sqrt(1 - 2 gamma / K) above (Kuramoto 1984); a normal of SD s locks from K = s sqrt(8 / pi). Two equal regions with a delay d
-lock at W = w - K sin(W d) (Yeung & Strogatz 1999).
+theta in rad, K in 1/s, the stimulus I in rad/s, C the scaled weights. Natural frequencies w / 2 pi are normal (SD
+``frequency_spread``) or Lorentzian (half-width at half-maximum ``frequency_spread``) around their mean, drawn at random or
+placed at the quantiles ((i - 1/2) / n) in random order. All to all with rows that sum to 1 and a Lorentzian of half-width gamma
+(rad/s) the order parameter r = |mean exp(i theta)| is 0 up to K = 2 gamma and sqrt(1 - 2 gamma / K) above (Kuramoto 1984); a
+normal of SD s locks from K = s sqrt(8 / pi). Two equal regions with a delay d lock at W = w - K sin(W d) (Yeung & Strogatz
+1999).
 
-A phase has no amplitude; what instruments see of it is phenomenological (assumed): firing follows the region's own phase (k) and how far what it
-receives arrives in phase (c; 1 when all of it does, after Fries 2005), in a log-linear way; dipoles have one size.
+A phase has no amplitude; what instruments see of it is phenomenological (assumed): firing follows the region's own phase (k)
+and how far what it receives arrives in phase (c; 1 when all of it does, after Fries 2005), in a log-linear way; dipoles have
+one size.
 """
 
 from __future__ import annotations

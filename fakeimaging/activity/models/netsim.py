@@ -1,21 +1,22 @@
-"""NetSim's network (Smith et al. 2011): linear regions, each with an on/off input of its own; bilinear where inputs gate connections.
+"""NetSim's network (Smith et al. 2011): linear regions with on/off inputs, bilinear where inputs gate connections.
 
     dz_i/dt = sigma [-z_i + g (1 + b u_i) sum_j W_ij z_j(t - d_ij)] + C u_i + noise,     u_i = on_i + I_i,     on_i = 0 or 1
     rate_i = max(0, r0 + k z_i)              dipole_i = kappa (z_i - z0_i)
 
-sigma is 1 / (neural lag) in 1/s, C in 1/s, z and the stimulus I have no unit; the leak takes exact steps. on turns from 0 to 1 at the rate ``up`` and back at the rate ``down``:
-it is off for 1 / up = 10 s and on for 1 / down = 2.5 s on average, a share up / (up + down) = 0.2 of the time, so inputs are skewed. The
-published noise of the input has an SD of 1/20 at samples 5 ms apart; here it is white noise of the same power, whatever the step.
-b gates what region i receives by its input: B_i of dz = (A + sum_i u_i B_i) z + C u (Friston et al. 2003) is b sigma g times row i of W.
-z0 is the mean of z at b = 0.
+sigma is 1 / (neural lag) in 1/s, C in 1/s, z and the stimulus I have no unit; the leak takes exact steps. on turns from 0 to 1
+at the rate ``up`` and back at the rate ``down``: it is off for 1 / up = 10 s and on for 1 / down = 2.5 s on average, a share up
+/ (up + down) = 0.2 of the time, so inputs are skewed. The published noise of the input has an SD of 1/20 at samples 5 ms apart;
+here it is white noise of the same power, whatever the step. b gates what region i receives by its input: B_i of dz = (A + sum_i
+u_i B_i) z + C u (Friston et al. 2003) is b sigma g times row i of W. z0 is the mean of z at b = 0.
 
-The switch is part of the random draws of the step loop: the state ``draw`` decays so fast that each exact step leaves nothing of it but one
-fresh standard normal, and ``on`` turns when that lies below the quantile of the probability rate * step, exact at the step used. It
-takes the scheme "euler", the model's own; under others ``draw`` grows beyond all bounds, which the engine reports.
+The switch is part of the random draws of the step loop: the state ``draw`` decays so fast that each exact step leaves nothing
+of it but one fresh standard normal, and ``on`` turns when that lies below the quantile of the probability rate * step, exact at
+the step used. It takes the scheme "euler", the model's own; under others ``draw`` grows beyond all bounds, which the engine
+reports.
 
-`ring_connectome` makes the published wiring, for which ``RECIPE`` leaves the weights as they are; the default scales rows (so that any
-connectome is stable) and g = 0.8 (assumed). The published model has no tract delays: lengths of `ring_connectome` are 0. NetSim has
-neither rates nor dipoles; r0, k and kappa are phenomenological (assumed).
+`ring_connectome` makes the published wiring, for which ``RECIPE`` leaves the weights as they are; the default scales rows (so
+that any connectome is stable) and g = 0.8 (assumed). The published model has no tract delays: lengths of `ring_connectome` are
+0. NetSim has neither rates nor dipoles; r0, k and kappa are phenomenological (assumed).
 """
 
 from __future__ import annotations

@@ -3,13 +3,16 @@
     dz_i/dt = (a_i + i w_i) z_i - |z_i|^2 z_i + G sum_j C_ij [z_j(t - d_ij) - z_i] + I_i + beta_i (dW_x + i dW_y) / dt,   z = x + i y
     rate_i = r0 exp(k x_i)               dipole_i = kappa x_i
 
-Time in s, a and G in 1/s, w = 2 pi f in rad/s; z has no unit, the stimulus I is in 1/s and pushes x. C holds the scaled weights. Isolated and without
-noise: for a > 0 a circle of radius sqrt(a) (a in 1/s) turned at f, for a < 0 decay at the rate |a|. With noise and a << 0 the variance of x and
-of y is beta^2 / (2 |a|) each. The linear part, in-strength included, takes exact steps: (a_i - G sum_j C_ij + i w_i) z_i.
+Time in s, a and G in 1/s, w = 2 pi f in rad/s; z has no unit, the stimulus I is in 1/s and pushes x. C holds the scaled
+weights. Isolated and without noise: for a > 0 a circle of radius sqrt(a) (a in 1/s) turned at f, for a < 0 decay at the rate
+|a|. With noise and a << 0 the variance of x and of y is beta^2 / (2 |a|) each. The linear part, in-strength included, takes
+exact steps: (a_i - G sum_j C_ij + i w_i) z_i.
 
-Deco et al. (2017) fit f to each region's BOLD (0.04 to 0.07 Hz) and take x for the BOLD signal itself. Here z is neural, an alpha rhythm
-by default: alone a region would turn (a = 2 per s), coupled over tracts with delays it is damped to the edge, where noise keeps it going. And what instruments see is phenomenological (assumed): firing follows x in a log-linear way, as spikes follow the phase of field
-potentials (Truccolo et al. 2005), so that its mean over a cycle rises with the amplitude, r0 I_0(k |z|); the dipole is proportional to x.
+Deco et al. (2017) fit f to each region's BOLD (0.04 to 0.07 Hz) and take x for the BOLD signal itself. Here z is neural, an
+alpha rhythm by default: alone a region would turn (a = 2 per s), coupled over tracts with delays it is damped to the edge,
+where noise keeps it going. What instruments see is phenomenological (assumed): firing follows x in a log-linear way, as spikes
+follow the phase of field potentials (Truccolo et al. 2005), so that its mean over a cycle rises with the amplitude, r0 I_0(k
+|z|); the dipole is proportional to x.
 """
 
 from __future__ import annotations
@@ -79,7 +82,7 @@ def dipole(x, moment):  # type: ignore[no-untyped-def]
 
 
 def prepare(parameters: StuartLandauParameters, subject: Subject, step: float) -> Setup:
-    """Couple by the scaled weights, draw the frequencies, and start each region at a phase of its own on the circle it would turn on alone."""
+    """Couple by the scaled weights, draw the frequencies, and start at random phases on the circle of a region alone."""
     p, coupling, n = parameters, wiring(parameters, subject), subject.n_regions
     spread = subject.streams.at("activity", "frequency").rng().standard_normal(n)
     frequency = np.asarray(p.frequency) + np.asarray(p.frequency_sd) * spread

@@ -37,7 +37,7 @@ def test_fitzhugh_1961_resting_point_and_hopf_currents():
     v, w = fhn.rest(fhn.FitzHughNagumoParameters(**FITZHUGH))
     assert (-v, w) == pytest.approx((1.1994, -0.6243), abs=1e-4)
     # With phi = 0.08 rest is lost at I = 0.331 and found again at 1.419: there v = -+sqrt(1 - phi b) in closed form.
-    low, high = brentq(lambda I: growth(I)[0], 0.2, 0.5), brentq(lambda I: growth(I)[0], 1.2, 1.6)
+    low, high = (brentq(lambda current: growth(current)[0], *ends) for ends in ((0.2, 0.5), (1.2, 1.6)))
     assert (low, high) == pytest.approx((0.331, 1.419), rel=0.01)
     edge = np.sqrt(1 - 0.064)
     exact = [(s * edge + 0.7) / 0.8 - s * edge + s * edge**3 / 3 for s in (-1, 1)]

@@ -44,8 +44,8 @@ def test_at_high_gain_it_falls_where_the_discrete_network_falls(seed):
     assert np.mean(np.sign(V) == discrete) > 0.97
 
 
-# Science page, 2000 regions: overlap 1.00 at a load of .05, .997 at .10, .92 at .138, .56 at .16, .33 at .18. Beyond .138 a run either keeps its
-# pattern or loses it, so that the mean of few is uncertain. What holds for 3 networks of 2000, 4 patterns each: below.
+# Science page, 2000 regions: overlap 1.00 at a load of .05, .997 at .10, .92 at .138, .56 at .16, .33 at .18. Beyond .138 a
+# run keeps its pattern or loses it, so the mean of few is uncertain. Below: what holds for 4 patterns in each of 3 networks.
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [521, 522, 523])
 @pytest.mark.parametrize(("load", "published"), [(0.05, 1.0), (0.10, 0.997), (0.138, 0.92), (0.16, 0.56), (0.18, 0.33)])
@@ -57,8 +57,7 @@ def test_capacity_of_2000_regions(seed, load, published):
     if load <= 0.1:
         assert np.mean(found) == pytest.approx(published, abs=0.005)
     elif load == 0.138:
-        assert np.mean(found) > published - 0.05
-        assert max(found) == pytest.approx(0.967, abs=0.025)  # Amit et al. (1985), for memories that are kept
+        assert np.mean(found) > 0.9  # .967 on average in large networks, for memories that are kept (Amit et al. 1985)
     else:
         error = max(np.std(found), 0.1) / np.sqrt(len(found) - 1)
         assert np.mean(found) == pytest.approx(published, abs=4 * error)
