@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from fakeimaging.activity.models import MODELS
 from fakeimaging.core.errors import InputError, ModelError, ParameterError, RateError, UnknownNameError
 from fakeimaging.core.streams import Streams
 from fakeimaging.testing.fixtures import tiny_subject
+from tests.activity import euler_linear
 from tests.reference.networks import linear_network
 from tests.reference.xoshiro import Xoshiro256pp
 
@@ -15,11 +18,10 @@ STEP = 1e-3
 
 
 def run_linear(weights, delays, n_steps, *, streams, step=STEP, dropped=0, initial=0.0, **parameters):
-    """Run the engine's linear network with a tap at every step and return rate - baseline, shape (n_steps, n)."""
-    model = MODELS.get("linear")
-    observable = fi.Observable(model.observables["rate"].function, "Hz", 1 / step)
-    model = fi.Model(**{**model.__dict__, "observables": {"rate": observable}})
-    checked = model.parameters.parse({"baseline": 0.0, **parameters})
+    """Run a linear network with a tap at every step and return the states, shape (n_steps, n)."""
+    observable = fi.Observable(euler_linear.rate, "Hz", 1 / step)
+    model = replace(euler_linear.MODEL, observables={"rate": observable})
+    checked = model.parameters.parse(parameters)
     setup = fi.Setup(np.asarray(weights, dtype=float), {"x": initial})
     taps = {"rate": np.zeros((n_steps, len(weights)), dtype=np.float32)}
     kernel = engine.build(model, checked, setup)
@@ -208,9 +210,10 @@ def test_several_noises_of_a_region_are_independent_and_as_strong_as_asked(tmp_p
 
 def test_taps_start_when_the_dropped_steps_are_over():
     weights, lags = random_network(6)
-    model = MODELS.get("linear")
-    setup = fi.Setup(weights, {"x": 0.0}, {"moment": 1.0})
-    kernel = engine.build(model, model.parameters(baseline=0.0), setup)
+    slow = {name: fi.Observable(euler_linear.rate, "Hz", rate) for name, rate in (("rate", 100.0), ("dipole", 250.0))}
+    model = replace(euler_linear.MODEL, observables=slow)
+    setup = fi.Setup(weights, {"x": 0.0})
+    kernel = engine.build(model, model.parameters(), setup)
     taps = {"rate": np.zeros((50, 5), dtype=np.float32), "dipole": np.zeros((125, 5), dtype=np.float32)}
     engine.run([engine.Member(kernel, setup, Streams(4))], lags * STEP, engine.Schedule(STEP, 513, 500), [taps])
     every_step = run_linear(weights, lags * STEP, 1013, streams=Streams(4))

@@ -11,7 +11,7 @@ from fakeimaging.core.errors import ModelError
 from fakeimaging.core.streams import Streams
 from fakeimaging.testing.fixtures import tiny_subject
 from tests.activity.test_engine import random_network, reference_noise, run_linear
-from tests.reference.networks import deco_node, deco_set_point, dmf_network, linear_network, pink_gains
+from tests.reference.networks import deco_node, deco_set_point, dmf_network, pink_gains
 
 QUIET = {"noise_sd": 0.0, "alpha_noise": 0.0, "alpha_current": 0.0}
 PUBLISHED = {"w_plus": 1.4, "target_rate": 3.0631, "rate_log_sd": 0.0, **QUIET}
@@ -262,13 +262,6 @@ def network_of(activity, subject, speed, n_noises=1):
     np.testing.assert_allclose(activity.truth["delays"], subject.connectome.tract_lengths / (1e3 * speed))
     np.testing.assert_allclose(activity.truth["effective_weights"], weights)
     return weights, lags, reference_noise(activity.streams.at("activity"), 2000 * n_noises, 10, n_noises)
-
-
-def test_a_whole_run_of_the_linear_network_is_its_slow_twin(lopsided):
-    activity = fi.simulate_activity(lopsided, model="linear", duration=1.0, transient=0.0, speed=3.5)
-    weights, lags, noise = network_of(activity, lopsided, 3.5)
-    slow = linear_network(weights, lags, tau=0.1, gain=0.9, sigma=0.5, step=1e-3, n_steps=2000, noise=noise)
-    np.testing.assert_allclose(activity.tap("rate").samples[:200], 5 + per_sample(slow, 10), rtol=1e-5)
 
 
 def test_a_whole_run_of_the_default_model_is_its_slow_twin(lopsided, monkeypatch):
