@@ -23,15 +23,25 @@ class WiringParameters(Parameters):
     )
 
 
-def wiring(parameters: WiringParameters, subject: Subject) -> npt.NDArray[np.float64]:
+def wiring(parameters: WiringParameters, subject: Subject, *, signed: bool = False) -> npt.NDArray[np.float64]:
     """Return the weights as the parameters scale them, shape (n_regions, n_regions), row receives.
+
+    Parameters
+    ----------
+    parameters : WiringParameters
+    subject : Subject
+    signed : bool
+        That the model can do with negative weights.
 
     Raises
     ------
+    InputError
+        If there are negative weights and the model takes none.
     ModelError
         If the weights have no loop, so that their spectral radius is 0.
     """
     own = subject.connectome
+    own.row_normalised(signed=signed)
     return scaled(own.weights, parameters.scaling, reference=own.healthy.weights)
 
 

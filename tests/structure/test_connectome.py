@@ -181,7 +181,8 @@ def test_models_refuse_negative_weights_they_do_not_take():
     np.testing.assert_allclose(signed.row_normalised(signed=True).sum(axis=1), [1, -1, 1])
     subject = fi.make_subject("01", seed=1, anatomy="tiny", distance_rule={"inhibitory": 0.2})
     with pytest.raises(InputError, match="are negative"):
-        fi.simulate_activity(subject, model="linear", duration=20.0)
+        fi.simulate_activity(subject, model="kuramoto", duration=20.0)
+    fi.simulate_activity(subject, model="linear", duration=20.0)
 
 
 def test_names_and_centres_must_fit():

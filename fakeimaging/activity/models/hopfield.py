@@ -179,9 +179,9 @@ def prepare(parameters: HopfieldParameters, subject: Subject, step: float) -> Se
     p, cortex = parameters, np.array([region.kind == "cortex" for region in subject.regions])
     derived = {"leak": 1 / np.asarray(p.tau), "moment": np.asarray(p.dipole_density) * cortex}
     if p.memory == "connectome" and not p.cue:
-        return Setup(wiring(p, subject), {}, derived)
+        return Setup(wiring(p, subject, signed=True), {}, derived)
     patterns = stored_patterns(p, subject)
-    coupling = hebb(patterns) if p.memory == "hebb" else wiring(p, subject)
+    coupling = hebb(patterns) if p.memory == "hebb" else wiring(p, subject, signed=True)
     return Setup(coupling, {"x": _start(p, subject, patterns)}, derived, {"patterns": patterns.T})
 
 

@@ -64,7 +64,7 @@ def dipole(x, moment):  # type: ignore[no-untyped-def]
 def prepare(parameters: LinearParameters, subject: Subject, step: float) -> Setup:
     """Couple by the scaled weights and start at the working point."""
     cortex = np.array([region.kind == "cortex" for region in subject.regions])
-    coupling = wiring(parameters, subject)
+    coupling = wiring(parameters, subject, signed=True)
     if parameters.scaling == "none":
         _check_stable(parameters, coupling)
     moment = np.asarray(parameters.dipole_density) * cortex

@@ -132,7 +132,7 @@ def prepare(parameters: NetsimParameters, subject: Subject, step: float) -> Setu
     """
     from scipy.special import ndtri
 
-    p, coupling, share = parameters, wiring(parameters, subject), share_on(parameters)
+    p, coupling, share = parameters, wiring(parameters, subject, signed=True), share_on(parameters)
     z0 = _mean(p, coupling, share)
     chance_on, chance_off = (np.asarray(rate, dtype=float) * step for rate in (p.up, p.down))
     if np.max(chance_on) > 1 or np.max(chance_off) > 1:
