@@ -9,8 +9,8 @@ Potentials y in mV, pulse rates (S, p, stimulus) in 1/s, times in s; y3, y4, y5 
 firing rate is that of the pyramidal cells, the dipole their potential y1 - y2, counted from rest, times a density. The paper
 draws p between 120 and 320 pulses/s, where the column cycles near 11 Hz; here p is a mean and sigma its noise. Coupling sends
 pulse rates from column to column, with delays in place of the paper's second pair of synaptic equations (assumed). For
-G = 0 rest loses its stability at p = 89.829 (10.4 Hz) and regains it at 315.696 (11.2 Hz); slow spiking ends at 113.586
-(Grimbert & Faugeras 2006).
+G = 0 alpha cycles exist from p = 89.829 (10.4 Hz) to 315.696 (11.2 Hz); a low resting state lasts up to 113.586, and slow
+spiking follows it up to about 137 (Grimbert & Faugeras 2006).
 """
 
 from __future__ import annotations

@@ -94,3 +94,10 @@ def test_beyond_the_last_hopf_the_rhythm_dies():
 def test_a_weak_input_rests():
     v = waves("jansen_rit", "synaptic", start={"y1": 0.0, "y2": 0.0}, p=60.0, **QUIET)
     np.testing.assert_allclose(v[-1], 0.075, atol=1e-3)
+
+
+def test_slow_spiking_starts_where_the_low_resting_state_ends():
+    """At the saddle-node, p = 113.586: below it rest, above it spikes of more than 10 mV."""
+    from_below = {"start": {"y0": 0.0, "y1": 0.0, "y2": 0.0}, "transient": 5.0, "duration": 4.0, **QUIET}
+    assert np.ptp(waves("jansen_rit", "synaptic", p=112.0, **from_below)[:, 0]) < 1e-3
+    assert np.ptp(waves("jansen_rit", "synaptic", p=115.0, **from_below)[:, 0]) > 10
