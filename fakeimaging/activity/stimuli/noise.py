@@ -1,4 +1,4 @@
-"""Noise as a function of time: Gaussian, mean 0, SD 1, from a stream of its own, made again for any stretch of time.
+"""Noise as a function of time: Gaussian, mean 0, SD 1, a course from each of some streams, made again for any stretch of time.
 
     time constant tau   Ornstein-Uhlenbeck process, E x(t) x(t + u) = exp(-|u| / tau)
     band (f1, f2)       flat spectrum between both, E x(t) x(t + u) = cos(pi (f1 + f2) u) sin(pi B u) / (pi B u),  B = f2 - f1
@@ -9,7 +9,7 @@ take from the variance is given back. So the step of the engine and the length o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,10 +33,10 @@ _KEPT_CHUNKS = 4
 
 
 class Noise(Protocol):
-    """A random function of time with SD 1."""
+    """Random functions of time with SD 1."""
 
     def __call__(self, times: Array) -> Array:
-        """Return its values at ascending ``times`` (s, at least 0)."""
+        """Return them at ascending ``times`` (s, at least 0), shape (n_streams, n)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Knots:
     Parameters
     ----------
     draw : callable
-        Returns chunk k, the same whenever it is asked.
+        Returns chunk k, shape (n_streams, size), the same whenever it is asked.
     size : int
     latest : dict
         The chunks drawn last.
@@ -57,12 +57,13 @@ class Knots:
     latest: dict[int, npt.NDArray] = field(default_factory=dict)
 
     def at(self, position: Array) -> npt.NDArray:
-        """Return the values at ascending positions of at least 0."""
+        """Return the values at ascending positions of at least 0, shape (n_streams, n)."""
         below = np.floor(position).astype(np.int64)
         first, last = int(below[0]) // self.size, (int(below[-1]) + 1) // self.size
-        knots = np.concatenate([self._chunk(k) for k in range(first, last + 1)])
+        chunks = [self._chunk(k) for k in range(first, last + 1)]
+        knots = np.concatenate(chunks, axis=1) if len(chunks) > 1 else chunks[0]
         part, below = position - below, below - first * self.size
-        return np.asarray(knots[below] * (1 - part) + knots[below + 1] * part)
+        return np.asarray(knots.take(below, axis=1) * (1 - part) + knots.take(below + 1, axis=1) * part)
 
     def _chunk(self, number: int) -> npt.NDArray:
         found = self.latest.get(number)
@@ -73,39 +74,44 @@ class Knots:
         return found
 
 
-def relaxing(time_constant: float, streams: Streams) -> Noise:
-    """Return an Ornstein-Uhlenbeck process of a time constant in s."""
+def relaxing(time_constant: float, streams: Sequence[Streams]) -> Noise:
+    """Return Ornstein-Uhlenbeck processes of a time constant in s."""
 
     def kicked(number: int) -> Array:
         """Return what the kicks of a chunk alone add up to at each of its knots."""
-        kicks = _KICK * streams.at(f"chunk-{number}").rng().standard_normal(CHUNK)
-        return np.asarray(_FALL * np.cumsum(kicks / _FALL))
+        kicks = _KICK * np.stack([own.at(f"chunk-{number}").rng().standard_normal(CHUNK) for own in streams])
+        return np.asarray(_FALL * np.cumsum(kicks / _FALL, axis=1))
 
     def draw(number: int) -> Array:
         """Return the end of the chunk before as it fades, and the kicks of this one."""
-        return np.asarray(kicked(number)[-1] * _FALL + kicked(number + 1))
+        return np.asarray(kicked(number)[:, -1:] * _FALL + kicked(number + 1))
 
     knots, kept = Knots(draw, CHUNK), 1 - (1 - np.exp(-1 / KNOTS)) / 3
     return lambda times: np.asarray(knots.at(times * (KNOTS / time_constant)) / np.sqrt(kept))
 
 
-def banded(low: float, high: float, streams: Streams) -> Noise:
-    """Return noise of a band in Hz: stretches of `TONES` sines of random amplitude and phase, each fading into the next."""
+def banded(low: float, high: float, streams: Sequence[Streams]) -> Noise:
+    """Return noises of a band in Hz: stretches of `TONES` sines of random amplitude and phase, each fading into the next."""
     tones, half = np.arange(TONES) - (TONES - 1) / 2, STRETCH // 2
     turn = np.exp(1j * np.pi * np.arange(STRETCH) / STRETCH)
     fade = np.pi / 2 * np.arange(half) / half
 
     def stretch(number: int) -> npt.NDArray[np.complex128]:
-        """Return the complex envelope of a stretch around the middle of the band, each part of variance 1."""
-        drawn = streams.at(f"stretch-{number}").rng().standard_normal((2, TONES))
-        spectrum = np.zeros(STRETCH, dtype=complex)
-        spectrum[np.arange(TONES) - TONES // 2] = (drawn[0] + 1j * drawn[1]) / np.sqrt(TONES)
+        """Return the complex envelopes of a stretch around the middle of the band, each part of variance 1."""
+        drawn = np.stack([own.at(f"stretch-{number}").rng().standard_normal((2, TONES)) for own in streams])
+        spectrum = np.zeros((len(streams), STRETCH), dtype=complex)
+        spectrum[:, np.arange(TONES) - TONES // 2] = (drawn[:, 0] + 1j * drawn[:, 1]) / np.sqrt(TONES)
         return np.asarray(np.fft.ifft(spectrum, norm="forward") * turn)
 
     def draw(number: int) -> npt.NDArray[np.complex128]:
-        return np.asarray(stretch(number)[half:] * np.cos(fade) + stretch(number + 1)[:half] * np.sin(fade))
+        return np.asarray(stretch(number)[:, half:] * np.cos(fade) + stretch(number + 1)[:, :half] * np.sin(fade))
 
     # A line between knots keeps the share 1 - (1 - cos w) / 3 of a tone that turns by w from one to the next.
     knots, kept = Knots(draw, half), 1 - np.mean(1 - np.cos(2 * np.pi * tones / STRETCH)) / 3
     rate, middle = (high - low) * STRETCH / TONES, (low + high) / 2
-    return lambda times: np.asarray((knots.at(times * rate) * np.exp(2j * np.pi * middle * times)).real / np.sqrt(kept))
+
+    def noise(times: Array) -> Array:
+        envelope, angle = knots.at(times * rate), 2 * np.pi * middle * times
+        return np.asarray((envelope.real * np.cos(angle) - envelope.imag * np.sin(angle)) / np.sqrt(kept))
+
+    return noise

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.stimuli.condition import Condition
-from fakeimaging.activity.stimuli.noise import Noise, banded, relaxing
+from fakeimaging.activity.stimuli.noise import banded, relaxing
 from fakeimaging.activity.stimuli.recorded import read_samples
 from fakeimaging.activity.stimuli.rules import fast_problems
 from fakeimaging.activity.stimuli.shapes import FORMS, block
@@ -155,23 +155,18 @@ def _noise(condition: Condition, reached: npt.NDArray[np.intp], streams: Streams
     if streams is None:
         raise InputError("`streams`: noise comes from a stream of the run; give the run's streams")
     own = [streams.at(f"region-{i + 1}") for i in reached] if condition.independent else [streams]
-    noises = [_process(condition, stream) for stream in own]
+    band = condition.band
+    noise = banded(*band, own) if band is not None else relaxing(condition.time_constant or 1.0, own)
 
     def signal(times: Array, since: Array) -> Array:
-        envelope, courses = block(condition, since), np.zeros((len(noises), len(times)))
+        envelope, courses = block(condition, since), np.zeros((len(own), len(times)))
         on = np.flatnonzero(envelope)
         if len(on):
             stretch = slice(on[0], on[-1] + 1)
-            courses[:, stretch] = envelope[stretch] * np.stack([noise(times[stretch]) for noise in noises])
+            courses[:, stretch] = envelope[stretch] * noise(times[stretch])
         return courses
 
-    return len(noises), signal
-
-
-def _process(condition: Condition, streams: Streams) -> Noise:
-    if condition.band is not None:
-        return banded(*condition.band, streams)
-    return relaxing(condition.time_constant or 1.0, streams)
+    return len(own), signal
 
 
 def reached(condition: Condition, regions: Sequence[Region]) -> npt.NDArray[np.bool_]:
