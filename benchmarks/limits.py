@@ -279,7 +279,9 @@ def _emit_row(builder: Any, arguments: Any, lanes: int, cgutils: Any) -> None:
 
     single, vector, whole = ir.FloatType(), ir.VectorType(ir.FloatType(), lanes), ir.IntType(64)
     kinds = (single, whole, single, vector)
-    weights, places, history, out = (builder.inttoptr(a, k.as_pointer()) for a, k in zip(arguments, kinds, strict=False))
+    weights, places, history, out = (
+        builder.inttoptr(a, k.as_pointer()) for a, k in zip(arguments, kinds, strict=False)
+    )
     sums = [cgutils.alloca_once_value(builder, vector(None)) for _ in range(4)]
     with cgutils.for_range(builder, builder.udiv(arguments[4], whole(4)), intp=whole) as loop:
         for k, total in enumerate(sums):

@@ -18,10 +18,14 @@ TOLERANCES |= {f"{what}_{how}": 0.01 for what in ("amplitude", "frequency") for 
 def truths(task: Task) -> dict[str, float]:
     """Return the expected value of each check of a case."""
     if task.case == "hopf_delays":
-        free, bound = (orbit_measures(oscillators(orbit(task, k)), n) for k, n in ((0.0, "uncoupled"), (task.coupling, "coupled")))
+        free, bound = (
+            orbit_measures(oscillators(orbit(task, k)), n) for k, n in ((0.0, "uncoupled"), (task.coupling, "coupled"))
+        )
         return {**free, **bound, "sd_x": oscillator_sd(task)}
     uncoupled, coupled = (fixed_point(task.weights, coupling) for coupling in (0.0, task.coupling))
-    rates = [float(_rates(state, task.weights, g)[0].mean()) for state, g in ((uncoupled, 0.0), (coupled, task.coupling))]
+    rates = [
+        float(_rates(state, task.weights, g)[0].mean()) for state, g in ((uncoupled, 0.0), (coupled, task.coupling))
+    ]
     return {"rate_uncoupled": rates[0], "rate_coupled": rates[1], "sd_S_E": gating_sd(task, coupled)}
 
 

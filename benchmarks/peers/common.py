@@ -1,6 +1,6 @@
 """What the scripts of this folder share: the cases in numbers, one core and one thread, the clock, the line that is printed.
 
-    BENCHMARK_CORE=0 python benchmarks/peers/run_<name>.py CASE SECONDS --inputs FILE.npz [--check]
+    BENCHMARK_CORE=0 python benchmarks/peers/run_<name>.py CASE SECONDS --inputs FILE.npz [--check] [--precision float32]
 
 Import it before anything else: core and thread limits must be set before numpy and jax load and start threads. It needs numpy only, since
 each simulator runs in an environment of its own. Times in ms, rates in Hz, tract lengths in mm.
@@ -32,7 +32,6 @@ import math  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from dataclasses import dataclass, replace  # noqa: E402
-from importlib.metadata import version  # noqa: E402
 
 import numpy as np  # noqa: E402
 
@@ -70,6 +69,8 @@ class Task:
         a and w of the oscillators, per ms.
     record : bool
         Whether ``run`` returns S_E or x each ms instead of what is usual.
+    precision : str
+        ``"float32"`` or ``"float64"``, where there is a choice.
     """
 
     case: str
@@ -81,6 +82,7 @@ class Task:
     growth: float = -0.02
     frequency: float = 2 * math.pi * 0.010
     record: bool = False
+    precision: str = ""
 
     @property
     def n_regions(self) -> int:
@@ -168,16 +170,17 @@ def _sd(prepare: Callable[[Task], Run], task: Task) -> float:
     return float(np.sqrt(samples.var(axis=0).mean()))
 
 
-def main(package: str, prepare: Callable[[Task], Run]) -> None:
+def main(version: str, prepare: Callable[[Task], Run]) -> None:
     """Do what the command line says and print one line of JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("case")
     parser.add_argument("seconds", type=float)
     parser.add_argument("--inputs", required=True, help=".npz with weights and tract_lengths")
     parser.add_argument("--check", action="store_true", help="print what shows that the equations are the same instead")
+    parser.add_argument("--precision", default="")
     options = parser.parse_args()
-    task = task_of(options.case, options.inputs, options.seconds)
-    found: dict[str, object] = {"case": options.case, "version": version(package)}
+    task = replace(task_of(options.case, options.inputs, options.seconds), precision=options.precision)
+    found: dict[str, object] = {"case": options.case, "version": version}
     try:
         measures = checked(prepare, task) if options.check else timed(prepare, task)
         found |= measures if options.check else {"simulated_seconds": task.seconds, **measures}

@@ -7,6 +7,7 @@ once. Drawing is part of the time here because the warm-up run has another lengt
 from __future__ import annotations
 
 from common import TR, NotThereError, Run, Task, main  # isort: skip
+from importlib.metadata import version
 import numpy as np
 from cubnm.sim import rWWSimGroup
 
@@ -45,4 +46,4 @@ def prepare(task: Task) -> Run:
 
 
 if __name__ == "__main__":
-    main("cubnm", prepare)
+    main(version("cubnm"), prepare)

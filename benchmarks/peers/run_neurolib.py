@@ -8,6 +8,7 @@ It keeps every step of every state in memory, so BOLD is run in chunks of 2 s, a
 from __future__ import annotations
 
 from common import S_E, S_I, SPEED, START_X, STEP, TR, Run, Task, main  # isort: skip
+from importlib.metadata import version
 import inspect
 from typing import Any
 
@@ -72,4 +73,4 @@ def _hopf(task: Task) -> Run:
 
 
 if __name__ == "__main__":
-    main("neurolib", prepare)
+    main(version("neurolib"), prepare)

@@ -7,6 +7,7 @@ equations are those of the others: it does twice the reading. `Additive` noise h
 from __future__ import annotations
 
 from common import S_E, S_I, SPEED, START_X, STEP, TR, Run, Task, main  # isort: skip
+from importlib.metadata import version
 import logging
 
 import numpy as np
@@ -85,4 +86,4 @@ def _monitor(task: Task) -> monitors.Monitor:
 
 
 if __name__ == "__main__":
-    main("tvb-library", prepare)
+    main(version("tvb-library"), prepare)

@@ -9,6 +9,7 @@ buffers `roll` and `preallocated` are equally fast here, `circular` a tenth slow
 from __future__ import annotations
 
 from common import S_E, S_I, SPEED, START_X, STEP, TR, Run, Task, main  # isort: skip
+from importlib.metadata import version
 from typing import Any
 
 import jax
@@ -63,4 +64,4 @@ def _hopf(task: Task) -> Network:
 
 
 if __name__ == "__main__":
-    main("tvboptim", prepare)
+    main(version("tvboptim"), prepare)

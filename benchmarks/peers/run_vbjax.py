@@ -10,6 +10,7 @@ since the buffer is copied each step).
 from __future__ import annotations
 
 from common import S_E, S_I, SPEED, START_X, STEP, TR, Run, Task, main  # isort: skip
+from importlib.metadata import version
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
@@ -111,4 +112,4 @@ def _hopf(task: Task) -> tuple[Chunk, Any, int]:
 
 
 if __name__ == "__main__":
-    main("vbjax", prepare)
+    main(version("vbjax"), prepare)

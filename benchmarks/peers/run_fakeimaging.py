@@ -1,0 +1,106 @@
+"""fakeimaging itself, by the same clock: model `deco2014` with blood flow and BOLD, and `oscillators.py`.
+
+`simulate` is the only place that calls the engine. A run records `LEAD` seconds before t = 0, which count as simulated. The
+kernel is compiled before the clock starts.
+"""
+
+from __future__ import annotations
+
+from common import SPEED, START_X, NotThereError, Run, Task, main  # isort: skip
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+import fakeimaging as fi
+from fakeimaging.activity.activity import LEAD, Activity, RunParameters
+from fakeimaging.activity.hemodynamics import blood_flow
+from fakeimaging.activity.model import Model, Observable
+from fakeimaging.activity.models import MODELS, as_model
+from fakeimaging.core.errors import UnknownNameError
+from fakeimaging.core.streams import Streams
+from fakeimaging.modalities.bold import BoldParameters, bold_change
+from fakeimaging.structure.connectome import Connectome
+
+OSCILLATORS = Path(__file__).parent / "oscillators.py"
+
+
+@dataclass(frozen=True)
+class Wired:
+    """As much of a subject as a simulation reads; the number of regions has no limit."""
+
+    connectome: Connectome
+    streams: Streams = Streams(1)
+
+    @property
+    def n_regions(self) -> int:
+        """Number of regions."""
+        return self.connectome.n_regions
+
+    @property
+    def regions(self) -> tuple[Any, ...]:
+        """All cortical."""
+        return tuple(SimpleNamespace(kind="cortex", name=f"{i + 1}") for i in range(self.n_regions))
+
+
+def simulate(task: Task, model: Model, parameters: dict[str, Any], duration: float) -> Activity:
+    """Simulate a task with a model in the precision it asks for."""
+    lengths = task.tract_lengths if task.case == "hopf_delays" else np.zeros_like(task.tract_lengths)
+    subject: Any = Wired(Connectome(task.weights, lengths))
+    precision = {"precision": task.precision} if "precision" in RunParameters.model_fields else {}
+    if not precision and task.precision == "float32":
+        raise NotThereError("this engine has no float32")
+    timing = {"duration": duration, "step": 1e-4, "transient": 0.0, "speed": SPEED}
+    return fi.simulate_activity(subject, model=model, parameters=parameters, **timing, **precision)
+
+
+def prepare(task: Task) -> Run:
+    """Compile by a run of one second."""
+    model, parameters = _hopf(task) if task.case == "hopf_delays" else _deco(task)
+    first = simulate(
+        replace(task, weights=task.weights[:40, :40], tract_lengths=task.tract_lengths[:40, :40]),
+        model,
+        parameters,
+        1.0,
+    )
+    bold = task.case == "deco2014" and not task.record
+    if bold:
+        _bold(first)
+
+    def run() -> np.ndarray:
+        activity = simulate(task, model, parameters, max(1.0, task.seconds - LEAD))
+        if bold:
+            return _bold(activity)
+        (tap,) = activity.taps.values()
+        return np.asarray(tap.samples)
+
+    return run
+
+
+def _bold(activity: Activity) -> np.ndarray:
+    parameters = BoldParameters()
+    return bold_change(blood_flow(activity, parameters.hemodynamics), parameters)
+
+
+def _deco(task: Task) -> tuple[Model, dict[str, Any]]:
+    try:
+        model = MODELS.get("deco2014")
+    except UnknownNameError as reason:
+        raise NotThereError("no model deco2014 yet") from reason
+    shown = {"rate": model.observables["rate"]}
+    if task.record:
+        gating = model.observables["synaptic"].function
+        shown = {"rate": Observable(gating, "1", 1000.0)}
+    parameters = {"G": task.coupling, "sigma": task.sigma, "feedback_inhibition": False, "J": 1.0}
+    return replace(model, observables=shown), parameters
+
+
+def _hopf(task: Task) -> tuple[Model, dict[str, Any]]:
+    parameters = {"a": 1000 * task.growth, "omega": 1000 * task.frequency, "K": 1000 * task.coupling}
+    return as_model(OSCILLATORS), parameters | {"sigma": task.sigma * 1000**0.5, "start": START_X}
+
+
+if __name__ == "__main__":
+    main(fi.__version__, prepare)
