@@ -1,7 +1,8 @@
 """What this core can do at best: the parts of one step timed apart, in float32, each by the fastest way found in numba.
 
 Matrix times vector (BLAS or a loop, whichever is faster), normal numbers (xoshiro128++ in lanes, Box-Muller), node update with
-polynomials for exp, delayed sums in blocks of 8 or 16 steps with explicit vectors. Their sum is the shortest step; nothing is stored or recorded.
+polynomials for exp, delayed sums in blocks of 8 or 16 steps with explicit vectors.
+Their sum is the shortest step; nothing is stored or recorded.
 """
 
 from __future__ import annotations

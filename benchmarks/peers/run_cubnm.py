@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from common import TR, NotThereError, Run, Task, main  # isort: skip
 from importlib.metadata import version
+
 import numpy as np
 from cubnm.sim import rWWSimGroup
 

@@ -8,8 +8,8 @@ It keeps every step of every state in memory, so BOLD is run in chunks of 2 s, a
 from __future__ import annotations
 
 from common import S_E, S_I, SPEED, START_X, STEP, TR, Run, Task, main  # isort: skip
-from importlib.metadata import version
 import inspect
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np

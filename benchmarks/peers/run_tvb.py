@@ -7,8 +7,8 @@ equations are those of the others: it does twice the reading. `Additive` noise h
 from __future__ import annotations
 
 from common import S_E, S_I, SPEED, START_X, STEP, TR, Run, Task, main  # isort: skip
-from importlib.metadata import version
 import logging
+from importlib.metadata import version
 
 import numpy as np
 from tvb.datatypes.connectivity import Connectivity

@@ -10,9 +10,9 @@ since the buffer is copied each step).
 from __future__ import annotations
 
 from common import S_E, S_I, SPEED, START_X, STEP, TR, Run, Task, main  # isort: skip
-from importlib.metadata import version
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from importlib.metadata import version
 from io import StringIO
 from typing import Any
 
