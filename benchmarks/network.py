@@ -72,10 +72,12 @@ class Contestant:
 def contestants(peers: Path | None) -> list[Contestant]:
     """Ours in both precisions and every peer, there or not."""
     folder = peers or Path("/nowhere")
-    ours = [
-        Contestant(f"ours {short}", "fakeimaging", Path(sys.executable), ("--precision", precision))
-        for short, precision in (("f32", "float32"), ("f64", "float64"))
-    ]
+    variants = (
+        ("ours f32", ("--precision", "float32")),
+        ("ours f64", ("--precision", "float64")),
+        ("ours f32, coupling each 1 ms", ("--precision", "float32", "--hold", "0.001")),
+    )
+    ours = [Contestant(name, "fakeimaging", Path(sys.executable), arguments) for name, arguments in variants]
     return [*ours, *(Contestant(name, name, folder / name / "bin" / "python") for name in PEERS)]
 
 

@@ -71,6 +71,8 @@ class Task:
         Whether ``run`` returns S_E or x each ms instead of what is usual.
     precision : str
         ``"float32"`` or ``"float64"``, where there is a choice.
+    hold : float
+        Seconds between two refreshments of the coupling, where there is a choice; 0 is each step.
     """
 
     case: str
@@ -83,6 +85,7 @@ class Task:
     frequency: float = 2 * math.pi * 0.010
     record: bool = False
     precision: str = ""
+    hold: float = 0.0
 
     @property
     def n_regions(self) -> int:
@@ -178,8 +181,11 @@ def main(version: str, prepare: Callable[[Task], Run]) -> None:
     parser.add_argument("--inputs", required=True, help=".npz with weights and tract_lengths")
     parser.add_argument("--check", action="store_true", help="print what shows that the equations are the same instead")
     parser.add_argument("--precision", default="")
+    parser.add_argument("--hold", type=float, default=0.0, help="seconds between two refreshments of the coupling")
     options = parser.parse_args()
-    task = replace(task_of(options.case, options.inputs, options.seconds), precision=options.precision)
+    task = replace(
+        task_of(options.case, options.inputs, options.seconds), precision=options.precision, hold=options.hold
+    )
     found: dict[str, object] = {"case": options.case, "version": version}
     try:
         measures = checked(prepare, task) if options.check else timed(prepare, task)

@@ -7,6 +7,7 @@ kernel is compiled before the clock starts.
 from __future__ import annotations
 
 from common import SPEED, START_X, NotThereError, Run, Task, main  # isort: skip
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,11 +16,9 @@ from typing import Any
 import numpy as np
 
 import fakeimaging as fi
-from fakeimaging.activity.activity import LEAD, Activity, RunParameters
+from fakeimaging.activity.activity import LEAD, Activity
 from fakeimaging.activity.hemodynamics import blood_flow
-from fakeimaging.activity.model import Model, Observable
-from fakeimaging.activity.models import MODELS, as_model
-from fakeimaging.core.errors import UnknownNameError
+from fakeimaging.activity.models import MODELS
 from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.bold import BoldParameters, bold_change
 from fakeimaging.structure.connectome import Connectome
@@ -45,32 +44,28 @@ class Wired:
         return tuple(SimpleNamespace(kind="cortex", name=f"{i + 1}") for i in range(self.n_regions))
 
 
-def simulate(task: Task, model: Model, parameters: dict[str, Any], duration: float) -> Activity:
-    """Simulate a task with a model in the precision it asks for."""
+def simulate(
+    task: Task, duration: float, *, model: str | Path, parameters: Mapping[str, Any], taps: Mapping[str, float]
+) -> Activity:
+    """Simulate a task in the precision and with the hold of the coupling it asks for."""
     lengths = task.tract_lengths if task.case == "hopf_delays" else np.zeros_like(task.tract_lengths)
     subject: Any = Wired(Connectome(task.weights, lengths))
-    precision = {"precision": task.precision} if "precision" in RunParameters.model_fields else {}
-    if not precision and task.precision == "float32":
-        raise NotThereError("this engine has no float32")
     timing = {"duration": duration, "step": 1e-4, "transient": 0.0, "speed": SPEED}
-    return fi.simulate_activity(subject, model=model, parameters=parameters, **timing, **precision)
+    method = {"scheme": "euler", "precision": task.precision or "float64", "coupling_interval": task.hold or None}
+    return fi.simulate_activity(subject, model=model, parameters=parameters, taps=taps, **timing, **method)
 
 
 def prepare(task: Task) -> Run:
-    """Compile by a run of one second."""
-    model, parameters = _hopf(task) if task.case == "hopf_delays" else _deco(task)
-    first = simulate(
-        replace(task, weights=task.weights[:40, :40], tract_lengths=task.tract_lengths[:40, :40]),
-        model,
-        parameters,
-        1.0,
-    )
+    """Compile by a run of one second of a few regions."""
+    settings = _hopf(task) if task.case == "hopf_delays" else _deco(task)
+    few = replace(task, weights=task.weights[:40, :40], tract_lengths=task.tract_lengths[:40, :40])
     bold = task.case == "deco2014" and not task.record
+    first = simulate(few, 1.0, **settings)
     if bold:
         _bold(first)
 
     def run() -> np.ndarray:
-        activity = simulate(task, model, parameters, max(1.0, task.seconds - LEAD))
+        activity = simulate(task, max(1.0, task.seconds - LEAD), **settings)
         if bold:
             return _bold(activity)
         (tap,) = activity.taps.values()
@@ -84,22 +79,18 @@ def _bold(activity: Activity) -> np.ndarray:
     return bold_change(blood_flow(activity, parameters.hemodynamics), parameters)
 
 
-def _deco(task: Task) -> tuple[Model, dict[str, Any]]:
-    try:
-        model = MODELS.get("deco2014")
-    except UnknownNameError as reason:
-        raise NotThereError("no model deco2014 yet") from reason
-    shown = {"rate": model.observables["rate"]}
-    if task.record:
-        gating = model.observables["synaptic"].function
-        shown = {"rate": Observable(gating, "1", 1000.0)}
+def _deco(task: Task) -> dict[str, Any]:
+    if "deco2014" not in MODELS.names():
+        raise NotThereError("no model deco2014")
     parameters = {"G": task.coupling, "sigma": task.sigma, "feedback_inhibition": False, "J": 1.0}
-    return replace(model, observables=shown), parameters
+    taps = {"synaptic": 1000.0} if task.record else {"rate": 50.0}
+    return {"model": "deco2014", "parameters": parameters, "taps": taps}
 
 
-def _hopf(task: Task) -> tuple[Model, dict[str, Any]]:
+def _hopf(task: Task) -> dict[str, Any]:
     parameters = {"a": 1000 * task.growth, "omega": 1000 * task.frequency, "K": 1000 * task.coupling}
-    return as_model(OSCILLATORS), parameters | {"sigma": task.sigma * 1000**0.5, "start": START_X}
+    parameters |= {"sigma": task.sigma * 1000**0.5, "start": START_X}
+    return {"model": OSCILLATORS, "parameters": parameters, "taps": {"x": 1000.0 if task.record else 50.0}}
 
 
 if __name__ == "__main__":
