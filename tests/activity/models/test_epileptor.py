@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+import fakeimaging as fi
 from fakeimaging.activity.models import epileptor
+from fakeimaging.testing.fixtures import tiny_subject
 from tests.activity.models.nodes import call, field, fixed_point, waves
 from tests.reference import masses
 
@@ -64,3 +66,21 @@ def test_neighbours_that_seize_lower_the_permittivity_variable():
     known |= dict(zip(model.states, calm.tolist(), strict=True))
     slopes = [call(model.drift, {**known, "coupled_x1": x})[2] for x in (-1.46, 0.5)]
     assert slopes[1] - slopes[0] == pytest.approx(-2.0 * 1.96 / 28.57)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_an_epileptogenic_zone_seizes_and_takes_others_with_it_through_strong_coupling(seed):
+    """Noise alone starts nothing in a healthy brain; weakly coupled the zone seizes alone, strongly coupled not alone."""
+    subject = tiny_subject("01", seed)
+    zone = {"x0": {subject.regions[2].name: -1.6}}
+
+    def seizing(regional, K):
+        activity = fi.simulate_activity(
+            subject, model="epileptor", duration=60.0, parameters={"K": K}, regional=regional
+        )
+        return np.flatnonzero(activity.tap("rate").from_start().samples.max(axis=0) > 20)
+
+    assert len(seizing({}, 10.0)) == 0
+    assert seizing(zone, 0.1).tolist() == [2]
+    assert 2 in (among := seizing(zone, 10.0))
+    assert len(among) > 1
