@@ -294,7 +294,8 @@ def stimulus_of(model: Model, times: RunParameters, subject: Subject, streams: S
     Raises
     ------
     ParameterError
-        If a condition names what the subject does not have or is too fast for the step, or the model takes no stimulus.
+        If a condition names what the subject does not have, is too fast for the step or too strong for the model, or the
+        model takes no stimulus.
     InputError
         If the file of a condition cannot be used.
     """
@@ -302,6 +303,15 @@ def stimulus_of(model: Model, times: RunParameters, subject: Subject, streams: S
         return None
     if not model.takes_stimulus:
         raise ParameterError([f"`run.conditions`: model {model.name} takes no stimulus; leave them out or take dmf"])
+    largest, unit = model.largest_stimulus, model.stimulus_unit
+    problems = [
+        f"`run.conditions`: '{condition.trial_type}': amplitude {condition.amplitude:g} {unit} is outside "
+        f"[{-largest:g}, {largest:g}] of model {model.name}"
+        for condition in times.conditions
+        if abs(condition.amplitude) > largest
+    ]
+    if problems:
+        raise ParameterError(problems)
     _, step = engine.intervals(model, times.step or model.step)
     return make_stimulus(times.conditions, subject.regions, times.duration, step=step, streams=streams)
 

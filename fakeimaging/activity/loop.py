@@ -302,9 +302,9 @@ class Loop:
         lines = []
         for row, state in enumerate(self.model.states):
             if state in self.model.limits:
-                low, high = self.model.limits[state]
+                low, high = (repr(float(end)).replace("inf", "math.inf") for end in self.model.limits[state])
                 lines.append(
-                    f"new_{row} = select(new_{row} < {low!r}, {low!r}, select(new_{row} > {high!r}, {high!r}, new_{row}))"
+                    f"new_{row} = select(new_{row} < {low}, {low}, select(new_{row} > {high}, {high}, new_{row}))"
                 )
             if state in self.model.angles:
                 turns = f"floor(new_{row} * 0.15915494309189535 + 0.5)"

@@ -142,6 +142,10 @@ class Model:
         States in rad that are kept within half a turn of 0.
     uniform : tuple of str
         Parameters that hold for the whole network, so that they cannot differ between regions.
+    stimulus_unit : str
+        Unit of what functions read as ``stimulus``.
+    largest_stimulus : float
+        Largest amplitude, either way, that a condition may have.
     scheme : {"euler", "heun", "rk4"}
         Default integrator.
     step : float
@@ -168,6 +172,8 @@ class Model:
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     angles: tuple[str, ...] = ()
     uniform: tuple[str, ...] = ()
+    stimulus_unit: str = "nA"
+    largest_stimulus: float = 0.2
     scheme: Scheme = "euler"
     step: float = 1e-3
     transient: float = 10.0

@@ -23,6 +23,11 @@ class WiringParameters(Parameters):
     )
 
 
+def cortical(subject: Subject) -> npt.NDArray[np.float64]:
+    """Return 1 for each region of the cortex, whose dipoles electrodes see, and 0 for the others."""
+    return np.array([float(region.kind == "cortex") for region in subject.regions])
+
+
 def wiring(parameters: WiringParameters, subject: Subject, *, signed: bool = False) -> npt.NDArray[np.float64]:
     """Return the weights as the parameters scale them, shape (n_regions, n_regions), row receives.
 

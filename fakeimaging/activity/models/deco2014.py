@@ -23,7 +23,7 @@ import numpy as np
 from fakeimaging.activity.functions import rectifier
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.activity.models.deco_node import DECO, NodeParameters, inhibition, set_point
-from fakeimaging.activity.wiring import WiringParameters, wiring
+from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -107,7 +107,7 @@ def prepare(parameters: Deco2014Parameters, subject: Subject, step: float) -> Se
     """Set the local inhibition and start at the working point."""
     p: Any = parameters
     coupling = wiring(p, subject)
-    n, cortex = subject.n_regions, np.array([region.kind == "cortex" for region in subject.regions])
+    n, cortex = subject.n_regions, cortical(subject)
     point = set_point(p, np.broadcast_to(p.target_rate, n), 0.0, model="deco2014")
     fed_back = inhibition(p, point, p.G, coupling @ point.S_E)
     J = np.where(p.feedback_inhibition, fed_back, p.J)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from fakeimaging.activity.models import deco_node
 from fakeimaging.activity.models.deco_node import NodeParameters, SetPoint, inhibition
+from fakeimaging.activity.wiring import cortical
 from fakeimaging.core.errors import ModelError
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -252,7 +253,7 @@ def alpha_map(parameters: DmfParameters, subject: Subject) -> dict[str, Array]:
         ``growth`` (1/s), ``omega`` (rad/s), ``alpha_drive`` (1/sqrt(s)), ``alpha_input`` (1/s) and ``cortex`` (1 or 0), each
         shape (n_regions,).
     """
-    p, cortex = parameters, np.array([float(region.kind == "cortex") for region in subject.regions])
+    p, cortex = parameters, cortical(subject)
     middle, width = POSTERIOR_EDGE
     back = 1 / (1 + np.exp((subject.parcellation.centroids[:, 1] - middle) / width))
     return {

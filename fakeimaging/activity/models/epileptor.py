@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.activity.roots import lowest_root, rising_root
-from fakeimaging.activity.wiring import WiringParameters, wiring
+from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -122,7 +122,7 @@ def prepare(parameters: EpileptorParameters, subject: Subject, step: float) -> S
     """Start between seizures."""
     p: Any = parameters
     coupling = wiring(p, subject)
-    cortex = np.array([region.kind == "cortex" for region in subject.regions])
+    cortex = cortical(subject)
     start = resting_state(p, subject.n_regions)
     derived = {
         "received": coupling.sum(axis=1),
@@ -148,6 +148,8 @@ MODEL = Model(
     prepare=prepare,
     scheme="heun",
     step=2.5e-4,
+    stimulus_unit="1",
+    largest_stimulus=100.0,
     references=(
         Reference("Jirsa et al.", 2014, "10.1093/brain/awu133", "Epileptor"),
         Reference("Proix et al.", 2014, "10.1523/JNEUROSCI.1570-14.2014", "coupling by permittivity"),

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
-from fakeimaging.activity.wiring import WiringParameters, wiring
+from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -103,7 +103,7 @@ def rest(parameters: FitzHughNagumoParameters) -> tuple[npt.NDArray[np.float64],
 def prepare(parameters: FitzHughNagumoParameters, subject: Subject, step: float) -> Setup:
     """Couple by the scaled weights and start at the working point."""
     coupling, (v0, w0) = wiring(parameters, subject), rest(parameters)
-    cortex = np.array([region.kind == "cortex" for region in subject.regions])
+    cortex = cortical(subject)
     derived = {"v0": v0, "strength": coupling.sum(axis=1), "moment": np.asarray(parameters.dipole_density) * cortex}
     return Setup(coupling, {"v": v0, "w": w0}, derived)
 
@@ -119,6 +119,8 @@ MODEL = Model(
     observables={"rate": Observable(rate, "Hz", 50.0), "dipole": Observable(dipole, "nAm/mm2", 250.0, past=False)},
     prepare=prepare,
     scheme="heun",
+    stimulus_unit="1",
+    largest_stimulus=100.0,
     references=(
         Reference("FitzHugh", 1961, "10.1016/S0006-3495(61)86902-6", "excitable system of two variables"),
         Reference("Nagumo et al.", 1962, "10.1109/JRPROC.1962.288235", "the same as a circuit"),

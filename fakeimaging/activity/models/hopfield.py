@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
-from fakeimaging.activity.wiring import WiringParameters, wiring
+from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import InputError, ModelError
 from fakeimaging.core.parameters import parameter
@@ -176,7 +176,7 @@ def stored_patterns(parameters: HopfieldParameters, subject: Subject) -> Array:
 
 def prepare(parameters: HopfieldParameters, subject: Subject, step: float) -> Setup:
     """Couple by tracts or by Hebb's rule, and start at rest or at a pattern."""
-    p, cortex = parameters, np.array([region.kind == "cortex" for region in subject.regions])
+    p, cortex = parameters, cortical(subject)
     derived = {"leak": 1 / np.asarray(p.tau), "moment": np.asarray(p.dipole_density) * cortex}
     if p.memory == "connectome" and not p.cue:
         return Setup(wiring(p, subject, signed=True), {}, derived)
@@ -209,6 +209,8 @@ MODEL = Model(
     diffusion=diffusion,
     observables={"rate": Observable(rate, "Hz", 50.0), "dipole": Observable(dipole, "nAm/mm2", 250.0, past=False)},
     prepare=prepare,
+    stimulus_unit="1",
+    largest_stimulus=100.0,
     references=(
         Reference("Hopfield", 1982, "10.1073/pnas.79.8.2554", "memories as attractors"),
         Reference("Hopfield", 1984, "10.1073/pnas.81.10.3088", "graded neurons and their energy"),

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.activity.roots import lowest_root
-from fakeimaging.activity.wiring import WiringParameters, wiring
+from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -130,7 +130,7 @@ def prepare(parameters: JansenRitParameters, subject: Subject, step: float) -> S
     """Start at rest."""
     p: Any = parameters
     coupling = wiring(p, subject)
-    cortex = np.array([region.kind == "cortex" for region in subject.regions])
+    cortex = cortical(subject)
     start = resting_state(p, coupling.sum(axis=1))
     return Setup(coupling, start, {"rest": start["y1"] - start["y2"], "moment": p.dipole_density * cortex})
 
@@ -151,6 +151,8 @@ MODEL = Model(
     prepare=prepare,
     scheme="heun",
     step=1e-3,
+    stimulus_unit="1/s",
+    largest_stimulus=5000.0,
     references=(
         Reference("Jansen and Rit", 1995, "10.1007/BF00199471", "cortical column"),
         Reference("Grimbert and Faugeras", 2006, "10.1162/neco.2006.18.12.3052", "bifurcations of the cortical column"),

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
-from fakeimaging.activity.wiring import WiringParameters, wiring
+from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.core.streams import Streams
@@ -129,7 +129,7 @@ def prepare(parameters: KuramotoParameters, subject: Subject, step: float) -> Se
     p, n = parameters, subject.n_regions
     frequency = natural_frequencies(p, n, subject.streams)
     phase = subject.streams.at("activity", "phase").rng().uniform(-np.pi, np.pi, n)
-    cortex = np.array([region.kind == "cortex" for region in subject.regions])
+    cortex = cortical(subject)
     derived = {"omega": 2 * np.pi * frequency, "moment": np.asarray(p.dipole_density) * cortex}
     return Setup(wiring(p, subject), {"theta": phase}, derived, {"frequency": frequency})
 
@@ -146,6 +146,8 @@ MODEL = Model(
     prepare=prepare,
     angles=("theta",),
     scheme="heun",
+    stimulus_unit="rad/s",
+    largest_stimulus=1000.0,
     references=(
         Reference("Kuramoto", 1984, "10.1007/978-3-642-69689-3", "phase oscillators and their locking"),
         Reference("Yeung & Strogatz", 1999, "10.1103/PhysRevLett.82.648", "with delays"),

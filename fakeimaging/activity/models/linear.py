@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
-from fakeimaging.activity.wiring import WiringParameters, wiring
+from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import ModelError
 from fakeimaging.core.parameters import parameter
@@ -63,7 +63,7 @@ def dipole(x, moment):  # type: ignore[no-untyped-def]
 
 def prepare(parameters: LinearParameters, subject: Subject, step: float) -> Setup:
     """Couple by the scaled weights and start at the working point."""
-    cortex = np.array([region.kind == "cortex" for region in subject.regions])
+    cortex = cortical(subject)
     coupling = wiring(parameters, subject, signed=True)
     if parameters.scaling == "none":
         _check_stable(parameters, coupling)
@@ -168,6 +168,8 @@ MODEL = Model(
     diffusion=diffusion,
     observables={"rate": Observable(rate, "Hz", 100.0), "dipole": Observable(dipole, "nAm/mm2", 250.0, past=False)},
     prepare=prepare,
+    stimulus_unit="Hz",
+    largest_stimulus=200.0,
     references=(
         Reference("Galán", 2008, "10.1371/journal.pone.0002148", "linear network whose connectome sets its covariance"),
     ),

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.activity.roots import lowest_root
-from fakeimaging.activity.wiring import WiringParameters, wiring
+from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -101,7 +101,7 @@ def prepare(parameters: MontbrioPazoRoxinParameters, subject: Subject, step: flo
     """Start at the lower state."""
     p: Any = parameters
     coupling = wiring(p, subject)
-    received, cortex = coupling.sum(axis=1), np.array([region.kind == "cortex" for region in subject.regions])
+    received, cortex = coupling.sum(axis=1), cortical(subject)
     r, v = resting_state(p, received)
     rest = p.tau * (p.J + p.G * received) * r
     return Setup(coupling, {"r": r, "v": v}, {"rest": rest, "moment": p.dipole_density * cortex})
@@ -124,6 +124,8 @@ MODEL = Model(
     limits={"r": (0.0, 1e6)},
     scheme="heun",
     step=2e-4,
+    stimulus_unit="1",
+    largest_stimulus=1000.0,
     references=(
         Reference(
             "Montbrió et al.", 2015, "10.1103/PhysRevX.5.021028", "mean field of quadratic integrate-and-fire neurons"

@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
-from fakeimaging.activity.wiring import WiringParameters, wiring
+from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import InputError, ModelError
 from fakeimaging.core.parameters import parameter
@@ -140,7 +140,7 @@ def prepare(parameters: NetsimParameters, subject: Subject, step: float) -> Setu
             f"model netsim: `up` and `down` times the step of {step:g} s are probabilities; take a shorter step"
         )
     on = subject.streams.at("activity", "switch").rng().uniform(size=subject.n_regions) < share
-    cortex = np.array([region.kind == "cortex" for region in subject.regions])
+    cortex = cortical(subject)
     derived = {"z0": z0, "interval": step, "forget": FORGET / step, "moment": np.asarray(p.dipole_density) * cortex}
     # Quantiles of +-20 stand for never and always: no generator of normals reaches them.
     derived |= {"turn_on": np.clip(ndtri(chance_on), -20, 20), "turn_off": np.clip(ndtri(chance_off), -20, 20)}
@@ -209,6 +209,8 @@ MODEL = Model(
     prepare=prepare,
     step=2e-3,
     transient=5.0,
+    stimulus_unit="1",
+    largest_stimulus=100.0,
     references=(
         Reference("Smith et al.", 2011, "10.1016/j.neuroimage.2010.08.063", "NetSim: neural model and on/off inputs"),
         Reference("Friston et al.", 2003, "10.1016/S1053-8119(03)00202-7", "bilinear neural model"),

@@ -19,7 +19,7 @@ from fakeimaging.activity.functions import rectifier
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.activity.models.deco_node import transfer
 from fakeimaging.activity.roots import lowest_root
-from fakeimaging.activity.wiring import WiringParameters, wiring
+from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -83,7 +83,7 @@ def prepare(parameters: ReducedWongWangParameters, subject: Subject, step: float
     """Start at the lowest state a region has in a network of its like."""
     p: Any = parameters
     coupling = wiring(p, subject)
-    cortex = np.array([region.kind == "cortex" for region in subject.regions])
+    cortex = cortical(subject)
     gain = (p.w + p.G * coupling.sum(axis=1)) * p.J_N
     low = lowest_root(
         lambda S: (1 - S) * p.gamma * transfer(gain * S + p.I0, p.a, p.b, p.d) - S / p.tau_S,

@@ -22,7 +22,7 @@ import math
 import numpy as np
 
 from fakeimaging.activity.model import Model, Observable, Rotation, Setup
-from fakeimaging.activity.wiring import WiringParameters, wiring
+from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -91,7 +91,7 @@ def prepare(parameters: StuartLandauParameters, subject: Subject, step: float) -
     derived = {
         "growth": np.asarray(p.a) - np.asarray(p.G) * coupling.sum(axis=1),
         "omega": 2 * np.pi * frequency,
-        "moment": np.asarray(p.dipole_density) * np.array([region.kind == "cortex" for region in subject.regions]),
+        "moment": np.asarray(p.dipole_density) * cortical(subject),
     }
     start = {"x": radius * np.cos(phase), "y": radius * np.sin(phase)}
     return Setup(coupling, start, derived, {"frequency": frequency})
@@ -108,6 +108,8 @@ MODEL = Model(
     diffusion=diffusion,
     observables={"rate": Observable(rate, "Hz", 50.0), "dipole": Observable(dipole, "nAm/mm2", 250.0, past=False)},
     prepare=prepare,
+    stimulus_unit="1/s",
+    largest_stimulus=1000.0,
     references=(
         Reference("Deco et al.", 2017, "10.1038/s41598-017-03073-5", "Stuart-Landau oscillators on a connectome"),
         Reference("Truccolo et al.", 2005, "10.1152/jn.00697.2004", "log-linear rate of spikes in a rhythm"),

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from fakeimaging.activity.functions import sigmoid
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.activity.roots import lowest_root
-from fakeimaging.activity.wiring import WiringParameters, wiring
+from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -131,7 +131,7 @@ def prepare(parameters: WilsonCowanParameters, subject: Subject, step: float) ->
     """Start at rest."""
     p: Any = parameters
     coupling = wiring(p, subject)
-    cortex = np.array([region.kind == "cortex" for region in subject.regions])
+    cortex = cortical(subject)
     (E, I), (k_e, k_i) = resting_state(p, coupling.sum(axis=1)), largest_shares(p)  # noqa: E741
     derived = {"k_e": k_e, "k_i": k_i, "rest": E, "moment": p.dipole_density * cortex}
     return Setup(coupling, {"E": E, "I": I}, derived)
@@ -150,6 +150,8 @@ MODEL = Model(
     limits={"E": (0.0, 1.0), "I": (0.0, 1.0)},
     scheme="heun",
     step=5e-4,
+    stimulus_unit="1",
+    largest_stimulus=100.0,
     references=(
         Reference("Wilson and Cowan", 1972, "10.1016/S0006-3495(72)86068-5", "excitatory and inhibitory populations"),
     ),

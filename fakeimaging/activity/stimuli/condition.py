@@ -47,8 +47,8 @@ class Condition(Parameters):
     amplitude: float = parameter(
         0.02,
         unit="nA",
-        bounds=(-0.2, 0.2),
-        description="current (in the unit of the model's stimulus); of noise its SD",
+        bounds=(-5000, 5000),
+        description="size, in the unit of the model's stimulus and within its range (dmf: 0.2 nA); of noise its SD",
     )
     duration: float = parameter(20.0, unit="s", bounds=(0.001, 3600), description="length of one event")
     onsets: tuple[float, ...] | None = parameter(None, unit="s", description="all onsets")
