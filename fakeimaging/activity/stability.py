@@ -24,7 +24,7 @@ from fakeimaging.core.errors import ModelError
 TERMS: dict[Scheme, int] = {"euler": 1, "heun": 2, "rk4": 4}
 """Terms of the exponential series in a step's factor."""
 MOST_REGIONS = 16
-"""Regions that are looked at; of more, evenly spaced ones (assumed to be enough)."""
+"""Regions that are looked at: of more, evenly spaced ones and those with the extremes of a parameter (assumed to be enough)."""
 SLACK = 1e-6
 """Growth a step that is left alone may have, and damping relative to the eigenvalue that is taken for none."""
 
@@ -87,7 +87,7 @@ def _modes(kernel: Kernel, setup: Setup) -> list[tuple[int, npt.NDArray]]:
         return found
     names = (*model.states, *kernel.names, *(f"coupled_{name}" for name in model.signals))
     rows = np.concatenate([state, kernel.params, arriving.T])
-    for region in np.unique(np.linspace(0, n - 1, min(n, MOST_REGIONS)).astype(int)).tolist():
+    for region in _looked_at(kernel.params, n):
         given = dict(zip(names, rows[:, region].tolist(), strict=True)) | {STIMULUS: 0.0}
         try:
             own, pulled = _jacobians(kernel, given)
@@ -97,6 +97,12 @@ def _modes(kernel: Kernel, setup: Setup) -> list[tuple[int, npt.NDArray]]:
         if all(np.isfinite(matrix).all() for matrix in both):
             found.append((region, np.concatenate([np.linalg.eigvals(matrix) for matrix in both])))
     return found
+
+
+def _looked_at(params: Numbers, n: int) -> list[int]:
+    """Return evenly spaced regions, and those where a parameter is smallest or largest."""
+    spaced = np.linspace(0, n - 1, min(n, MOST_REGIONS)).astype(int)
+    return np.unique([*spaced, *params.argmin(axis=1), *params.argmax(axis=1)]).tolist()
 
 
 def _sent(model: Model, name: str, given: Values) -> float:
