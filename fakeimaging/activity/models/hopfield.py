@@ -20,13 +20,13 @@ The last sum is Hopfield's integral of x dV. Departures from the paper: delays, 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
+from fakeimaging.activity.tables import read_table
 from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import InputError, ModelError
@@ -57,7 +57,7 @@ class HopfieldParameters(WiringParameters):
     patterns: str | None = parameter(
         None,
         unit="-",
-        description="file of patterns instead: .npy or a table, a row a pattern, a column a region, 1 or -1",
+        description="file of patterns instead (.npy, .csv, .tsv): a row a pattern, a column a region, 1 or -1",
     )
     cue: int = parameter(
         0,
@@ -156,20 +156,12 @@ def stored_patterns(parameters: HopfieldParameters, subject: Subject) -> Array:
     if parameters.patterns is None:
         rng = subject.streams.at("activity", "patterns").rng()
         return np.asarray(rng.integers(0, 2, (parameters.n_patterns, n)) * 2.0 - 1.0)
-    path = Path(parameters.patterns)
-    try:
-        patterns = (
-            np.load(path)
-            if path.suffix == ".npy"
-            else np.loadtxt(path, delimiter="," if path.suffix == ".csv" else None)
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(f"`hopfield.patterns`: {path} cannot be read: {error}", value=path) from error
-    patterns = np.atleast_2d(np.asarray(patterns, dtype=float))
-    if patterns.ndim != 2 or patterns.shape[1] != n or not np.isin(patterns, (-1, 1)).all():
+    values = np.asarray(read_table(parameters.patterns).values, dtype=float)
+    patterns = values.T if values.shape == (n, 1) else values
+    if patterns.shape[1] != n or not np.isin(patterns, (-1, 1)).all():
         raise InputError(
-            f"`hopfield.patterns`: {path} has shape {patterns.shape}; rows of {n} regions, each 1 or -1, are needed",
-            value=path,
+            f"`hopfield.patterns`: {parameters.patterns} has shape {values.shape}; rows of {n} regions, each 1 or -1, are needed",
+            value=parameters.patterns,
         )
     return patterns
 

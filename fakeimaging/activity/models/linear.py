@@ -124,17 +124,18 @@ def covariance(parameters: LinearParameters, coupling: Array, delays: Array | No
 
 
 def _delayed_covariance(parameters: LinearParameters, coupling: Array, delays: Array) -> Array:
+    from threadpoolctl import threadpool_limits
+
     # w = tan(u) / tau maps the whole axis onto (-pi/2, pi/2); the negative half is the complex conjugate.
     n, scale = len(coupling), float(1 / np.mean(parameters.tau))
     still, noise = flow(parameters, coupling), _intensity(parameters, n)
+    own, total = np.diag(still.diagonal()), np.zeros((n, n))
     angles = (np.arange(N_FREQUENCIES) + 0.5) / N_FREQUENCIES * np.pi / 2
-    total, off = np.zeros((n, n)), still * (1 - np.eye(n))
-    for angle in angles:
-        omega = scale * math.tan(angle)
-        response = np.linalg.inv(
-            1j * omega * np.eye(n) - np.diag(still.diagonal()) - off * np.exp(-1j * omega * delays)
-        )
-        total += ((response * noise) @ response.conj().T).real * (scale / math.cos(angle) ** 2)
+    with threadpool_limits(1):  # small matrices: threads only wait for each other
+        for omega, width in zip(scale * np.tan(angles), scale / np.cos(angles) ** 2, strict=True):
+            arriving = (still - own) * np.exp(-1j * omega * delays)
+            response = np.linalg.inv(1j * omega * np.eye(n) - own - arriving)
+            total += ((response * noise) @ response.conj().T).real * width
     return total / (2 * N_FREQUENCIES)
 
 

@@ -35,8 +35,11 @@ def bare_subject(weights, delays=None, *, seed=1):
     )
 
 
-def trace(name, subject, *, duration, step, sampled=None, conditions=(), **parameters):
-    """Every tap of a run from its very start, 20 s before t = 0: mapping of arrays (n, n_regions), a sample each ``sampled`` s."""
+def trace(name, subject, *, duration, step, sampled=None, conditions=(), run=None, **parameters):
+    """Every tap of a run from its very start, 20 s before t = 0: mapping of arrays (n, n_regions), a sample each ``sampled`` s.
+
+    ``run`` holds more of `RunParameters`.
+    """
     model = as_model(name)
     taps = {key: replace(tap, rate=1 / (sampled or step), past=True) for key, tap in model.observables.items()}
     activity = fi.simulate_activity(
@@ -48,6 +51,7 @@ def trace(name, subject, *, duration, step, sampled=None, conditions=(), **param
         speed=SPEED,
         conditions=list(conditions),
         parameters=parameters,
+        **(run or {}),
     )
     return {key: np.asarray(tap.samples, dtype=float) for key, tap in activity.taps.items()}
 

@@ -157,8 +157,8 @@ def test_patterns_come_from_a_file_and_bad_ones_are_refused(tmp_path):
     for name, message in (
         ("short.npy", "rows of 4 regions"),
         ("grey.npy", "each 1 or -1"),
-        ("words.csv", "cannot be read"),
-        ("no.npy", "cannot be read"),
+        ("words.csv", "words.csv"),
+        ("no.npy", "no.npy"),
     ):
         with pytest.raises(InputError, match=message):
             hopfield.prepare(hopfield.HopfieldParameters(memory="hebb", patterns=str(tmp_path / name)), subject, 1e-3)

@@ -95,6 +95,20 @@ def test_parameters_of_each_region_are_allowed_in_the_covariance():
     np.testing.assert_allclose(linear.covariance(p, weights, delays * 1e-6), P, rtol=2e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("seed", [131, 132, 133])
+def test_the_covariance_of_regions_that_differ_is_the_simulated_one(seed):
+    weights, _ = lopsided(4, seed, 0.0)
+    maps = {"tau": [0.02, 0.04, 0.03, 0.05], "sigma": [1.0, 0.5, 2.0, 0.3], "gain": [0.5, 0.7, 0.2, 0.6]}
+    subject = bare_subject(weights, seed=seed)
+    x = trace("linear", subject, duration=980.0, step=1e-3, baseline=0.0, run={"regional": maps})["rate"][1000:]
+    p = linear.LinearParameters().model_copy(update={name: np.array(values) for name, values in maps.items()})
+    P = linear.covariance(p, weights)
+    error = (
+        4 * variance_error(P, 0.3 / 0.05, len(x) * 1e-3) + 0.03 * np.abs(P - np.diag(np.square(maps["sigma"]))).max()
+    )
+    assert (np.abs(x.T @ x / len(x) - P) < error).all()
+
+
 @pytest.mark.parametrize("seed", [121, 122, 123])
 def test_it_is_its_slow_twin(seed):
     """A current into one region from rest, which spreads over delays."""

@@ -20,15 +20,17 @@ STEADY = {
 SILENT = {"up": 0.0, "input_noise": 0.0, "rate_gain": 1.0, "baseline": 0.0}
 
 
-def inputs(seed, *, n=10, seconds=2000.0, step=4e-3, **parameters):
-    return trace("netsim", bare_subject(ring(n), seed=seed), duration=seconds - 20, step=step, **parameters)["input"]
+def inputs(seed, *, n=10, seconds=2000.0, step=4e-3, run=None, **parameters):
+    return trace("netsim", bare_subject(ring(n), seed=seed), duration=seconds - 20, step=step, run=run, **parameters)[
+        "input"
+    ]
 
 
 # 10 regions for 2000 s hold about 1600 stretches of each kind.
 @pytest.mark.parametrize("seed", [601, 602, 603])
-@pytest.mark.parametrize("step", [4e-3, 2e-2])
-def test_inputs_turn_on_and_off_at_the_published_rates(seed, step):
-    u = inputs(seed, step=step)
+@pytest.mark.parametrize(("step", "precision"), [(4e-3, "float32"), (2e-2, "float64")])
+def test_inputs_turn_on_and_off_at_the_published_rates(seed, step, precision):
+    u = inputs(seed, step=step, run={"precision": precision})
     assert set(np.unique(u.round(5))) == {0.0, 1.0}
     off, on = (
         np.concatenate(parts) * step
@@ -154,6 +156,19 @@ def test_the_wiring_feeds_forward_and_needs_a_motif():
     )
     activity = fi.simulate_activity(subject, model="netsim", duration=4.0, parameters=netsim.RECIPE)
     np.testing.assert_allclose(activity.truth["effective_weights"], subject.connectome.weights)
+
+
+def test_other_schemes_are_refused():
+    for scheme in ("heun", "rk4"):
+        with pytest.raises(ModelError, match=f"too long for '{scheme}'"):
+            inputs(1, seconds=40.0, run={"scheme": scheme})
+
+
+def test_regions_may_differ_in_their_rates():
+    u = inputs(2, n=4, run={"regional": {"up": [0.1, 0.4, 0.0, 1.6], "down": [0.4, 0.4, 0.4, 0.4]}})
+    share = np.array([0.2, 0.5, 0.0, 0.8])
+    error = np.sqrt(share * (1 - share) / (2000 * np.array([0.5, 0.8, 0.4, 2.0]) / 2))
+    assert (np.abs(u.mean(axis=0) - share) <= 4 * error).all()
 
 
 def test_a_network_that_grows_is_refused():
