@@ -11,8 +11,7 @@ u_i B_i) z + C u (Friston et al. 2003) is b sigma g times row i of W. z0 is the 
 
 The switch is part of the random draws of the step loop: the state ``draw`` decays so fast that each exact step leaves nothing
 of it but one fresh standard normal, and ``on`` turns when that lies below the quantile of the probability rate * step, exact at
-the step used. It takes the scheme "euler", the model's own; under others ``draw`` grows beyond all bounds, which the engine
-reports.
+the step used. It needs white noise and the scheme "euler", the model's own; others are refused, as ``draw`` would grow.
 
 `ring_connectome` makes the published wiring, for which ``RECIPE`` leaves the weights as they are; the default scales rows (so
 that any connectome is stable) and g = 0.8 (assumed). The published model has no tract delays: lengths of `ring_connectome` are
