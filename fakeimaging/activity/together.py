@@ -27,15 +27,13 @@ from fakeimaging.activity.activity import Activity, activity_of
 from fakeimaging.activity.model import Model
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.network import CACHE, LANES, edges_of
-from fakeimaging.activity.run import PreparedRun, RunParameters, prepare_run, run_path
+from fakeimaging.activity.run import LEAD, PreparedRun, RunParameters, prepare_run, run_path
 from fakeimaging.core.errors import InputError, ModelError, ParameterError, did_you_mean
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.structure.subject import Subject
 
-TILE_COST, LARGE_TILE_COST = 0.8, 0.3
-"""Time of a full tile over that of its members one by one (measured: 0.74 to 0.87 for 84 and 400 regions, 0.23 for 1000)."""
-NEAR_MEMORY = 2 * 2**20
-"""Bytes of weights beyond which a simulation alone waits for memory (second-level cache of a core)."""
+TILE_COST, LARGE_TILE_COST = 0.8, 0.45
+"""Time of a full tile over that of its members one by one, with weights that fit the near caches and others (measured: XXX)."""
 NAMES = ("parameters", "task", "run", "session", *RunParameters.model_fields)
 """Keys of a run."""
 Outcome = Activity | ModelError
@@ -67,8 +65,8 @@ class Order:
 
     @property
     def seconds(self) -> float:
-        """Length of the run in s."""
-        return self.times.duration
+        """Seconds that are recorded, those before t = 0 included."""
+        return LEAD + self.times.duration
 
 
 def simulate_activities(
@@ -92,7 +90,7 @@ def simulate_activities(
     jobs : int, optional
         Threads; as many as there are processors when left out.
     progress : callable, optional
-        Called from the threads, one at a time, with the simulated seconds that are done and those of all runs.
+        Called from the threads, one at a time, with the seconds that are recorded so far and those of all runs, warm-up included.
     **timing
         Fields of `RunParameters` that all runs share. Runs with ``delays=False`` and equal effective weights go side by side;
         ``precision="float32"`` is the fastest.
@@ -122,7 +120,7 @@ def simulate_activities(
     people = (subjects,) if isinstance(subjects, Subject) else tuple(subjects)
     orders = [order for person in people for order in _orders(person, runs, chosen, timing)]
     made: dict[int, Activity] = {}
-    for number, outcome in simulate_each(orders, chosen, jobs=threads, tell=_counter(orders, progress)):
+    for number, outcome in simulate_each(orders, chosen, jobs=threads, tell=counter(orders, progress)):
         if isinstance(outcome, ModelError):
             raise outcome
         made[number] = outcome
@@ -162,7 +160,7 @@ def threads_of(jobs: int | None) -> int:
     return jobs
 
 
-def _counter(orders: Sequence[Order], progress: Callable[[float, float], None] | None) -> Callable[[float], None]:
+def counter(orders: Sequence[Order], progress: Callable[[float, float], None] | None) -> Callable[[float], None]:
     """Return a function of seconds just done that tells ``progress`` the sum, one call at a time."""
     if progress is None:
         return lambda seconds: None
@@ -245,18 +243,26 @@ def _tiles(orders: Sequence[Order], model: Model, jobs: int) -> Iterator[Tile]:
 
 
 def _prepared(orders: Sequence[Order], model: Model) -> Iterator[tuple[int, PreparedRun]]:
-    ready: PreparedRun | None = None
+    last: PreparedRun | None = None
     for number, order in enumerate(orders):
-        place = {"task": order.task, "run": order.run, "session": order.session}
-        known = (ready.subject, ready.parameters, ready.times) if ready is not None else ()
-        if ready is not None and known == (order.subject, order.parameters, order.times):
-            ready = ready.again(**place)
+        if last is not None and _alike(last, order):
+            last = last.again(task=order.task, run=order.run, session=order.session)
         else:
-            try:
-                ready = prepare_run(order.subject, model, order.parameters, order.times, **place)
-            except ModelError as error:
-                raise ModelError(f"{order.where}: {error}") from error
-        yield number, ready
+            last = _prepare(order, model)
+        yield number, last
+
+
+def _alike(ready: PreparedRun, order: Order) -> bool:
+    same = ready.subject is order.subject
+    return same and (ready.parameters, ready.times) == (order.parameters, order.times)
+
+
+def _prepare(order: Order, model: Model) -> PreparedRun:
+    place: dict[str, Any] = {"task": order.task, "run": order.run, "session": order.session}
+    try:
+        return prepare_run(order.subject, model, order.parameters, order.times, **place)
+    except ModelError as error:
+        raise ModelError(f"{order.where}: {error}") from error
 
 
 def _delayed(ready: PreparedRun) -> bool:
@@ -284,9 +290,11 @@ def _divided(groups: dict[str, list[tuple[int, PreparedRun]]], n_orders: int, jo
         if not group:
             continue
         ready = group[0][1]
-        width, threads = _width(ready), max(1, jobs * len(group) // n_orders)
-        heavy = ready.setup.coupling.size * (32 // LANES[ready.kernel.method.precision]) > NEAR_MEMORY
-        cost = width * (LARGE_TILE_COST if heavy else TILE_COST)
+        precision, width = ready.kernel.method.precision, _width(ready)
+        large = ready.setup.coupling.size * np.dtype(precision).itemsize > CACHE
+        # The loop alone then sums in another order in float32, and what a run gives shall not depend on the threads.
+        threads = 1 if large and precision == "float32" else max(1, jobs * len(group) // n_orders)
+        cost = width * (LARGE_TILE_COST if large else TILE_COST)
         in_tiles = best_tiles(len(group), width, threads, cost) * width
         yield from (group[first : min(first + width, in_tiles)] for first in range(0, min(in_tiles, len(group)), width))
         yield from ([one] for one in group[in_tiles:])
@@ -349,7 +357,9 @@ def _simulate(tile: Tile, stop: threading.Event, tell: Callable[[float], None]) 
         tell(seconds)
 
     try:
-        return [(n, activity) for (n, _), activity in zip(tile, _side_by_side([r for _, r in tile], count), strict=True)]
+        return [
+            (n, activity) for (n, _), activity in zip(tile, _side_by_side([r for _, r in tile], count), strict=True)
+        ]
     except ModelError as error:
         if len(tile) == 1:
             return [(tile[0][0], error)]
