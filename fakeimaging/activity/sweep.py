@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Measure = Callable[[Activity], Mapping[str, float]]
 Point = dict[str, Any]
+Diverged = Literal["raise", "nan"]
+DIVERGED = get_args(Diverged)
 FEWEST_PAIRS = 3
 """Tracts below which a correlation with their weights says nothing."""
 
@@ -44,7 +46,7 @@ def sweep(
     parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]],
     runs: int = 1,
     measure: Measure | None = None,
-    diverged: Literal["raise", "nan"] = "raise",
+    diverged: Diverged = "raise",
     jobs: int | None = None,
     progress: bool | None = None,
     task: str = "rest",
@@ -102,11 +104,13 @@ def sweep(
     chosen, points = as_model(model), _points(parameters)
     if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
         raise InputError(f"`runs`: {runs!r} is not a whole number of at least 1", value=runs)
+    if diverged not in DIVERGED:
+        raise InputError(f"`diverged`: {diverged!r} is not one of {', '.join(DIVERGED)}", value=diverged)
     run_path(task, runs, None)
     checked = _checked(points, chosen, timing)
     people = (subjects,) if isinstance(subjects, Subject) else tuple(subjects)
     orders, rows = _orders(people, points, checked, runs, task)
-    with _bar(progress) as shown:
+    with _bar(progress, sum(order.seconds for order in orders)) as shown:
         outcomes = simulate_each(orders, chosen, jobs=threads_of(jobs), tell=counter(orders, shown))
         for number, outcome in outcomes:
             if isinstance(outcome, ModelError) and diverged == "raise":
@@ -209,7 +213,7 @@ def _measured(measure: Measure, activity: Activity, row: Mapping[str, Any]) -> d
 
 
 @contextmanager
-def _bar(progress: bool | None) -> Iterator[Callable[[float, float], None] | None]:
+def _bar(progress: bool | None, total: float) -> Iterator[Callable[[float, float], None] | None]:
     """Show simulated seconds on the error stream, or yield None."""
     if not (sys.stderr.isatty() if progress is None else progress):
         yield None
@@ -221,8 +225,8 @@ def _bar(progress: bool | None) -> Iterator[Callable[[float, float], None] | Non
     with Progress(
         text, BarColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=progress is None
     ) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task("", total=total)
+        yield lambda done, _: bar.update(task, completed=done)
 
 
 def summary(activity: Activity) -> dict[str, float]:
