@@ -38,8 +38,10 @@ _HOMES = {
     "read_connectome": "structure.formats",
     "read_study": "dataset.study",
     "score": "scoring",
+    "simulate_activities": "activity.together",
     "simulate_activity": "activity.activity",
     "simulate_study": "dataset.cohort",
+    "sweep": "activity.sweep",
     "write_connectome": "structure.formats",
 }
 
@@ -71,8 +73,10 @@ __all__ = [
     "read_connectome",
     "read_study",
     "score",
+    "simulate_activities",
     "simulate_activity",
     "simulate_study",
+    "sweep",
     "write_connectome",
 ]
 
@@ -94,6 +98,8 @@ if TYPE_CHECKING:
     from fakeimaging.activity.model import Model, Observable, Rotation, Setup
     from fakeimaging.activity.models import MODELS
     from fakeimaging.activity.stimuli import Condition
+    from fakeimaging.activity.sweep import sweep
+    from fakeimaging.activity.together import simulate_activities
     from fakeimaging.core.errors import FakeImagingError
     from fakeimaging.core.parameters import Parameters, parameter
     from fakeimaging.core.spaces import Grid

@@ -2,91 +2,43 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import model_validator
 
 from fakeimaging.activity import engine
-from fakeimaging.activity.model import Model, Scheme, Setup
+from fakeimaging.activity.model import Model, Setup
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.modes import Modes
 from fakeimaging.activity.physiology import Physiology, PhysiologyParameters, make_physiology
 from fakeimaging.activity.regional import Maps, regional_maps, with_maps
-from fakeimaging.activity.stability import check_step
-from fakeimaging.activity.stimuli import Condition, Event, Stimulus, events_of, make_stimulus
-from fakeimaging.activity.taps import Tap, storage, tap_clock
+from fakeimaging.activity.run import LEAD, PreparedRun, RunParameters, prepare_run, room_for, run_path, stimulus_of
+from fakeimaging.activity.stimuli import Event, events_of
+from fakeimaging.activity.taps import Tap, tap_clock
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
-from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError, did_you_mean
-from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.errors import UnknownNameError, did_you_mean
+from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.streams import Streams
-from fakeimaging.structure.subject import Subject, legal_label
+from fakeimaging.structure.subject import Subject
 
-LEAD = 20.0
-"""Seconds of activity recorded before t = 0, so that blood flow has a past (the hemodynamic response lasts about 20 s)."""
-
-
-class RunParameters(Parameters):
-    """How a run is simulated."""
-
-    duration: float = parameter(600.0, unit="s", bounds=(1, 36_000), description="length of the run")
-    step: float | None = parameter(
-        None, unit="s", bounds=(1e-6, 0.05), description="time step; the model's own when left out"
-    )
-    transient: float | None = parameter(
-        None, unit="s", bounds=(0, 3600), description="dropped before the run; the model's own when left out"
-    )
-    speed: float = parameter(
-        7.0,
-        unit="m/s",
-        bounds=(0.1, 200),
-        description="conduction speed; sets the delays",
-        source="assumed, within 5-10 m/s",
-    )
-    scheme: Scheme | None = parameter(
-        None, unit="-", description="integrator: euler, heun or rk4; the model's own when left out"
-    )
-    precision: engine.Precision = parameter(
-        "float64",
-        unit="-",
-        description="float64 sums in a fixed order, to the same bits anywhere; float32 is 3 times as fast",
-    )
-    coupling_interval: float | None = parameter(
-        None,
-        unit="s",
-        bounds=(1e-6, 0.05),
-        description="hold the coupling this long (slow coupling only); each step when left out",
-    )
-    noise_time: float = parameter(
-        0.0, unit="s", bounds=(0, 10), description="time constant of the noise (Ornstein-Uhlenbeck); 0 is white"
-    )
-    interpolate: bool = parameter(False, unit="-", description="delays between whole steps, by linear interpolation")
-    taps: dict[str, float] | None = parameter(
-        None,
-        unit="Hz",
-        description="observables to record with their rates; all of the model, at its own, when left out",
-    )
-    conditions: tuple[Condition, ...] = ()
-    regional: dict[str, Any] = parameter(
-        {},
-        unit="-",
-        description="parameters of the model that differ between regions: tables of regions, lists or files",
-    )
-    physiology: PhysiologyParameters = PhysiologyParameters()
-
-    @model_validator(mode="after")
-    def _events_lie_in_the_run(self) -> Self:
-        problems = [problem for condition in self.conditions for problem in condition.problems(self.duration)]
-        if problems:
-            raise ValueError(f"`conditions`: {'; '.join(problems)}")
-        return self
+__all__ = [
+    "LEAD",
+    "Activity",
+    "RunParameters",
+    "activity_of",
+    "compile_model",
+    "modes_of",
+    "network_truth",
+    "run_path",
+    "simulate_activity",
+    "stimulus_of",
+]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -230,55 +182,27 @@ def simulate_activity(
     (10, 200)
     """
     times = RunParameters.parse(timing, where="run")
-    chosen = with_taps(as_model(model), times.taps)
+    chosen = as_model(model)
     checked = chosen.parameters.parse(parameters or {}, where=chosen.name)
-    streams = subject.streams.at(*run_path(task, run, session))
-    schedule = _schedule(chosen, times)
-    stimulus = stimulus_of(chosen, times, subject, streams)
-    maps = regional_maps(chosen, checked, times.regional, subject.regions)
-    own = with_maps(checked, maps)
-    setup = chosen.prepare(own, subject, schedule.step)
-    delays = subject.connectome.delays(times.speed)
-    arrays = _room(chosen, schedule, subject.n_regions, Path(store) if store is not None else None)
-    kernel = engine.build(chosen, own, setup, method_of(chosen, times, schedule.step))
-    check_step(kernel, setup, schedule.step)
-    member = engine.Member(kernel, setup, streams.at("activity"))
-    engine.run([member], delays, schedule, [arrays], stimulus=stimulus)
+    ready = prepare_run(subject, chosen, checked, times, task=task, run=run, session=session)
+    arrays = ready.room(Path(store) if store is not None else None)
+    engine.run([ready.member], ready.delays, ready.schedule, [arrays], stimulus=ready.stimulus)
+    return activity_of(ready, arrays)
+
+
+def activity_of(ready: PreparedRun, arrays: Mapping[str, npt.NDArray[np.float32]]) -> Activity:
+    """Return the activity of a run whose taps the engine has filled."""
+    model, times = ready.model, ready.times
     return Activity(
-        streams, task, run, session, chosen.name, checked, times.duration,
-        taps={name: _tap(chosen, name, array, schedule.step) for name, array in arrays.items()},
-        truth=network_truth(setup, delays, maps),
-        references=chosen.references,
+        ready.streams, ready.task, ready.run, ready.session, model.name, ready.parameters, times.duration,
+        taps={name: _tap(model, name, array, ready.schedule) for name, array in arrays.items()},
+        truth=network_truth(ready.setup, ready.delays, ready.maps),
+        references=model.references,
         events=events_of(times.conditions, times.duration),
-        differences=modes_of(chosen, own, subject, streams, times.duration),
+        differences=modes_of(model, with_maps(ready.parameters, ready.maps), ready.subject, ready.streams, times.duration),
         physiology_parameters=times.physiology,
-        regional=maps,
+        regional=ready.maps,
     )  # fmt: skip
-
-
-def with_taps(model: Model, taps: Mapping[str, float] | None) -> Model:
-    """Return a model that shows only these observables, at these rates in Hz; as it is when ``taps`` is None.
-
-    Raises
-    ------
-    UnknownNameError
-        If the model shows no such observable.
-    """
-    if taps is None:
-        return model
-    for name in taps:
-        if name not in model.observables:
-            hint = did_you_mean(name, model.observables)
-            raise UnknownNameError(f"`run.taps`: model {model.name} shows no '{name}'{hint}", value=name)
-    return replace(
-        model, observables={name: replace(model.observables[name], rate=rate) for name, rate in taps.items()}
-    )
-
-
-def method_of(model: Model, times: RunParameters, step: float) -> engine.Method:
-    """Return how a run is integrated."""
-    hold = 1 if times.coupling_interval is None else max(1, round(times.coupling_interval / step))
-    return engine.Method(times.scheme or model.scheme, times.precision, hold, times.noise_time, times.interpolate)
 
 
 def modes_of(model: Model, parameters: Parameters, subject: Subject, streams: Streams, duration: float) -> Modes | None:
@@ -286,34 +210,6 @@ def modes_of(model: Model, parameters: Parameters, subject: Subject, streams: St
     if model.modes is None:
         return None
     return Modes(model.modes, parameters, subject, streams.at("modes"), -LEAD, duration)
-
-
-def stimulus_of(model: Model, times: RunParameters, subject: Subject, streams: Streams) -> Stimulus | None:
-    """Return the stimulus of a run, None when it has no condition; ``streams`` are the run's.
-
-    Raises
-    ------
-    ParameterError
-        If a condition names what the subject does not have, is too fast for the step or too strong for the model, or the
-        model takes no stimulus.
-    InputError
-        If the file of a condition cannot be used.
-    """
-    if not times.conditions:
-        return None
-    if not model.takes_stimulus:
-        raise ParameterError([f"`run.conditions`: model {model.name} takes no stimulus; leave them out or take dmf"])
-    largest, unit = model.largest_stimulus, model.stimulus_unit
-    problems = [
-        f"`run.conditions`: '{condition.trial_type}': amplitude {condition.amplitude:g} {unit} is outside "
-        f"[{-largest:g}, {largest:g}] of model {model.name}"
-        for condition in times.conditions
-        if abs(condition.amplitude) > largest
-    ]
-    if problems:
-        raise ParameterError(problems)
-    _, step = engine.intervals(model, times.step or model.step)
-    return make_stimulus(times.conditions, subject.regions, times.duration, step=step, streams=streams)
 
 
 def network_truth(setup: Setup, delays: npt.NDArray[np.float64], maps: Maps) -> dict[str, npt.NDArray[np.float64]]:
@@ -328,20 +224,6 @@ def network_truth(setup: Setup, delays: npt.NDArray[np.float64], maps: Maps) -> 
     own = {name: frozen(np.array(array)) for name, array in setup.truth.items()}
     own |= {f"parameter_{name}": values for name, values in maps.items()}
     return {"effective_weights": frozen(setup.coupling), "delays": frozen(delays), **own}
-
-
-def run_path(task: str, run: int, session: str | None) -> tuple[str, ...]:
-    """Return the stream path of a run below its subject.
-
-    Examples
-    --------
-    >>> run_path("rest", 1, None)
-    ('task-rest', 'run-1')
-    """
-    if isinstance(run, bool) or not isinstance(run, int) or run < 1:
-        raise InputError(f"`run`: {run!r} is not a whole number of at least 1", value=run)
-    where = (f"ses-{legal_label(session)}",) if session is not None else ()
-    return (*where, f"task-{legal_label(task)}", f"run-{run}")
 
 
 def compile_model(
@@ -370,33 +252,13 @@ def compile_model(
     own = with_maps(checked, regional_maps(chosen, checked, regional or {}, subject.regions))
     setup = chosen.prepare(own, subject, exact)
     schedule = engine.Schedule(exact, 1, 0)
-    taps = _room(chosen, schedule, subject.n_regions, None)
+    taps = room_for(chosen, schedule, subject.n_regions, None)
     member = engine.Member(engine.build(chosen, own, setup), setup, Streams(0))
     engine.run([member], np.zeros_like(setup.coupling), schedule, [taps])
 
 
-def _schedule(model: Model, times: RunParameters) -> engine.Schedule:
-    every, step = engine.intervals(model, times.step or model.step)
-    whole = math.lcm(*every.tolist())
-    n_whole = round((LEAD + times.duration) / (whole * step))
-    if abs(n_whole * whole * step - LEAD - times.duration) > 1e-6:
-        raise ParameterError(
-            [
-                f"`run.duration`: {times.duration:g} s is not a whole number of {whole * step:g} s, the slowest tap's interval"
-            ]
-        )
-    transient = model.transient if times.transient is None else times.transient
-    return engine.Schedule(step, round(transient / step), n_whole * whole, -LEAD)
-
-
-def _room(model: Model, schedule: engine.Schedule, n: int, folder: Path | None) -> dict[str, npt.NDArray[np.float32]]:
-    every, _ = engine.intervals(model, schedule.step)
-    named = zip(model.observables, every.tolist(), strict=True)
-    return {name: storage(name, schedule.n_kept // k, n, folder) for name, k in named}
-
-
-def _tap(model: Model, name: str, array: npt.NDArray[np.float32], step: float) -> Tap:
-    observable = model.observables[name]
-    clock = tap_clock(observable.rate, -LEAD, -LEAD + len(array) / observable.rate, step)
+def _tap(model: Model, name: str, array: npt.NDArray[np.float32], schedule: engine.Schedule) -> Tap:
+    observable, start = model.observables[name], schedule.start
+    clock = tap_clock(observable.rate, start, start + len(array) / observable.rate, schedule.step)
     tap = Tap(name, observable.unit, clock, frozen(array))
     return tap if observable.past else tap.from_start()

@@ -90,10 +90,15 @@ def tap_clock(rate: float, start: float, stop: float, step: float) -> Clock:
     return Clock(start + (1 / rate - step) / 2, 1 / rate, round((stop - start) * rate))
 
 
-def storage(name: str, n_samples: int, n_regions: int, folder: Path | None) -> npt.NDArray[np.float32]:
-    """Return room for a tap: in memory when small, else a file in ``folder`` (a temporary one, removed with the array, when None)."""
+def storage(
+    name: str, n_samples: int, n_regions: int, folder: Path | None, *, beside: int = 1
+) -> npt.NDArray[np.float32]:
+    """Return room for a tap: in memory when small, else a file in ``folder`` (a temporary one, removed with the array, when None).
+
+    ``beside`` is the number of such taps that are small only together.
+    """
     shape = (n_samples, n_regions)
-    if n_samples * n_regions * 4 <= IN_MEMORY and folder is None:
+    if beside * n_samples * n_regions * 4 <= IN_MEMORY and folder is None:
         return np.zeros(shape, dtype=np.float32)
     home = folder or Path(tempfile.mkdtemp(prefix="fakeimaging-taps-"))
     home.mkdir(parents=True, exist_ok=True)

@@ -265,7 +265,7 @@ def network_of(activity, subject, speed, n_noises=1):
 
 
 def test_a_whole_run_of_the_default_model_is_its_slow_twin(lopsided, monkeypatch):
-    monkeypatch.setattr("fakeimaging.activity.activity.LEAD", 0.0)  # dipoles are recorded from t = 0
+    monkeypatch.setattr("fakeimaging.activity.run.LEAD", 0.0)  # dipoles are recorded from t = 0
     activity = fi.simulate_activity(lopsided, model="dmf", duration=6.0, transient=0.0, speed=3.5)
     weights, lags, noise = network_of(activity, lopsided, 3.5, n_noises=3)
     target, parameters = activity.truth["target_rate"], dmf.DmfParameters()

@@ -71,7 +71,7 @@ def lopsided():
 
 @pytest.mark.parametrize("paper", TAPS, ids=lambda paper: paper.__name__)
 def test_a_whole_run_is_its_slow_twin(paper, lopsided, monkeypatch):
-    monkeypatch.setattr("fakeimaging.activity.activity.LEAD", 0.0)
+    monkeypatch.setattr("fakeimaging.activity.run.LEAD", 0.0)
     model = MODELS.get(paper.__name__)
     tap, read = TAPS[paper]
     step = model.step

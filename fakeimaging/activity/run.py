@@ -1,0 +1,263 @@
+"""A run: how it is simulated, and all of it that the engine needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import model_validator
+
+from fakeimaging.activity import engine
+from fakeimaging.activity.model import Model, Scheme, Setup
+from fakeimaging.activity.physiology import PhysiologyParameters
+from fakeimaging.activity.regional import Maps, regional_maps, with_maps
+from fakeimaging.activity.stability import check_step
+from fakeimaging.activity.stimuli import Condition, Stimulus, make_stimulus
+from fakeimaging.activity.taps import storage
+from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError, did_you_mean
+from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.streams import Streams
+from fakeimaging.structure.connectome import Connectome
+from fakeimaging.structure.subject import Subject, legal_label
+
+LEAD = 20.0
+"""Seconds of activity recorded before t = 0, so that blood flow has a past (the hemodynamic response lasts about 20 s)."""
+
+
+class RunParameters(Parameters):
+    """How a run is simulated."""
+
+    duration: float = parameter(600.0, unit="s", bounds=(1, 36_000), description="length of the run")
+    step: float | None = parameter(
+        None, unit="s", bounds=(1e-6, 0.05), description="time step; the model's own when left out"
+    )
+    transient: float | None = parameter(
+        None, unit="s", bounds=(0, 3600), description="dropped before the run; the model's own when left out"
+    )
+    speed: float = parameter(
+        7.0,
+        unit="m/s",
+        bounds=(0.1, 200),
+        description="conduction speed; sets the delays",
+        source="assumed, within 5-10 m/s",
+    )
+    delays: bool = parameter(
+        True, unit="-", description="conduction delays; without them all arrives at once, whatever the speed"
+    )
+    scheme: Scheme | None = parameter(
+        None, unit="-", description="integrator: euler, heun or rk4; the model's own when left out"
+    )
+    precision: engine.Precision = parameter(
+        "float64",
+        unit="-",
+        description="float64 sums in a fixed order, to the same bits anywhere; float32 is 3 times as fast",
+    )
+    coupling_interval: float | None = parameter(
+        None,
+        unit="s",
+        bounds=(1e-6, 0.05),
+        description="hold the coupling this long (slow coupling only); each step when left out",
+    )
+    noise_time: float = parameter(
+        0.0, unit="s", bounds=(0, 10), description="time constant of the noise (Ornstein-Uhlenbeck); 0 is white"
+    )
+    interpolate: bool = parameter(False, unit="-", description="delays between whole steps, by linear interpolation")
+    taps: dict[str, float] | None = parameter(
+        None,
+        unit="Hz",
+        description="observables to record with their rates; all of the model, at its own, when left out",
+    )
+    conditions: tuple[Condition, ...] = ()
+    regional: dict[str, Any] = parameter(
+        {},
+        unit="-",
+        description="parameters of the model that differ between regions: tables of regions, lists or files",
+    )
+    physiology: PhysiologyParameters = PhysiologyParameters()
+
+    @model_validator(mode="after")
+    def _events_lie_in_the_run(self) -> Self:
+        problems = [problem for condition in self.conditions for problem in condition.problems(self.duration)]
+        if problems:
+            raise ValueError(f"`conditions`: {'; '.join(problems)}")
+        return self
+
+    def delays_in(self, connectome: Connectome) -> npt.NDArray[np.float64]:
+        """Return the conduction delays in s, shape (n_regions, n_regions)."""
+        return connectome.delays(self.speed) if self.delays else np.zeros_like(connectome.tract_lengths)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedRun:
+    """A run that is ready for the engine: what it is, and what follows from that.
+
+    Parameters
+    ----------
+    subject : Subject
+    model : Model
+        With the taps of the run.
+    parameters : Parameters
+        Of the model.
+    times : RunParameters
+    task, run, session, streams
+        As in `Activity`.
+    schedule : engine.Schedule
+    stimulus : Stimulus or None
+    delays : ndarray, shape (n_regions, n_regions)
+        Seconds.
+    maps : mapping of str to ndarray of shape (n_regions,)
+        Parameters that differ between regions.
+    setup : Setup
+    kernel : engine.Kernel
+    """
+
+    subject: Subject
+    model: Model
+    parameters: Parameters
+    times: RunParameters
+    task: str
+    run: int
+    session: str | None
+    streams: Streams
+    schedule: engine.Schedule
+    stimulus: Stimulus | None
+    delays: npt.NDArray[np.float64]
+    maps: Maps
+    setup: Setup
+    kernel: engine.Kernel
+
+    @property
+    def member(self) -> engine.Member:
+        """What the engine runs."""
+        return engine.Member(self.kernel, self.setup, self.streams.at("activity"))
+
+    def room(self, folder: Path | None = None, *, beside: int = 1) -> dict[str, npt.NDArray[np.float32]]:
+        """Return room for its taps, as `room_for`."""
+        return room_for(self.model, self.schedule, self.subject.n_regions, folder, beside=beside)
+
+    def again(self, *, task: str, run: int, session: str | None) -> PreparedRun:
+        """Return another run of the same subject, all else equal."""
+        streams = self.subject.streams.at(*run_path(task, run, session))
+        stimulus = stimulus_of(self.model, self.times, self.subject, streams)
+        return replace(self, task=task, run=run, session=session, streams=streams, stimulus=stimulus)
+
+
+def prepare_run(
+    subject: Subject,
+    model: Model,
+    parameters: Parameters,
+    times: RunParameters,
+    *,
+    task: str,
+    run: int,
+    session: str | None,
+) -> PreparedRun:
+    """Return all that the engine needs for a run; arguments as for `simulate_activity`, parsed."""
+    chosen = with_taps(model, times.taps)
+    streams = subject.streams.at(*run_path(task, run, session))
+    schedule = _schedule(chosen, times)
+    stimulus = stimulus_of(chosen, times, subject, streams)
+    maps = regional_maps(chosen, parameters, times.regional, subject.regions)
+    own = with_maps(parameters, maps)
+    setup = chosen.prepare(own, subject, schedule.step)
+    kernel = engine.build(chosen, own, setup, method_of(chosen, times, schedule.step))
+    check_step(kernel, setup, schedule.step)
+    delays = times.delays_in(subject.connectome)
+    return PreparedRun(
+        subject, chosen, parameters, times, task, run, session, streams, schedule, stimulus, delays, maps, setup, kernel
+    )
+
+
+def with_taps(model: Model, taps: Mapping[str, float] | None) -> Model:
+    """Return a model that shows only these observables, at these rates in Hz; as it is when ``taps`` is None.
+
+    Raises
+    ------
+    UnknownNameError
+        If the model shows no such observable.
+    """
+    if taps is None:
+        return model
+    for name in taps:
+        if name not in model.observables:
+            hint = did_you_mean(name, model.observables)
+            raise UnknownNameError(f"`run.taps`: model {model.name} shows no '{name}'{hint}", value=name)
+    return replace(
+        model, observables={name: replace(model.observables[name], rate=rate) for name, rate in taps.items()}
+    )
+
+
+def method_of(model: Model, times: RunParameters, step: float) -> engine.Method:
+    """Return how a run is integrated."""
+    hold = 1 if times.coupling_interval is None else max(1, round(times.coupling_interval / step))
+    return engine.Method(times.scheme or model.scheme, times.precision, hold, times.noise_time, times.interpolate)
+
+
+def stimulus_of(model: Model, times: RunParameters, subject: Subject, streams: Streams) -> Stimulus | None:
+    """Return the stimulus of a run, None when it has no condition; ``streams`` are the run's.
+
+    Raises
+    ------
+    ParameterError
+        If a condition names what the subject does not have, is too fast for the step or too strong for the model, or the
+        model takes no stimulus.
+    InputError
+        If the file of a condition cannot be used.
+    """
+    if not times.conditions:
+        return None
+    if not model.takes_stimulus:
+        raise ParameterError([f"`run.conditions`: model {model.name} takes no stimulus; leave them out or take dmf"])
+    largest, unit = model.largest_stimulus, model.stimulus_unit
+    problems = [
+        f"`run.conditions`: '{condition.trial_type}': amplitude {condition.amplitude:g} {unit} is outside "
+        f"[{-largest:g}, {largest:g}] of model {model.name}"
+        for condition in times.conditions
+        if abs(condition.amplitude) > largest
+    ]
+    if problems:
+        raise ParameterError(problems)
+    _, step = engine.intervals(model, times.step or model.step)
+    return make_stimulus(times.conditions, subject.regions, times.duration, step=step, streams=streams)
+
+
+def run_path(task: str, run: int, session: str | None) -> tuple[str, ...]:
+    """Return the stream path of a run below its subject.
+
+    Examples
+    --------
+    >>> run_path("rest", 1, None)
+    ('task-rest', 'run-1')
+    """
+    if isinstance(run, bool) or not isinstance(run, int) or run < 1:
+        raise InputError(f"`run`: {run!r} is not a whole number of at least 1", value=run)
+    where = (f"ses-{legal_label(session)}",) if session is not None else ()
+    return (*where, f"task-{legal_label(task)}", f"run-{run}")
+
+
+def _schedule(model: Model, times: RunParameters) -> engine.Schedule:
+    every, step = engine.intervals(model, times.step or model.step)
+    whole = math.lcm(*every.tolist())
+    n_whole = round((LEAD + times.duration) / (whole * step))
+    if abs(n_whole * whole * step - LEAD - times.duration) > 1e-6:
+        raise ParameterError(
+            [
+                f"`run.duration`: {times.duration:g} s is not a whole number of {whole * step:g} s, the slowest tap's interval"
+            ]
+        )
+    transient = model.transient if times.transient is None else times.transient
+    return engine.Schedule(step, round(transient / step), n_whole * whole, -LEAD)
+
+
+def room_for(
+    model: Model, schedule: engine.Schedule, n: int, folder: Path | None, *, beside: int = 1
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Return room for the taps of a run; with ``beside`` runs at once they share what taps may take of memory."""
+    every, _ = engine.intervals(model, schedule.step)
+    named = zip(model.observables, every.tolist(), strict=True)
+    return {name: storage(name, schedule.n_kept // k, n, folder, beside=beside) for name, k in named}
