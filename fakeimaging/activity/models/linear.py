@@ -75,7 +75,8 @@ def _check_stable(parameters: LinearParameters, coupling: Array) -> None:
     growth = float(np.linalg.eigvals(flow(parameters, coupling)).real.max())
     if growth >= 0:
         raise ModelError(
-            f"model linear: the network grows at {growth:.3g} 1/s; lower `gain`, or take `scaling` 'rows' or 'radius'", value=growth
+            f"model linear: the network grows at {growth:.3g} 1/s; lower `gain`, or take `scaling` 'rows' or 'radius'",
+            value=growth,
         )
 
 
@@ -130,7 +131,9 @@ def _delayed_covariance(parameters: LinearParameters, coupling: Array, delays: A
     total, off = np.zeros((n, n)), still * (1 - np.eye(n))
     for angle in angles:
         omega = scale * math.tan(angle)
-        response = np.linalg.inv(1j * omega * np.eye(n) - np.diag(still.diagonal()) - off * np.exp(-1j * omega * delays))
+        response = np.linalg.inv(
+            1j * omega * np.eye(n) - np.diag(still.diagonal()) - off * np.exp(-1j * omega * delays)
+        )
         total += ((response * noise) @ response.conj().T).real * (scale / math.cos(angle) ** 2)
     return total / (2 * N_FREQUENCIES)
 
