@@ -33,7 +33,7 @@ from fakeimaging.activity.simd.random import normal_pair
 from fakeimaging.activity.simd.sums import (
     add_now, add_short, gather_long, remember, take_step, weigh, weigh_mirrored, weigh_side_by_side,
 )
-from fakeimaging.activity.simd.vectors import both, either, lanes, load, negation, select, store
+from fakeimaging.activity.simd.vectors import both, either, lanes, load, negation, select, store, truth
 """
 
 LOOP = """

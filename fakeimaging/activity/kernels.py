@@ -122,6 +122,8 @@ def _require(
     for used in sorted(_free_names(node)):
         if used in path[1:] or used == name:
             raise ModelError(f"`{used}` calls itself; a model function cannot", value=used)
+        if used in builtins and used in known:
+            raise ModelError(f"'{used}' of this file is a built-in; name it otherwise", value=used)
         if used != "math" and used not in builtins:
             _require(used, known, needed, builtins, path=(*path, name))
     needed[name] = node

@@ -1,7 +1,8 @@
 """Model functions without branches: what a function of numbers says, said so that it holds for a register of numbers at once.
 
 Both sides of a condition are worked out and one is taken, loops over a fixed range are written out, ``math`` and built-ins become
-their counterparts for vectors. A side that is not taken may divide by zero: that raises nothing there.
+their counterparts for vectors. A side that is not taken may divide by zero: that raises nothing there. ``a // b`` is the floor of
+the quotient as it was rounded, and ``a % b`` goes with it: where a is a multiple of b but for rounding, Python may give one b more.
 """
 
 from __future__ import annotations
@@ -22,20 +23,25 @@ LANEWISE = (
 CONSTANTS = ("pi", "e", "tau", "inf", "nan")
 BUILTINS = ("abs", "max", "min", "float", "range")
 LONGEST_LOOP = 64
+HIGHEST_POWER = 64
+"""Whole powers up to here are products."""
 OWN = "own_"
 """Before the names of a model's own functions and constants, so that they meet none of the kernel's."""
 
 
 @dataclass
 class _Writer:
-    """Lines written so far; each name is written once, numbered."""
+    """Lines written so far; each name is written once, numbered. ``own`` are the function's own names."""
 
     where: str
+    own: frozenset[str] = frozenset()
     lines: list[str] = field(default_factory=list)
     count: int = 0
     lanewise: set[str] = field(default_factory=set)
+    conditions: set[str] = field(default_factory=set)
 
     def fresh(self, name: str, value: str) -> str:
+        """Write a value under a name that nothing else has: no other ends in the same number."""
         self.count += 1
         unique = f"{name}__{self.count}"
         self.lines.append(f"{unique} = {value}")
@@ -47,7 +53,9 @@ class _Writer:
 
 
 Names = dict[str, str]
-Result = list[str] | None
+Result = tuple[list[str], str] | None
+"""Values a part of a function returns and the condition under which it does, ALWAYS or not; None if it never does."""
+ALWAYS = ""
 
 
 def straightened(node: ast.FunctionDef, decorator: str) -> tuple[str, set[str]]:
@@ -58,55 +66,84 @@ def straightened(node: ast.FunctionDef, decorator: str) -> tuple[str, set[str]]:
     ModelError
         If it does what cannot be done in lanes: ``while``, a loop of unknown length, a result that depends on the branch.
     """
-    writer = _Writer(node.name)
-    arguments = [argument.arg for argument in node.args.args]
-    if node.args.vararg or node.args.kwarg or node.args.kwonlyargs or node.args.defaults:
+    stored = {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+    writer = _Writer(node.name, frozenset(stored))
+    given, others = node.args, ("vararg", "kwarg", "kwonlyargs", "posonlyargs", "defaults")
+    if any(getattr(given, kind) for kind in others):
         raise writer.refuse(node, "only plain arguments, without defaults")
-    result, _ = _block(node.body, dict(zip(arguments, arguments, strict=True)), writer)
-    if result is None:
-        raise writer.refuse(node, "returns nothing")
-    writer.lines.append(f"return {result[0] if len(result) == 1 else ', '.join(result)}")
+    names = {argument.arg: f"{argument.arg}__0" for argument in given.args}
+    arguments = list(names.values())
+    result, _ = _block(node.body, names, writer)
+    if result is None or result[1] != ALWAYS:
+        raise writer.refuse(node, "returns nothing" if result is None else "returns nothing on one of its ways")
+    writer.lines.append(f"return {', '.join(result[0])}")
     body = "\n".join(f"    {line}" for line in writer.lines)
     return f"{decorator}\ndef {OWN}{node.name}({', '.join(arguments)}):\n{body}", writer.lanewise
 
 
 def _block(statements: Sequence[ast.stmt], names: Names, writer: _Writer) -> tuple[Result, Names]:
-    """Write statements; return what they return (None if they run on) and the names they leave."""
+    """Write statements; return what they return and the names they leave where they run on."""
     for position, statement in enumerate(statements):
+        rest = statements[position + 1 :]
         if isinstance(statement, ast.Return):
-            if statement.value is None:
-                raise writer.refuse(statement, "returns nothing")
-            return _returned(statement.value, names, writer), names
-        if isinstance(statement, ast.If):
-            return _choice(statement, statements[position + 1 :], names, writer)
+            return _returned(statement, names, writer), names
         if isinstance(statement, ast.For):
-            rest = [*_unrolled(statement, writer), *statements[position + 1 :]]
-            return _block(rest, names, writer)
-        names = _plain(statement, names, writer)
+            return _block([*_unrolled(statement, writer), *rest], names, writer)
+        if not isinstance(statement, ast.If):
+            names = _plain(statement, names, writer)
+            continue
+        early, names = _choice(statement, names, writer)
+        if early is not None:
+            late, names = _block(rest, names, writer) if early[1] != ALWAYS else (None, names)
+            return _either(early[1], early, late, statement, writer), names
     return None, names
 
 
-def _returned(value: ast.expr, names: Names, writer: _Writer) -> list[str]:
-    parts = value.elts if isinstance(value, ast.Tuple) else [value]
-    written = [_expression(part, names, writer) for part in parts]
-    return [f"{written[0]},"] if isinstance(value, ast.Tuple) and len(written) == 1 else written
+def _returned(node: ast.Return, names: Names, writer: _Writer) -> Result:
+    value = node.value
+    if value is None:
+        raise writer.refuse(node, "returns nothing")
+    if isinstance(value, ast.IfExp) and isinstance(value.body, ast.Tuple):
+        sides = ([ast.copy_location(ast.Return(side), node)] for side in (value.body, value.orelse))
+        return _choice(ast.copy_location(ast.If(value.test, *sides), node), names, writer)[0]
+    if not isinstance(value, ast.Tuple):
+        return [_expression(value, names, writer)], ALWAYS
+    written = [_expression(part, names, writer) for part in value.elts]
+    return ([f"{written[0]},"] if len(written) == 1 else written), ALWAYS
 
 
-def _choice(node: ast.If, rest: Sequence[ast.stmt], names: Names, writer: _Writer) -> tuple[Result, Names]:
-    condition = writer.fresh("holds", _expression(node.test, names, writer))
+def _choice(node: ast.If, names: Names, writer: _Writer) -> tuple[Result, Names]:
+    """Write both branches; return what they return and the names they leave where one of them runs on."""
+    condition = writer.fresh("holds", _test(node.test, names, writer))
     yes, after_yes = _block(node.body, dict(names), writer)
     no, after_no = _block(node.orelse, dict(names), writer)
-    if yes is None and no is None:
-        return _block(rest, _merged(condition, after_yes, after_no, writer), writer)
-    if yes is None:
-        yes, after_yes = _block(rest, after_yes, writer)
-    elif no is None:
-        no, after_no = _block(rest, after_no, writer)
-    if yes is None or no is None or len(yes) != len(no):
-        raise writer.refuse(node, "one branch returns another number of values than the other, or nothing")
-    comma = "," if yes[0].endswith(",") else ""
-    pairs = zip(yes, no, strict=True)
-    return [f"select({condition}, {a.rstrip(',')}, {b.rstrip(',')}){comma}" for a, b in pairs], names
+    ends = [side is not None and side[1] == ALWAYS for side in (yes, no)]
+    if any(ends):
+        after = after_no if ends[0] else after_yes
+    else:
+        after = _merged(condition, after_yes, after_no, writer)
+    if yes is not None and no is None:
+        yes = (yes[0], condition if ends[0] else writer.fresh("holds", f"both({condition}, {yes[1]})"))
+    elif no is not None and yes is None:
+        otherwise = writer.fresh("holds", f"negation({condition})")
+        no = (no[0], otherwise if ends[1] else writer.fresh("holds", f"both({otherwise}, {no[1]})"))
+    elif yes is not None and no is not None and not all(ends):
+        when = writer.fresh("holds", f"select({condition}, {yes[1] or 'True'}, {no[1] or 'True'})")
+        yes, no = (yes[0], when), (no[0], when)
+    return _either(condition, yes, no, node, writer), after
+
+
+def _either(condition: str, yes: Result, no: Result, node: ast.AST, writer: _Writer) -> Result:
+    """Return the values of one side where the condition holds, else those of the other."""
+    if yes is None or no is None:
+        return yes or no
+    if len(yes[0]) != len(no[0]):
+        raise writer.refuse(node, "one branch returns another number of values than the other")
+    comma = "," if yes[0][0].endswith(",") else ""
+    pairs = zip(yes[0], no[0], strict=True)
+    values = [f"select({condition}, {a.rstrip(',')}, {b.rstrip(',')}){comma}" for a, b in pairs]
+    when = no[1] if ALWAYS in (no[1], yes[1]) or yes[1] == no[1] else f"either({yes[1]}, {no[1]})"
+    return values, when
 
 
 def _merged(condition: str, yes: Names, no: Names, writer: _Writer) -> Names:
@@ -115,6 +152,8 @@ def _merged(condition: str, yes: Names, no: Names, writer: _Writer) -> Names:
     for name in yes.keys() & no.keys():
         same = yes[name] == no[name]
         merged[name] = yes[name] if same else writer.fresh(name, f"select({condition}, {yes[name]}, {no[name]})")
+        if {yes[name], no[name]} <= writer.conditions:
+            writer.conditions.add(merged[name])
     return merged
 
 
@@ -142,7 +181,8 @@ def _plain(node: ast.stmt, names: Names, writer: _Writer) -> Names:
     if isinstance(node, ast.Pass) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):
         return names
     if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
-        value = ast.copy_location(ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value), node)
+        before = ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
+        value = ast.copy_location(ast.BinOp(before, node.op, node.value), node)
         return names | {node.target.id: writer.fresh(node.target.id, _expression(value, names, writer))}
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
         return names | {node.target.id: writer.fresh(node.target.id, _expression(node.value, names, writer))}
@@ -172,7 +212,10 @@ def _kept(value: ast.expr, name: str, names: Names, writer: _Writer) -> str:
     """Write a value under a name; whole numbers stay constants, so that powers and indices by them are known."""
     if isinstance(value, ast.Constant) and isinstance(value.value, int):
         return str(value.value)
-    return writer.fresh(name, _expression(value, names, writer))
+    kept = writer.fresh(name, _expression(value, names, writer))
+    if _is_condition(value, names, writer):
+        writer.conditions.add(kept)
+    return kept
 
 
 def _expression(node: ast.expr, names: Names, writer: _Writer) -> str:
@@ -193,6 +236,8 @@ def _constant(node: ast.Constant, names: Names, writer: _Writer) -> str:
 
 
 def _name(node: ast.Name, names: Names, writer: _Writer) -> str:
+    if node.id not in names and node.id in writer.own:
+        raise writer.refuse(node, f"`{node.id}` has no value on every way there; give it one before the branches")
     return names.get(node.id, f"{OWN}{node.id}")
 
 
@@ -228,16 +273,26 @@ def _power(base: str, exponent: str, writer: _Writer) -> str:
         return f"power({base}, {exponent})"
     if abs(number) == 0.5:
         return f"sqrt({base})" if number > 0 else f"(1.0 / sqrt({base}))"
-    if number != int(number) or not 1 <= abs(number) <= 16:
+    if number == 0:
+        return "1.0"
+    if number != number // 1 or abs(number) > HIGHEST_POWER:
         return f"power({base}, {exponent})"
-    product = " * ".join([writer.fresh("base", base)] * int(abs(number)))
+    product = _product(writer.fresh("base", base), int(abs(number)), writer)
     return f"({product})" if number > 0 else f"(1.0 / ({product}))"
 
 
+def _product(base: str, number: int, writer: _Writer) -> str:
+    """Write base^number: the power below, squared, for large ones."""
+    if number <= 4:
+        return " * ".join([base] * number)
+    half = writer.fresh("base", _product(base, number // 2, writer))
+    return f"{half} * {half}" + f" * {base}" * (number % 2)
+
+
 def _unary(node: ast.UnaryOp, names: Names, writer: _Writer) -> str:
-    value = _expression(node.operand, names, writer)
     if isinstance(node.op, ast.Not):
-        return f"negation({value})"
+        return _test(node, names, writer)
+    value = _expression(node.operand, names, writer)
     if isinstance(node.op, ast.Invert):
         raise writer.refuse(node, f"`{ast.unparse(node)}` is no arithmetic of numbers")
     return f"(-{value})" if isinstance(node.op, ast.USub) else value
@@ -253,13 +308,39 @@ def _compare(node: ast.Compare, names: Names, writer: _Writer) -> str:
     if any(type(operation) not in COMPARISONS for operation in node.ops):
         raise writer.refuse(node, f"`{ast.unparse(node)}` compares no numbers")
     symbols = [COMPARISONS[type(operation)] for operation in node.ops]
+    sides[1:-1] = [writer.fresh("side", side) for side in sides[1:-1]]
     triples = zip(sides, symbols, sides[1:], strict=False)
     return _folded("both", [f"({left} {symbol} {right})" for left, symbol, right in triples])
 
 
 def _boolean(node: ast.BoolOp, names: Names, writer: _Writer) -> str:
-    values = [_expression(value, names, writer) for value in node.values]
-    return _folded("both" if isinstance(node.op, ast.And) else "either", values)
+    if not _is_condition(node, names, writer):
+        raise writer.refuse(node, f"`{ast.unparse(node)}` is no condition: compare its parts with numbers")
+    return _test(node, names, writer)
+
+
+def _test(node: ast.expr, names: Names, writer: _Writer) -> str:
+    """Write a condition; a number stands for its not being zero."""
+    if isinstance(node, ast.BoolOp):
+        values = [_test(value, names, writer) for value in node.values]
+        return _folded("both" if isinstance(node.op, ast.And) else "either", values)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return f"negation({_test(node.operand, names, writer)})"
+    value = _expression(node, names, writer)
+    return value if _is_condition(node, names, writer) else f"truth({value})"
+
+
+def _is_condition(node: ast.expr, names: Names, writer: _Writer) -> bool:
+    """Whether an expression is known to be true or false, not a number."""
+    if isinstance(node, ast.BoolOp):
+        return all(_is_condition(value, names, writer) for value in node.values)
+    if isinstance(node, ast.IfExp):
+        return _is_condition(node.body, names, writer) and _is_condition(node.orelse, names, writer)
+    if isinstance(node, ast.Name):
+        return names.get(node.id) in writer.conditions
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, bool)
+    return isinstance(node, ast.Compare) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
 
 
 def _folded(function: str, values: Sequence[str]) -> str:
@@ -270,7 +351,10 @@ def _folded(function: str, values: Sequence[str]) -> str:
 
 
 def _conditional(node: ast.IfExp, names: Names, writer: _Writer) -> str:
-    return f"select({', '.join(_expression(part, names, writer) for part in (node.test, node.body, node.orelse))})"
+    if any(isinstance(side, ast.Tuple) for side in (node.body, node.orelse)):
+        raise writer.refuse(node, f"`{ast.unparse(node)}` chooses between tuples; choose each number")
+    sides = [_expression(side, names, writer) for side in (node.body, node.orelse)]
+    return f"select({', '.join([_test(node.test, names, writer), *sides])})"
 
 
 def _attribute(node: ast.Attribute, names: Names, writer: _Writer) -> str:

@@ -215,14 +215,23 @@ tanh = _of_vectors("tanh", _hyperbolic)
 
 
 def power(x, y):
-    """Return x^y: exp(y log x) for vectors, x above 0."""
+    """Return x^y: of vectors exp(y log |x|), with the sign of a whole power where x is negative."""
     return x**y
+
+
+def _power_of_vectors(x, y):
+    size = select(x == 0.0, select(y == 0.0, 1.0, select(y > 0.0, 0.0, math.inf)), exp(y * log(fabs(x))))
+    odd = y - 2.0 * floor(0.5 * y)
+    return select(x < 0.0, select(odd == 0.0, size, select(odd == 1.0, -size, math.nan)), size)
+
+
+_compiled_power = njit(**FLAGS)(_power_of_vectors)
 
 
 @overload(power, jit_options=FLAGS)
 def _power(x, y):
     if isinstance(x, Vector) or isinstance(y, Vector):
-        return lambda x, y: exp(y * log(x))
+        return lambda x, y: _compiled_power(x, y)
     return lambda x, y: x**y
 
 

@@ -1,7 +1,7 @@
 """The numba types `Vector` and `Mask`: arithmetic, comparison, choice, and transfer between memory and registers.
 
 A vector holds 256 bits (8 numbers of 32 bits or 4 of 64), a size that LLVM splits or widens for whatever processor there is.
-Scalars that meet a vector are spread over its lanes.
+Scalars that meet a vector are spread over its lanes; truth values in arithmetic are 0 and 1, as in Python.
 """
 
 from __future__ import annotations
@@ -77,19 +77,23 @@ def spread(builder: Any, value: Any, lanes: int) -> Any:
 
 
 def as_vector(context: Any, builder: Any, kind: types.Type, value: Any, wanted: Vector) -> Any:
-    """Return a vector as it is, and a number spread over the lanes."""
+    """Return a vector as it is, a mask as zeros and ones, and a number spread over the lanes."""
     if isinstance(kind, Vector):
         return value
+    if isinstance(kind, Mask):
+        return builder.uitofp(value, wanted.storage)
     return spread(builder, context.cast(builder, value, kind, wanted.scalar), wanted.lanes)
 
 
 def _vector_among(kinds: Any) -> Vector | None:
     found = [kind for kind in kinds if isinstance(kind, Vector)]
-    fits = all(isinstance(kind, Vector | types.Number | types.Boolean) for kind in kinds)
+    found += [Vector(BITS // kind.lanes) for kind in kinds if isinstance(kind, Mask)]
+    fits = all(isinstance(kind, Vector | Mask | types.Number | types.Boolean) for kind in kinds)
     return found[0] if found and fits else None
 
 
-PAIRS = ((Vector, Vector), (Vector, types.Number), (types.Number, Vector))
+PAIRS = [(a, b) for a in (Vector, Mask, types.Number, types.Boolean) for b in (Vector, Mask)]
+PAIRS += [(b, a) for a, b in PAIRS if a in (types.Number, types.Boolean)]
 
 
 def _declare(function: Any, result: Any) -> None:
@@ -144,42 +148,70 @@ def _itself(context: Any, builder: Any, sig: Any, values: Any) -> Any:
     return values[0]
 
 
+def _bit(builder: Any, value: Any) -> Any:
+    return builder.trunc(value, ir.IntType(1)) if value.type.width > 1 else value
+
+
+def _as_mask(builder: Any, kind: types.Type, value: Any, lanes: int | None) -> Any:
+    """Return a mask as it is, and a bool spread over the lanes where there are some."""
+    if isinstance(kind, Mask):
+        return value
+    return _bit(builder, value) if lanes is None else spread(builder, _bit(builder, value), lanes)
+
+
+def _mask_among(kinds: Any) -> Mask | None:
+    return next((kind for kind in kinds if isinstance(kind, Mask)), None)
+
+
 @intrinsic
 def select(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
     """``yes`` where the condition holds, else ``no``; both are worked out. A condition is a mask or a bool."""
+    mask = _mask_among((yes, no, condition))
+    truths = all(isinstance(kind, Mask | types.Boolean) for kind in (yes, no))
     vector = _vector_among((yes, no)) or (Vector(BITS // condition.lanes) if isinstance(condition, Mask) else None)
-    result = vector or types.float64
+    result = (mask or types.boolean) if truths else (vector or types.float64)
 
     def generate(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        chosen = [
-            as_vector(context, builder, kind, value, vector)
-            if vector
-            else context.cast(builder, value, kind, types.float64)
-            for kind, value in zip(sig.args[1:], values[1:], strict=True)
-        ]
-        holds = values[0]
-        if isinstance(sig.args[0], types.Boolean):
-            holds = builder.trunc(holds, ir.IntType(1)) if holds.type.width > 1 else holds
-        return builder.select(holds, *chosen)
+        chosen = []
+        for kind, value in zip(sig.args[1:], values[1:], strict=True):
+            if truths:
+                chosen.append(_as_mask(builder, kind, value, mask.lanes if mask else None))
+            elif vector:
+                chosen.append(as_vector(context, builder, kind, value, vector))
+            else:
+                chosen.append(context.cast(builder, value, kind, types.float64))
+        lone = isinstance(sig.args[0], types.Boolean)
+        return builder.select(_bit(builder, values[0]) if lone else values[0], *chosen)
 
     return signature(result, condition, yes, no), generate
+
+
+@intrinsic
+def truth(typing: Any, value: Any) -> Any:
+    """Whether a number is not zero; conditions are what they are."""
+    if isinstance(value, Mask | types.Boolean):
+        return value(value), lambda context, builder, sig, values: values[0]
+    vector = value if isinstance(value, Vector) else None
+
+    def generate(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        number = values[0] if vector else context.cast(builder, values[0], value, types.float64)
+        return builder.fcmp_unordered("!=", number, ir.Constant(number.type, [0.0] * vector.lanes if vector else 0.0))
+
+    return (Mask(vector.lanes) if vector else types.boolean)(value), generate
 
 
 def _logic(instruction: str, doc: str) -> Any:
     """Make an intrinsic of two conditions, masks or bools; a bool that meets a mask is spread."""
 
     def typed(typing: Any, a: Any, b: Any) -> Any:
-        masks = [kind for kind in (a, b) if isinstance(kind, Mask)]
-        result = masks[0] if masks else types.boolean
+        mask = _mask_among((a, b))
 
         def generate(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-            parts = []
-            for kind, value in zip(sig.args, values, strict=True):
-                lone = masks and not isinstance(kind, Mask)
-                bit = builder.trunc(value, ir.IntType(1)) if lone and value.type.width > 1 else value
-                parts.append(spread(builder, bit, masks[0].lanes) if lone else bit)
+            pairs = zip(sig.args, values, strict=True)
+            parts = [_as_mask(builder, kind, value, mask.lanes if mask else None) for kind, value in pairs]
             return getattr(builder, instruction)(*parts)
 
+        result = mask or types.boolean
         return signature(result, a, b), generate
 
     typed.__name__ = typed.__qualname__ = instruction.strip("_") + "_conditions"
