@@ -10,7 +10,7 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +172,8 @@ def facts(model: Model) -> Iterator[tuple[str, str]]:
         yield "held", "; ".join(held)
     if model.angles:
         yield "angles", f"{codes(model.angles)}, within half a turn of 0"
+    if model.uniform:
+        yield "same in every region", codes(model.uniform)
     yield "start", said(model.prepare)
     yield "integrator", f"{SCHEMES[model.scheme]} (`{model.scheme}`), steps of {model.step * 1e3:g} ms"
     yield "dropped at the start", f"{model.transient:g} s"
@@ -232,9 +234,11 @@ def caption(name: str) -> str:
     """Return what the picture of a model shows."""
     shown, diagram = SHOWN.get(name, Shown()), DIAGRAMS.get(name)
     values = f"with {settings(shown.parameters)} and all else at its default" if shown.parameters else "with default parameters"
+    if shown.zone:
+        values += f", but {settings(shown.zone)} in the first two regions shown"
     text = (
-        f"One run of {shown.duration:g} s of the built-in subject (100 regions, seed {SUBJECT_SEED}) {values}. Left: four cortical regions, "
-        "means in front of their traces; one bar for all. Middle, above: mean spectrum over cortical regions. Right: the weights, and the "
+        f"One run of {shown.duration:g} s of the built-in subject (100 regions, seed {SUBJECT_SEED}) {values}. Left: four cortical regions; "
+        "one bar for all. Middle, above: mean spectrum over cortical regions. Right: the weights, and the "
         "correlations of the regions' mean rates in each second, regions sorted by network."
     )
     return f"*{text} {diagram_caption(diagram) if diagram else 'Middle, below: correlations against weights.'}*"
@@ -245,10 +249,10 @@ def diagram_caption(diagram: Diagram) -> str:
     known = "; ".join(f"{text} at {at:g}" for at, text in diagram.known)
     dashed = f" Dashed: {known} ({linked(diagram.source)})." if known else ""
     closed = f" Red: {diagram.theory_text}." if diagram.theory_text else ""
-    return f"Middle, below: {diagram.caption}.{dashed}{closed}"
+    return f"Middle, below: {diagram.caption}; the triangle is the default.{dashed}{closed}"
 
 
-def settings(parameters: dict[str, Any]) -> str:
+def settings(parameters: Mapping[str, Any]) -> str:
     """Return parameters as words."""
     return ", ".join(f"`{name}` {value}" for name, value in parameters.items())
 

@@ -46,7 +46,7 @@ class Shown:
         What differs from that in two of the four regions whose traces are shown.
     """
 
-    seconds: float = 5.0
+    seconds: float = 3.0
     start: float = 20.0
     duration: float = 300.0
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -208,7 +208,7 @@ def hopfield_rate(values: Array) -> Array:
 
 
 SHOWN: dict[str, Shown] = {
-    "deco2014": Shown(seconds=10.0),
+    "deco2014": Shown(seconds=5.0),
     "epileptor": Shown(seconds=60.0, zone={"x0": -1.6}),
     "hopfield": Shown(seconds=10.0),
     "linear": Shown(seconds=10.0),
@@ -219,7 +219,7 @@ DIAGRAMS: dict[str, Diagram] = {
     "deco2014": Diagram(
         "G", 0.0, 1.0, "least and greatest rate of regions without noise, with feedback inhibition (black) and without (blue)",
         "rate (Hz)", alone=False,
-        branches=(Branch("feedback", {"sigma": 0.0}), Branch("none", {"sigma": 0.0, "feedback_inhibition": False})),
+        branches=(Branch("feedback", {"sigma": 0.0}), Branch("no feedback", {"sigma": 0.0, "feedback_inhibition": False})),
     ),
     "dmf": Diagram(
         "loop_gain", 0.0, 0.95, "mean correlation between regions, of rates in each second", "mean correlation",
@@ -239,7 +239,7 @@ DIAGRAMS: dict[str, Diagram] = {
     ),
     "hopfield": Diagram(
         "G", 0.0, 3.0, "rates of a network without noise, started above and below", "rate (Hz)", alone=False,
-        branches=(Branch("above", {"sigma": 0.0}, {"x": 0.5}), Branch("below", {"sigma": 0.0}, {"x": -0.5})),
+        branches=(Branch("from above", {"sigma": 0.0}, {"x": 0.5}), Branch("from below", {"sigma": 0.0}, {"x": -0.5})),
         known=((1.0, "pitchfork bifurcation"),), source="beta G = 1 for rows that sum to 1",
         theory=hopfield_rate, theory_text="x = G tanh(beta x)",
     ),
@@ -247,13 +247,15 @@ DIAGRAMS: dict[str, Diagram] = {
         "p", 0.0, 400.0, "least and greatest potential of a column alone, without noise, started at its lowest fixed point (black) and above it (blue)",
         "potential (mV)", taps={"synaptic": 250.0},
         branches=(
-            Branch("from rest", {"G": 0.0, "sigma": 0.0}, {"y1": 0.01}), Branch("above", {"G": 0.0, "sigma": 0.0}, {"y1": 8.0}),
+            Branch("from rest", {"G": 0.0, "sigma": 0.0}, {"y1": 0.01}),
+            Branch("from above", {"G": 0.0, "sigma": 0.0}, {"y0": 0.1, "y1": 18.5, "y2": 11.8}),
         ),
         known=((89.829, "Hopf bifurcation"), (113.586, "saddle-node"), (315.696, "Hopf bifurcation")),
         source="Grimbert & Faugeras 2006, doi:10.1162/neco.2006.18.12.3052",
     ),
     "kuramoto": Diagram(
-        "K", 0.0, 25.0, f"order parameter of {N_ALONE} oscillators, all to all, Lorentzian frequencies of half-width 0.5 Hz at the quantiles, no noise",
+        "K", 0.0, 25.0, f"order parameter of {N_ALONE} oscillators, all to all, without noise, their frequencies at the quantiles of a Lorentzian of half-width "
+        "0.5 Hz; so few never add up to nothing, below the onset 0.11 is left",
         "order parameter", alone=False, taps={"cosine": 250.0, "sine": 250.0}, measure=order, all_to_all=True,
         branches=(
             Branch("", {"sigma": 0.0, "distribution": "lorentzian", "placement": "quantiles", "frequency_spread": 0.5}),
@@ -268,7 +270,7 @@ DIAGRAMS: dict[str, Diagram] = {
     "montbrio_pazo_roxin": Diagram(
         "eta", -8.0, -1.0, "rates of a region alone, without noise, started at its lowest fixed point (black) and above it (blue)",
         "rate (Hz)",
-        branches=(Branch("from rest", {"G": 0.0, "sigma": 0.0}), Branch("above", {"G": 0.0, "sigma": 0.0}, {"r": 100.0})),
+        branches=(Branch("from rest", {"G": 0.0, "sigma": 0.0}), Branch("from above", {"G": 0.0, "sigma": 0.0}, {"r": 95.0, "v": 1.8})),
         known=((-5.7435, "saddle-node"), (-3.1361, "saddle-node")),
         source="extremes of eta = (pi x)^2 - J x - (Delta / (2 pi x))^2 over x = tau r",
     ),
@@ -278,7 +280,7 @@ DIAGRAMS: dict[str, Diagram] = {
     ),
     "reduced_wong_wang": Diagram(
         "G", 0.0, 1.2, "rates of a network without noise, started at its lowest state (black) and above it (blue)", "rate (Hz)", alone=False,
-        branches=(Branch("from rest", {"sigma": 0.0}), Branch("above", {"sigma": 0.0}, {"S": 0.9})),
+        branches=(Branch("from rest", {"sigma": 0.0}), Branch("from above", {"sigma": 0.0}, {"S": 0.9})),
         known=((0.2547, "saddle-node"), (0.8977, "saddle-node")),
         source="recomputed for Deco et al. 2013, doi:10.1523/JNEUROSCI.1091-13.2013",
     ),
@@ -289,9 +291,9 @@ DIAGRAMS: dict[str, Diagram] = {
         theory=lambda a: np.outer([-0.3, 0.3], np.sqrt(np.maximum(a, 0.0))), theory_text="kappa sqrt(a)",
     ),
     "wilson_cowan": Diagram(
-        "P", 0.0, 3.0, "least and greatest rate of a region alone, without noise, started at its lowest fixed point (black) and above it (blue)",
+        "P", 0.2, 3.0, "least and greatest rate of a region alone, without noise, started at its lowest fixed point (black) and above it (blue)",
         "rate (Hz)", taps={"rate": 500.0},
-        branches=(Branch("from rest", {"G": 0.0, "sigma": 0.0}, {"E": 0.001}), Branch("above", {"G": 0.0, "sigma": 0.0}, {"E": 0.3})),
+        branches=(Branch("from rest", {"G": 0.0, "sigma": 0.0}, {"E": 0.001}), Branch("from above", {"G": 0.0, "sigma": 0.0}, {"E": 0.3})),
         known=((1.25, "the paper's cycle"),), source="Wilson & Cowan 1972, doi:10.1016/S0006-3495(72)86068-5",
     ),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from model_diagrams import DIAGRAMS, SHOWN, SUBJECT_SEED, Diagram, Shown, swept,
 
 import fakeimaging as fi
 from fakeimaging.core.files import write_bytes
-from fakeimaging.plotting.canvas import BLUE, GREEN, GREY, OBSERVED, TRUTH, bar, blank, note, styled
+from fakeimaging.plotting.canvas import BLUE, GREEN, GREY, OBSERVED, TRUTH, bar, blank, styled
 from fakeimaging.plotting.connectivity import by_network, draw_matrix
 from fakeimaging.plotting.structure import draw_weights
 from fakeimaging.scoring.connectivity import connectivity
@@ -27,7 +27,7 @@ TAP_RATE = 250.0
 WINDOW = 8.0
 """Length in s of the windows that the spectrum averages over."""
 COLOURS = (OBSERVED, BLUE, GREEN, "#b7791f")
-DPI, PALETTE = 100, 96
+DPI, PALETTE = 100, 192
 """Of the file: dots per inch, and colours."""
 
 
@@ -38,7 +38,7 @@ def write_picture(name: str, path: Path) -> int:
     drawn, small = io.BytesIO(), io.BytesIO()
     plot_model(name).savefig(drawn, dpi=DPI, metadata={"Software": None})
     with Image.open(drawn) as image:
-        image.convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+        image.convert("RGB").quantize(PALETTE, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(small, "png", optimize=True)
     write_bytes(path, small.getvalue())
     return len(small.getvalue())
 
@@ -85,7 +85,7 @@ def run(name: str, subject: fi.Subject, shown: Shown, regions: list[int]) -> fi.
 
 
 def draw_traces(ax: Axes, tap: Any, regions: list[int], shown: Shown, subject: fi.Subject) -> None:
-    """Draw one lane a region around its mean, which stands beside its name, and a bar for the scale of all."""
+    """Draw one lane a region, each around its mean, and a bar for the scale of all."""
     first, n = tap.clock.index(shown.start), round(shown.seconds * tap.clock.rate)
     lanes = tap.by_region[regions, first : first + n].astype(float)
     means = lanes.mean(axis=1)
@@ -94,24 +94,21 @@ def draw_traces(ax: Axes, tap: Any, regions: list[int], shown: Shown, subject: f
     heights = -apart * np.arange(len(regions))
     for lane, height, colour in zip(lanes, heights, COLOURS, strict=True):
         ax.plot(np.arange(n) / tap.clock.rate, lane + height, color=colour, lw=0.7)
-    labels = [f"{subject.regions[i].name}\n{rounded(mean)}" for i, mean in zip(regions, means, strict=True)]
+    labels = [subject.regions[i].name for i in regions]
+    if tap.name == "rate":
+        labels = [f"{label}\nmean {mean:.1f} {tap.unit}" for label, mean in zip(labels, means, strict=True)]
     ax.set_yticks(heights, labels, fontsize=6.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.set(xlabel="time (s)", title=f"{tap.name}: mean and course of four regions", xlim=(0, 1.06 * shown.seconds))
+    ax.set(xlabel="time (s)", title=f"{tap.name} of four regions", xlim=(0, 1.06 * shown.seconds))
     _scale(ax, 1.02 * shown.seconds, apart, tap.unit)
-
-
-def rounded(value: float) -> str:
-    """Return a number with two digits, without a lonely minus."""
-    return f"{value + 0.0:.2g}" if abs(value) >= 5e-3 else "0"
 
 
 def _scale(ax: Axes, at: float, apart: float, unit: str) -> None:
     step = 10 ** np.floor(np.log10(apart))
     size = max(k * step for k in (1, 2, 5) if k * step <= apart)
     ax.plot([at, at], [0, -size], color=OBSERVED, lw=1.5, solid_capstyle="butt")
-    ax.text(at, -size / 2, f" {size:g}\n {unit}", fontsize=6.5, va="center", ha="left", clip_on=False)
+    ax.text(at, -size / 2, f" {size:g}\n {unit.replace('mm2', 'mm$^2$')}", fontsize=6.5, va="center", ha="left", clip_on=False)
 
 
 def draw_spectrum(ax: Axes, tap: Any, subject: fi.Subject) -> None:
@@ -123,9 +120,7 @@ def draw_spectrum(ax: Axes, tap: Any, subject: fi.Subject) -> None:
     kept = (frequency > 0) & (frequency <= 100)
     mean = power.mean(axis=0)[kept]
     ax.loglog(frequency[kept], mean, color=OBSERVED)
-    top = frequency[kept][mean.argmax()]
-    note(ax, f"highest at {top:.2g} Hz", where=(0.05, 0.12))
-    ax.set(xlabel="frequency (Hz)", ylabel="power ((nAm/mm2)$^2$/Hz)", title="spectrum of the dipole", xlim=(0.1, 100))
+    ax.set(xlabel="frequency (Hz)", ylabel="power ((nAm/mm$^2$)$^2$/Hz)", title="spectrum of the dipole", xlim=(0.1, 100))
     ax.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
 
 
@@ -148,10 +143,11 @@ def draw_diagram(ax: Axes, name: str, diagram: Diagram) -> None:
             ax.plot(fine, line, color=TRUTH, lw=0.8, zorder=0)
     for at, _ in diagram.known:
         ax.axvline(at, color=GREY, lw=0.8, ls="--", zorder=0)
-    field = fi.MODELS.get(name).parameters
-    row = next(row for row in field.table() if row["name"] == diagram.parameter)
+    row = next(row for row in fi.MODELS.get(name).parameters.table() if row["name"] == diagram.parameter)
+    default = float(row["default"])
+    ax.plot([default], [0], "^", ms=4, color=GREY, clip_on=False, transform=ax.get_xaxis_transform())
     unit = "" if row["unit"] in {"1", "-"} else f" ({row['unit']})"
-    ax.set(xlabel=f"{diagram.parameter}{unit}", ylabel=diagram.label, title="along one parameter")
+    ax.set(xlabel=f"{diagram.parameter}{unit}", ylabel=diagram.label.replace("mm2", "mm$^2$"), title="along one parameter")
     if any(branch.label for branch in diagram.branches):
         ax.legend(handlelength=0.8, borderpad=0.1)
 
