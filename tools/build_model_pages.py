@@ -166,7 +166,10 @@ def facts(model: Model) -> Iterator[tuple[str, str]]:
     yield "sent along the tracts", sent(model) or "nothing"
     yield "stimulus", "taken" if model.takes_stimulus else "not taken"
     yield "noise", noise(model)
-    if exact := [*map(rotation, model.rotating), *(f"`{state}` decays at `{rate}`" for state, rate in model.decays.items())]:
+    if exact := [
+        *map(rotation, model.rotating),
+        *(f"`{state}` decays at `{rate}`" for state, rate in model.decays.items()),
+    ]:
         yield "in exact steps", "; ".join(exact)
     if held := [f"`{state}` within {low:g} and {high:g}" for state, (low, high) in model.limits.items()]:
         yield "held", "; ".join(held)
@@ -187,7 +190,9 @@ def rotation(pair: Any) -> str:
 
 def sent(model: Model) -> str:
     """Return what a region sends to others."""
-    functions = (f"`{name}` ({said(function).removeprefix('Sent: ').rstrip('.')})" for name, function in model.sent.items())
+    functions = (
+        f"`{name}` ({said(function).removeprefix('Sent: ').rstrip('.')})" for name, function in model.sent.items()
+    )
     return "; ".join((*(f"`{state}`" for state in model.coupled), *functions))
 
 
@@ -196,7 +201,9 @@ def noise(model: Model) -> str:
     if model.diffusion is None:
         return "none"
     processes = [codes(s for s, k in model.driven if k == process) for process in range(model.n_noises)]
-    shared = "one white noise each" if all("," not in names for names in processes) else "one white noise for each group"
+    shared = (
+        "one white noise each" if all("," not in names for names in processes) else "one white noise for each group"
+    )
     varies = set(inspect.signature(model.diffusion).parameters) & set(model.states)
     reading = f"; read as {CALCULUS[model.calculus]}" if varies else "; the amplitude does not depend on the state"
     return f"{'; '.join(processes)}: {shared}{reading}. {said(model.diffusion)}"
@@ -233,12 +240,16 @@ def cell(column: str, text: str) -> str:
 def caption(name: str) -> str:
     """Return what the picture of a model shows."""
     shown, diagram = SHOWN.get(name, Shown()), DIAGRAMS.get(name)
-    values = f"with {settings(shown.parameters)} and all else at its default" if shown.parameters else "with default parameters"
+    values = (
+        f"with {settings(shown.parameters)} and all else at its default"
+        if shown.parameters
+        else "with default parameters"
+    )
     if shown.zone:
         values += f", but {settings(shown.zone)} in the first two regions shown"
     text = (
-        f"One run of {shown.duration:g} s of the built-in subject (100 regions, seed {SUBJECT_SEED}) {values}. Left: four cortical regions; "
-        "one bar for all. Middle, above: mean spectrum over cortical regions. Right: the weights, and the "
+        f"One run of {shown.duration:g} s of the built-in subject (100 regions, seed {SUBJECT_SEED}) {values}. Left: four cortical "
+        "regions; one bar for all. Middle, above: mean spectrum over cortical regions. Right: the weights, and the "
         "correlations of the regions' mean rates in each second, regions sorted by network."
     )
     return f"*{text} {diagram_caption(diagram) if diagram else 'Middle, below: correlations against weights.'}*"

@@ -228,10 +228,12 @@ DIAGRAMS: dict[str, Diagram] = {
     "epileptor": Diagram(
         "x0", -2.6, -1.2, "least and greatest rate of a region alone, without noise", "rate (Hz)",
         branches=(Branch("", {"K": 0.0, "sigma": 0.0}, {"x1": 0.01}),),
-        known=((-2.06, "seizures"),), source="Proix et al. 2014, doi:10.1523/JNEUROSCI.1570-14.2014",
+        known=((-2.062, "rest is lost"),),
+        source="knee of the fast variables, x1 = -4/3: x0 = x1 - (y0 + I_rest1 - x1^3 - 2 x1^2) / 4",
     ),
     "fitzhugh_nagumo": Diagram(
-        "I_ext", 0.0, 1.75, "least and greatest dipole of a region alone, without noise, with the constants of FitzHugh (a 0.7, b 0.8, phi 0.08)",
+        "I_ext", 0.0, 1.75, "least and greatest dipole of a region alone, without noise, with the constants of FitzHugh (a 0.7, b 0.8, "
+        "phi 0.08)",
         "dipole (nAm/mm2)", taps={"dipole": 250.0},
         branches=(Branch("", {"G": 0.0, "sigma": 0.0, "a": 0.7, "b": 0.8, "phi": 0.08, "tau": 0.0025}, {"v": 0.1}),),
         known=((0.3313, "Hopf bifurcation"), (1.4187, "Hopf bifurcation")),
@@ -244,7 +246,8 @@ DIAGRAMS: dict[str, Diagram] = {
         theory=hopfield_rate, theory_text="x = G tanh(beta x)",
     ),
     "jansen_rit": Diagram(
-        "p", 0.0, 400.0, "least and greatest potential of a column alone, without noise, started at its lowest fixed point (black) and above it (blue)",
+        "p", 0.0, 400.0, "least and greatest potential of a column alone, without noise, started at its lowest fixed point "
+        "(black) and above it (blue)",
         "potential (mV)", taps={"synaptic": 250.0},
         branches=(
             Branch("from rest", {"G": 0.0, "sigma": 0.0}, {"y1": 0.01}),
@@ -254,8 +257,8 @@ DIAGRAMS: dict[str, Diagram] = {
         source="Grimbert & Faugeras 2006, doi:10.1162/neco.2006.18.12.3052",
     ),
     "kuramoto": Diagram(
-        "K", 0.0, 25.0, f"order parameter of {N_ALONE} oscillators, all to all, without noise, their frequencies at the quantiles of a Lorentzian of half-width "
-        "0.5 Hz; so few never add up to nothing, below the onset 0.11 is left",
+        "K", 0.0, 25.0, f"order parameter of {N_ALONE} oscillators, all to all, without noise, their frequencies at the quantiles of a "
+        "Lorentzian of half-width 0.5 Hz; so few never add up to nothing, below the onset 0.11 is left",
         "order parameter", alone=False, taps={"cosine": 250.0, "sine": 250.0}, measure=order, all_to_all=True,
         branches=(
             Branch("", {"sigma": 0.0, "distribution": "lorentzian", "placement": "quantiles", "frequency_spread": 0.5}),
@@ -279,7 +282,8 @@ DIAGRAMS: dict[str, Diagram] = {
         alone=False, taps={"rate": 50.0}, measure=correlation,
     ),
     "reduced_wong_wang": Diagram(
-        "G", 0.0, 1.2, "rates of a network without noise, started at its lowest state (black) and above it (blue)", "rate (Hz)", alone=False,
+        "G", 0.0, 1.2, "rates of a network without noise, started at its lowest state (black) and above it (blue)",
+        "rate (Hz)", alone=False,
         branches=(Branch("from rest", {"sigma": 0.0}), Branch("from above", {"sigma": 0.0}, {"S": 0.9})),
         known=((0.2547, "saddle-node"), (0.8977, "saddle-node")),
         source="recomputed for Deco et al. 2013, doi:10.1523/JNEUROSCI.1091-13.2013",
@@ -291,9 +295,9 @@ DIAGRAMS: dict[str, Diagram] = {
         theory=lambda a: np.outer([-0.3, 0.3], np.sqrt(np.maximum(a, 0.0))), theory_text="kappa sqrt(a)",
     ),
     "wilson_cowan": Diagram(
-        "P", 0.2, 3.0, "least and greatest rate of a region alone, without noise, started at its lowest fixed point (black) and above it (blue)",
+        "P", 0.2, 3.0, "least and greatest rate of a region alone, without noise",
         "rate (Hz)", taps={"rate": 500.0},
-        branches=(Branch("from rest", {"G": 0.0, "sigma": 0.0}, {"E": 0.001}), Branch("from above", {"G": 0.0, "sigma": 0.0}, {"E": 0.3})),
+        branches=(Branch("", {"G": 0.0, "sigma": 0.0}, {"E": 0.001}),),
         known=((1.25, "the paper's cycle"),), source="Wilson & Cowan 1972, doi:10.1016/S0006-3495(72)86068-5",
     ),
 }  # fmt: skip

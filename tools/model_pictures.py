@@ -38,7 +38,9 @@ def write_picture(name: str, path: Path) -> int:
     drawn, small = io.BytesIO(), io.BytesIO()
     plot_model(name).savefig(drawn, dpi=DPI, metadata={"Software": None})
     with Image.open(drawn) as image:
-        image.convert("RGB").quantize(PALETTE, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+        image.convert("RGB").quantize(PALETTE, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            small, "png", optimize=True
+        )
     write_bytes(path, small.getvalue())
     return len(small.getvalue())
 
@@ -108,7 +110,15 @@ def _scale(ax: Axes, at: float, apart: float, unit: str) -> None:
     step = 10 ** np.floor(np.log10(apart))
     size = max(k * step for k in (1, 2, 5) if k * step <= apart)
     ax.plot([at, at], [0, -size], color=OBSERVED, lw=1.5, solid_capstyle="butt")
-    ax.text(at, -size / 2, f" {size:g}\n {unit.replace('mm2', 'mm$^2$')}", fontsize=6.5, va="center", ha="left", clip_on=False)
+    ax.text(
+        at,
+        -size / 2,
+        f" {size:g}\n {unit.replace('mm2', 'mm$^2$')}",
+        fontsize=6.5,
+        va="center",
+        ha="left",
+        clip_on=False,
+    )
 
 
 def draw_spectrum(ax: Axes, tap: Any, subject: fi.Subject) -> None:
@@ -116,11 +126,15 @@ def draw_spectrum(ax: Axes, tap: Any, subject: fi.Subject) -> None:
     from scipy.signal import welch
 
     cortex = [i for i, region in enumerate(subject.regions) if region.kind == "cortex"]
-    frequency, power = welch(tap.by_region[cortex].astype(float), tap.clock.rate, nperseg=round(WINDOW * tap.clock.rate))
+    frequency, power = welch(
+        tap.by_region[cortex].astype(float), tap.clock.rate, nperseg=round(WINDOW * tap.clock.rate)
+    )
     kept = (frequency > 0) & (frequency <= 100)
     mean = power.mean(axis=0)[kept]
     ax.loglog(frequency[kept], mean, color=OBSERVED)
-    ax.set(xlabel="frequency (Hz)", ylabel="power ((nAm/mm$^2$)$^2$/Hz)", title="spectrum of the dipole", xlim=(0.1, 100))
+    ax.set(
+        xlabel="frequency (Hz)", ylabel="power ((nAm/mm$^2$)$^2$/Hz)", title="spectrum of the dipole", xlim=(0.1, 100)
+    )
     ax.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
 
 
@@ -147,7 +161,9 @@ def draw_diagram(ax: Axes, name: str, diagram: Diagram) -> None:
     default = float(row["default"])
     ax.plot([default], [0], "^", ms=4, color=GREY, clip_on=False, transform=ax.get_xaxis_transform())
     unit = "" if row["unit"] in {"1", "-"} else f" ({row['unit']})"
-    ax.set(xlabel=f"{diagram.parameter}{unit}", ylabel=diagram.label.replace("mm2", "mm$^2$"), title="along one parameter")
+    ax.set(
+        xlabel=f"{diagram.parameter}{unit}", ylabel=diagram.label.replace("mm2", "mm$^2$"), title="along one parameter"
+    )
     if any(branch.label for branch in diagram.branches):
         ax.legend(handlelength=0.8, borderpad=0.1)
 
