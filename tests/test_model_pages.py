@@ -42,13 +42,14 @@ def test_no_page_is_stale():
 def test_a_stale_page_a_missing_one_and_one_of_no_model_are_named(tool, tmp_path, monkeypatch):
     monkeypatch.setattr(tool, "PAGES", tmp_path)
     (tmp_path / "linear.md").write_text(tool.page("linear", fi.MODELS.get("linear")).replace("0.9", "0.8"))
-    (tmp_path / "linear.png").touch()
+    (tmp_path / "linear.png").write_bytes((PAGES / "dmf.png").read_bytes())
     (tmp_path / "brain.md").touch()
     (tmp_path / "README.md").write_text(tool.index())
     problems = list(tool.stale(["linear", "dmf"]))
     assert [re.match(r"docs/models/(\S+) (is stale|is missing|belongs)", problem).groups() for problem in problems] == [
         ("linear.md", "is stale"),
         ("dmf.md", "is missing"),
+        ("linear.png", "is stale"),
         ("dmf.png", "is missing"),
         ("brain.md", "belongs"),
     ]

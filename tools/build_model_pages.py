@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from model_diagrams import DIAGRAMS, SHOWN, SUBJECT_SEED, Diagram, Shown
+from model_diagrams import DIAGRAMS, SHOWN, SUBJECT_SEED, Diagram, Shown, recipe
 
 from fakeimaging.activity.model import Model
 from fakeimaging.activity.models import MODELS
@@ -64,11 +64,22 @@ def stale(names: Iterable[str]) -> Iterator[str]:
         if found != text:
             yield f"docs/models/{file} is {'missing' if found is None else 'stale'}: python tools/build_model_pages.py --text"
     for name in names:
-        if not (PAGES / f"{name}.png").is_file():
-            yield f"docs/models/{name}.png is missing: python tools/build_model_pages.py {name}"
+        made = made_from(PAGES / f"{name}.png")
+        if made != recipe(name):
+            yield f"docs/models/{name}.png is {'stale' if made else 'missing'}: python tools/build_model_pages.py {name}"
     for path in sorted(PAGES.glob("*.*")):
         if path.stem != "README" and path.stem not in MODELS.builtin:
             yield f"docs/models/{path.name} belongs to no model: delete it"
+
+
+def made_from(picture: Path) -> str:
+    """Return the digest that a picture was made from, "" where there is none."""
+    from PIL import Image
+
+    if not picture.is_file():
+        return ""
+    with Image.open(picture) as image:
+        return str(image.info.get("recipe", "unknown"))
 
 
 def index() -> str:

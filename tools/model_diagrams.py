@@ -5,6 +5,8 @@ A model that stands in neither table has a picture all the same: its default run
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -180,6 +182,17 @@ def shifted(model: fi.Model, diagram: Diagram, branch: Branch) -> fi.Model:
 
     sent = {name: fi.Observable(function, "1", diagram.taps.get(name, 1.0)) for name, function in model.sent.items()}
     return replace(model, prepare=prepare, observables={**sent, **model.observables})
+
+
+def recipe(name: str) -> str:
+    """Return a digest of what the picture of a model is made from: its functions, defaults and run, and the tables below."""
+    model, diagram = fi.MODELS.get(name), DIAGRAMS.get(name)
+    parts: list[Any] = [inspect.getsource(function) for function in model.functions]
+    parts += [(row["name"], row["default"]) for row in model.parameters.table()]
+    parts += [model.scheme, model.step, model.transient, SHOWN.get(name, Shown())]
+    if diagram is not None:
+        parts += [diagram.parameter, diagram.low, diagram.high, diagram.taps, diagram.branches, diagram.measure.__name__]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def subject_of(diagram: Diagram) -> fi.Subject:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from model_diagrams import DIAGRAMS, SHOWN, SUBJECT_SEED, Diagram, Shown, swept, values_of
+from model_diagrams import DIAGRAMS, SHOWN, SUBJECT_SEED, Diagram, Shown, recipe, swept, values_of
 
 import fakeimaging as fi
 from fakeimaging.core.files import write_bytes
@@ -32,13 +32,15 @@ DPI, PALETTE = 100, 192
 
 
 def write_picture(name: str, path: Path) -> int:
-    """Write the picture of a model; return its size in bytes."""
-    from PIL import Image
+    """Write the picture of a model, with the digest of its recipe inside; return its size in bytes."""
+    from PIL import Image, PngImagePlugin
 
-    drawn, small = io.BytesIO(), io.BytesIO()
+    drawn, small, text = io.BytesIO(), io.BytesIO(), PngImagePlugin.PngInfo()
+    text.add_text("recipe", recipe(name))
     plot_model(name).savefig(drawn, dpi=DPI, metadata={"Software": None})
     with Image.open(drawn) as image:
-        image.convert("RGB").quantize(PALETTE, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        few = image.convert("RGB").quantize(PALETTE, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(small, "png", optimize=True, pnginfo=text)
             small, "png", optimize=True
         )
     write_bytes(path, small.getvalue())
