@@ -191,7 +191,14 @@ def recipe(name: str) -> str:
     parts += [(row["name"], row["default"]) for row in model.parameters.table()]
     parts += [model.scheme, model.step, model.transient, SHOWN.get(name, Shown())]
     if diagram is not None:
-        parts += [diagram.parameter, diagram.low, diagram.high, diagram.taps, diagram.branches, diagram.measure.__name__]
+        parts += [
+            diagram.parameter,
+            diagram.low,
+            diagram.high,
+            diagram.taps,
+            diagram.branches,
+            diagram.measure.__name__,
+        ]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
