@@ -86,7 +86,7 @@ class Setup:
         First value of each state; 0 where left out. The past before the start is constant.
     derived : mapping of str to float or ndarray of shape (n_regions,)
         More constants that the functions may name.
-    truth : mapping of str to ndarray, shape (n_regions,)
+    truth : mapping of str to ndarray, shape (n_regions, ...)
         What of it is worth knowing afterwards; goes into the activity's truth.
     """
 
@@ -136,6 +136,8 @@ class Model:
     modes : Model, optional
         The local dynamics linearised around the working point, uncoupled and with the same parameter class: deviations of
         observables, at the same rates, that the parts of a region show against each other.
+    white_only : bool
+        Whether its noise cannot have a time constant.
     limits : mapping of str to (low, high)
         States that are held within a range after each step.
     angles : tuple of str
@@ -169,6 +171,7 @@ class Model:
     rotating: tuple[Rotation, ...] = ()
     decays: Mapping[str, str] = field(default_factory=dict)
     modes: Model | None = None
+    white_only: bool = False
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     angles: tuple[str, ...] = ()
     uniform: tuple[str, ...] = ()

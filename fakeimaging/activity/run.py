@@ -19,7 +19,7 @@ from fakeimaging.activity.regional import Maps, regional_maps, with_maps
 from fakeimaging.activity.stability import check_step
 from fakeimaging.activity.stimuli import Condition, Stimulus, make_stimulus
 from fakeimaging.activity.taps import storage
-from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError, did_you_mean
+from fakeimaging.core.errors import InputError, ModelError, ParameterError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.streams import Streams
 from fakeimaging.structure.connectome import Connectome
@@ -193,7 +193,15 @@ def with_taps(model: Model, taps: Mapping[str, float] | None) -> Model:
 
 
 def method_of(model: Model, times: RunParameters, step: float) -> engine.Method:
-    """Return how a run is integrated."""
+    """Return how a run is integrated.
+
+    Raises
+    ------
+    ModelError
+        If the model's noise cannot have a time constant, or the scheme cannot hold its coupling.
+    """
+    if times.noise_time > 0 and model.white_only:
+        raise ModelError(f"`run.noise_time`: the noise of model {model.name} is white; leave it out", value=times.noise_time)
     hold = 1 if times.coupling_interval is None else max(1, round(times.coupling_interval / step))
     return engine.Method(times.scheme or model.scheme, times.precision, hold, times.noise_time, times.interpolate)
 

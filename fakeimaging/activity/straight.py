@@ -104,8 +104,8 @@ def _returned(node: ast.Return, names: Names, writer: _Writer) -> Result:
     if value is None:
         raise writer.refuse(node, "returns nothing")
     if isinstance(value, ast.IfExp) and isinstance(value.body, ast.Tuple):
-        sides = ([ast.copy_location(ast.Return(side), node)] for side in (value.body, value.orelse))
-        return _choice(ast.copy_location(ast.If(value.test, *sides), node), names, writer)[0]
+        yes, no = (ast.copy_location(ast.Return(side), node) for side in (value.body, value.orelse))
+        return _choice(ast.copy_location(ast.If(value.test, [yes], [no]), node), names, writer)[0]
     if not isinstance(value, ast.Tuple):
         return [_expression(value, names, writer)], ALWAYS
     written = [_expression(part, names, writer) for part in value.elts]

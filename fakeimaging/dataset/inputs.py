@@ -31,10 +31,13 @@ def places(content: dict[str, Any]) -> Iterator[Place]:
 
 
 def _of_run(run: dict[str, Any]) -> Iterator[Place]:
-    """Yield the courses of conditions and the maps of parameters."""
+    """Yield the courses of conditions, the maps of parameters, and patterns that a model stores."""
     yield from (
         (condition, "file") for condition in tables(run.get("conditions")) if isinstance(condition.get("file"), str)
     )
+    parameters = run.get("parameters")
+    if isinstance(parameters, dict) and isinstance(parameters.get("patterns"), str):
+        yield parameters, "patterns"
     maps = run.get("regional")
     if isinstance(maps, dict):
         yield from ((maps, name) for name, value in maps.items() if isinstance(value, str))

@@ -208,6 +208,7 @@ MODEL = Model(
     prepare=prepare,
     step=2e-3,
     transient=5.0,
+    white_only=True,
     stimulus_unit="1",
     largest_stimulus=100.0,
     references=(

@@ -5,6 +5,7 @@ import fakeimaging as fi
 from fakeimaging.activity.hemodynamics import Hemodynamics, blood_flow
 from fakeimaging.activity.models import netsim
 from fakeimaging.core.errors import InputError, ModelError
+from fakeimaging.testing.fixtures import tiny_subject
 from tests.activity.models.bare import bare_subject, lopsided, ring, trace
 from tests.reference import netsim as reference
 
@@ -209,3 +210,8 @@ def test_partial_correlation_finds_the_links_of_case_18(seed):
     assert partial == pytest.approx(0.96, abs=0.12)
     assert full == pytest.approx(0.73, abs=0.25)
     assert partial > full
+
+
+def test_its_switch_needs_white_noise():
+    with pytest.raises(ModelError, match="`run.noise_time`: the noise of model netsim is white"):
+        fi.simulate_activity(tiny_subject(), model="netsim", duration=1.0, noise_time=0.05)
