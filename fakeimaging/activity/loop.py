@@ -124,13 +124,12 @@ class Loop:
         return self._receive_stage(k)
 
     def _receive_now(self, array: str, *, held: bool) -> list[str]:
+        call = "weigh(packed, {0}, {1} * room, received, {1} * room, n, room, now // hold)"
         if self.variant.mirrored:
             call = "weigh_mirrored(packed, factor, partial, {0}, {1} * room, received, {1} * room, room)"
-            lines = [call.format(array, c) for c in range(self._n)]
-            return ["if now % hold == 0:", *(f"    {line}" for line in lines)] if held else lines
-        side = "_side_by_side" if self.variant.side_by_side else ""
-        many = "n_sims" if side else "room"
-        lines = [f"weigh{side}(packed, {array}, {c} * room, received, {c} * room, n, {many})" for c in range(self._n)]
+        elif self.variant.side_by_side:
+            call = "weigh_side_by_side(packed, {0}, {1} * room, received, {1} * room, n, n_sims)"
+        lines = [call.format(array, c) for c in range(self._n)]
         return ["if now % hold == 0:", *(f"    {line}" for line in lines)] if held else lines
 
     def _receive_stage(self, k: int) -> list[str]:

@@ -18,14 +18,16 @@ ROWS = 3
 
 
 @njit(**QUIET)
-def weigh(packed, sent, start, received, put, n, room):
+def weigh(packed, sent, start, received, put, n, room, turn):
     """Sum over all sources: received[put + i] = sum_j w_ij sent[start + j].
 
-    ``packed`` holds the weights in blocks of `BLOCK` registers of targets, source after source, an even number of sources.
+    ``packed`` holds the weights in blocks of `BLOCK` registers of targets, source after source, an even number of sources. Blocks
+    are taken backwards on every other ``turn``: those read last are then still in the nearer caches.
     """
     lane = lanes(packed)
     width = BLOCK * lane
-    for block in range(room // width):
+    for k in range(room // width):
+        block = k if turn % 2 == 0 else room // width - 1 - k
         place = block * width * (n + n % 2)
         a0 = load(packed, place) * 0.0
         a1, a2, a3, b0, b1, b2, b3 = a0, a0, a0, a0, a0, a0, a0
