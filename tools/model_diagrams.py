@@ -5,8 +5,10 @@ A model that stands in neither table has a picture all the same: its default run
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -187,7 +189,7 @@ def shifted(model: fi.Model, diagram: Diagram, branch: Branch) -> fi.Model:
 def recipe(name: str) -> str:
     """Return a digest of what the picture of a model is made from: its functions, defaults and run, and the tables below."""
     model, diagram = fi.MODELS.get(name), DIAGRAMS.get(name)
-    parts: list[Any] = [inspect.getsource(function) for function in model.functions]
+    parts: list[Any] = [bare_code(function) for function in model.functions]
     parts += [(row["name"], row["default"]) for row in model.parameters.table()]
     parts += [model.scheme, model.step, model.transient, SHOWN.get(name, Shown())]
     if diagram is not None:
@@ -200,6 +202,15 @@ def recipe(name: str) -> str:
             diagram.measure.__name__,
         ]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def bare_code(function: Callable[..., Any]) -> str:
+    """Return the source of a function without docstring, comments and layout."""
+    lines = inspect.getsource(function).split("\n")
+    (node,) = ast.parse("\n".join(lines)).body
+    if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
+        del lines[node.body[0].lineno - 1 : node.body[0].end_lineno]
+    return re.sub(r"[\s,]", "", re.sub(r"#.*", "", "\n".join(lines)))
 
 
 def subject_of(diagram: Diagram) -> fi.Subject:

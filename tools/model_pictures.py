@@ -41,8 +41,6 @@ def write_picture(name: str, path: Path) -> int:
     with Image.open(drawn) as image:
         few = image.convert("RGB").quantize(PALETTE, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         few.save(small, "png", optimize=True, pnginfo=text)
-            small, "png", optimize=True
-        )
     write_bytes(path, small.getvalue())
     return len(small.getvalue())
 
