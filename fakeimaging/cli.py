@@ -17,6 +17,7 @@ from fakeimaging.core.errors import FakeImagingError, InputError
 from fakeimaging.core.text import aligned
 
 if TYPE_CHECKING:
+    from fakeimaging.activity.model import Model
     from fakeimaging.core.parameters import Parameters
     from fakeimaging.dataset.study import Study
     from fakeimaging.modalities.modality import Modality
@@ -134,15 +135,20 @@ def list_(
 
     entries: dict[str, dict[str, tuple[type[Parameters], str]]] = {
         "study": {"subject": (SubjectParameters, ""), "runs": (Run, "")},
-        "models": {name: (MODELS.get(name).parameters, "") for name in MODELS},
+        "models": {name: (MODELS.get(name).parameters, f": {_title(MODELS.get(name))}") for name in MODELS},
         "modalities": {name: (MODALITIES.get(name).parameters, _stages(MODALITIES.get(name))) for name in MODALITIES},
     }
     if what in {None, "tracers"}:
         _list_tracers()
+    if what in {None, "models"}:
+        _list_models()
     chosen = [
-        (kind, name, *row) for kind, rows in entries.items() for name, row in rows.items() if what in {None, kind, name}
+        (kind, name, *row)
+        for kind, rows in entries.items()
+        for name, row in rows.items()
+        if what == name or (kind != "models" and what in {None, kind})
     ]
-    if not chosen and what != "tracers":
+    if not chosen and what not in {"tracers", "models"}:
         raise UnknownNameError(
             f"cannot list '{what}'{did_you_mean(what or '', {*entries, *(n for r in entries.values() for n in r)})}"
         )
@@ -151,6 +157,22 @@ def list_(
         columns = ("name", "default", "unit", "bounds", "description", "source")
         rows = [[row[column] for column in columns] for row in parameters.table()]
         print(aligned([columns, *rows], indent="  "))
+
+
+def _title(model: Model) -> str:
+    """Return the first sentence of the file a model is written in."""
+    import inspect
+
+    text = getattr(inspect.getmodule(model.drift), "__doc__", None) or model.name
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def _list_models() -> None:
+    from fakeimaging.activity.models import MODELS
+
+    print("\nmodels  (runs.model=NAME, or a .py file of your own; `fakeimaging list NAME`: its parameters)")
+    rows = [(name, ", ".join(MODELS.get(name).observables), _title(MODELS.get(name))) for name in MODELS]
+    print(aligned([("name", "taps", "what"), *rows], indent="  "))
 
 
 def _list_tracers() -> None:

@@ -26,21 +26,41 @@ DECO = "Deco et al. 2014, doi:10.1523/JNEUROSCI.5068-13.2014"
 class NodeParameters(Parameters):
     """Constants of the node; a model's parameters inherit these."""
 
-    a_E: float = parameter(310.0, unit="1/nC", bounds=(1, 5000), symbol="a_E", source=DECO)
-    b_E: float = parameter(125.0, unit="Hz", bounds=(1, 5000), symbol="b_E", source=DECO)
-    d_E: float = parameter(0.16, unit="s", bounds=(0.001, 2), symbol="d_E", source=DECO)
-    a_I: float = parameter(615.0, unit="1/nC", bounds=(1, 5000), symbol="a_I", source=DECO)
-    b_I: float = parameter(177.0, unit="Hz", bounds=(1, 5000), symbol="b_I", source=DECO)
-    d_I: float = parameter(0.087, unit="s", bounds=(0.001, 2), symbol="d_I", source=DECO)
+    a_E: float = parameter(
+        310.0, unit="1/nC", bounds=(1, 5000), symbol="a_E", source=DECO, description="gain of the excitatory rate"
+    )
+    b_E: float = parameter(
+        125.0, unit="Hz", bounds=(1, 5000), symbol="b_E", source=DECO, description="threshold of the excitatory rate"
+    )
+    d_E: float = parameter(
+        0.16, unit="s", bounds=(0.001, 2), symbol="d_E", source=DECO, description="curvature of the excitatory rate"
+    )
+    a_I: float = parameter(
+        615.0, unit="1/nC", bounds=(1, 5000), symbol="a_I", source=DECO, description="gain of the inhibitory rate"
+    )
+    b_I: float = parameter(
+        177.0, unit="Hz", bounds=(1, 5000), symbol="b_I", source=DECO, description="threshold of the inhibitory rate"
+    )
+    d_I: float = parameter(
+        0.087, unit="s", bounds=(0.001, 2), symbol="d_I", source=DECO, description="curvature of the inhibitory rate"
+    )
     tau_E: float = parameter(0.1, unit="s", bounds=(0.01, 1), symbol="tau_E", source=DECO, description="NMDA gating")
     tau_I: float = parameter(
         0.01, unit="s", bounds=(0.002, 0.2), symbol="tau_I", source=DECO, description="GABA gating"
     )
-    gamma: float = parameter(0.641, unit="1", bounds=(0.05, 5), symbol="gamma", source=DECO)
-    J_N: float = parameter(0.15, unit="nA", bounds=(0.01, 1), symbol="J_NMDA", source=DECO)
+    gamma: float = parameter(
+        0.641, unit="1", bounds=(0.05, 5), symbol="gamma", source=DECO, description="gating a spike opens"
+    )
+    J_N: float = parameter(
+        0.15, unit="nA", bounds=(0.01, 1), symbol="J_NMDA", source=DECO, description="excitatory synaptic coupling"
+    )
     I0: float = parameter(0.382, unit="nA", bounds=(0, 2), symbol="I_0", source=DECO, description="external current")
-    W_E: float = parameter(1.0, unit="1", bounds=(0, 5), symbol="W_E", source=DECO)
-    W_I: float = parameter(0.7, unit="1", bounds=(0, 5), symbol="W_I", source=DECO)
+    W_E: float = parameter(
+        1.0, unit="1", bounds=(0, 5), symbol="W_E", source=DECO, description="share of I0 that excitation receives"
+    )
+    W_I: float = parameter(
+        0.7, unit="1", bounds=(0, 5), symbol="W_I", source=DECO, description="share of I0 that inhibition receives"
+    )
     w_plus: float = parameter(
         1.4, unit="1", bounds=(0, 3), symbol="w_+", source=DECO, description="local recurrent excitation"
     )

@@ -1,10 +1,10 @@
 """Epileptor: a region that goes into and out of seizures (Jirsa et al. 2014), coupled by permittivity (Proix et al. 2014).
 
-    dx1/ds = y1 - f1 - z + I_rest1 + stimulus                     f1 = x1^3 - 3 x1^2, where x1 >= 0 (x2 - 0.6 (z - 4)^2) x1
+    dx1/ds = y1 - f1 - z + I_rest1 + stimulus                     f1 = x1^3 - 3 x1^2 if x1 < 0, else (x2 - 0.6 (z - 4)^2) x1
     dy1/ds = y0 - 5 x1^2 - y1
     dz/ds = [4 (x1 - x0) - z - K sum_j C_ij (x1_j(t - d_ij) - x1_i)] / tau0
     dx2/ds = -y2 + x2 - x2^3 + I_rest2 + 2 g - 0.3 (z - 3.5)
-    dy2/ds = (-y2 + f2) / tau2                                    f2 = 0, where x2 >= -0.25 6 (x2 + 0.25)
+    dy2/ds = (-y2 + f2) / tau2                                    f2 = 0 if x2 < -0.25, else 6 (x2 + 0.25)
     dg/ds = -gamma (g - 0.1 x1)
 
 States and stimulus have no unit; tau0 and tau2 are counted in the model's own unit of time, s = t / time_unit. The paper
@@ -40,16 +40,22 @@ class EpileptorParameters(WiringParameters):
     x0: float = parameter(
         -2.2, unit="1", bounds=(-10, 10), symbol="x_0", description="epileptogenicity; -1.6 in the paper's seizures"
     )
-    y0: float = parameter(1.0, unit="1", bounds=(-10, 10), symbol="y_0", source=PAPER)
-    I_rest1: float = parameter(3.1, unit="1", bounds=(-10, 20), symbol="I_rest1", source=PAPER)
-    I_rest2: float = parameter(0.45, unit="1", bounds=(-10, 20), symbol="I_rest2", source=PAPER)
+    y0: float = parameter(1.0, unit="1", bounds=(-10, 10), symbol="y_0", source=PAPER, description="drive of y1")
+    I_rest1: float = parameter(
+        3.1, unit="1", bounds=(-10, 20), symbol="I_rest1", source=PAPER, description="input of the fast discharges"
+    )
+    I_rest2: float = parameter(
+        0.45, unit="1", bounds=(-10, 20), symbol="I_rest2", source=PAPER, description="input of spike and wave"
+    )
     tau0: float = parameter(
         2857.0, unit="1", bounds=(10, 1e6), symbol="tau_0", source=PAPER, description="permittivity, in units of time"
     )
     tau2: float = parameter(
         10.0, unit="1", bounds=(0.1, 1000), symbol="tau_2", source=PAPER, description="spike and wave, in units of time"
     )
-    gamma: float = parameter(0.01, unit="1", bounds=(1e-4, 1), symbol="gamma", source=PAPER)
+    gamma: float = parameter(
+        0.01, unit="1", bounds=(1e-4, 1), symbol="gamma", source=PAPER, description="rate of the filter of x1"
+    )
     K: float = parameter(2.0, unit="1", bounds=(0, 1000), symbol="K", description="global coupling of permittivity")
     sigma: float = parameter(0.1, unit="1", bounds=(0, 1), symbol="sigma", description="noise of x1 and x2")
     time_unit: float = parameter(0.01, unit="s", bounds=(1e-4, 1), description="the model's unit of time")

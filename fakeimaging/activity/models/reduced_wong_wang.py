@@ -32,12 +32,20 @@ ROOT_MS = 1000**0.5
 class ReducedWongWangParameters(WiringParameters):
     """Parameters of the reduced Wong-Wang model."""
 
-    a: float = parameter(270.0, unit="1/nC", bounds=(1, 5000), symbol="a", source=DECO)
-    b: float = parameter(108.0, unit="Hz", bounds=(1, 5000), symbol="b", source=DECO)
-    d: float = parameter(0.154, unit="s", bounds=(0.001, 2), symbol="d", source=DECO)
+    a: float = parameter(270.0, unit="1/nC", bounds=(1, 5000), symbol="a", source=DECO, description="gain of the rate")
+    b: float = parameter(
+        108.0, unit="Hz", bounds=(1, 5000), symbol="b", source=DECO, description="threshold of the rate"
+    )
+    d: float = parameter(
+        0.154, unit="s", bounds=(0.001, 2), symbol="d", source=DECO, description="curvature of the rate"
+    )
     tau_S: float = parameter(0.1, unit="s", bounds=(0.01, 1), symbol="tau_S", source=DECO, description="NMDA gating")
-    gamma: float = parameter(0.641, unit="1", bounds=(0.05, 5), symbol="gamma", source=DECO)
-    J_N: float = parameter(0.2609, unit="nA", bounds=(0.01, 2), symbol="J_N", source=DECO)
+    gamma: float = parameter(
+        0.641, unit="1", bounds=(0.05, 5), symbol="gamma", source=DECO, description="gating a spike opens"
+    )
+    J_N: float = parameter(
+        0.2609, unit="nA", bounds=(0.01, 2), symbol="J_N", source=DECO, description="synaptic coupling"
+    )
     w: float = parameter(0.9, unit="1", bounds=(0, 3), symbol="w", source=DECO, description="local recurrence")
     I0: float = parameter(0.3, unit="nA", bounds=(0, 2), symbol="I_0", source=DECO, description="external current")
     G: float = parameter(0.8, unit="1", bounds=(0, 20), symbol="G", description="global coupling")

@@ -118,8 +118,9 @@ def resting_state(parameters: Any, received: Array) -> tuple[Array, Array]:
         arriving = _logistic(p.a_i * (p.c3 * E - p.c4 * I + p.Q - p.theta_i)) - (1 - k_i)
         return np.asarray((k_i - p.r_i * I) * arriving - I)
 
-    highest = float(np.min(k_e**2 / (1 + p.r_e * k_e)))
-    E = lowest_root(excess, np.linspace(0, highest, 5001)[1:-1], len(received), "model wilson_cowan: no E")
+    ends = [(k_e * share / (1 + p.r_e * share)) for share in (k_e - 1, k_e)]
+    grid = np.linspace(float(np.max(ends[0])), float(np.min(ends[1])), 5001)[1:-1]
+    E = lowest_root(excess, grid, len(received), "model wilson_cowan: no E")
     return E, inhibitory(E)
 
 
