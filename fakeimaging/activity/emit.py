@@ -19,6 +19,7 @@ result does not depend on how a run is cut into blocks.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 from fakeimaging.activity import kernels
@@ -79,6 +80,14 @@ def parameter_names(model: Model, available: Sequence[str]) -> list[str]:
             raise ModelError(
                 f"model {model.name}: a function asks for '{name}', which is no state or parameter{hint}", value=name
             )
+    for function in model.sent.values():
+        for name in inspect.signature(function).parameters:
+            if name not in {*model.states, *wanted}:
+                raise ModelError(
+                    f"model {model.name}: `{function.__name__}` asks for '{name}'; what is sent is made of the sender's states "
+                    "and parameters",
+                    value=name,
+                )
     return wanted
 
 
