@@ -7,11 +7,30 @@ import pytest
 from numba import njit
 
 from fakeimaging.activity.simd.functions import (
-    cos, exp, expm1, fabs, floor, lanewise, log, power, sin, sqrt, tanh,
+    cos,
+    exp,
+    expm1,
+    fabs,
+    floor,
+    lanewise,
+    log,
+    power,
+    sin,
+    sqrt,
+    tanh,
 )  # fmt: skip
 from fakeimaging.activity.simd.random import normal_pair, uniforms
 from fakeimaging.activity.simd.vectors import (
-    both, column, either, lanes, load, negation, select, store, total, truth,
+    both,
+    column,
+    either,
+    lanes,
+    load,
+    negation,
+    select,
+    store,
+    total,
+    truth,
 )  # fmt: skip
 from tests.reference.xoshiro import Xoshiro128pp, Xoshiro256pp
 
