@@ -118,10 +118,8 @@ def _choice(node: ast.If, names: Names, writer: _Writer) -> tuple[Result, Names]
     yes, after_yes = _block(node.body, dict(names), writer)
     no, after_no = _block(node.orelse, dict(names), writer)
     ends = [side is not None and side[1] == ALWAYS for side in (yes, no)]
-    if any(ends):
-        after = after_no if ends[0] else after_yes
-    else:
-        after = _merged(condition, after_yes, after_no, writer)
+    going_on = after_no if ends[0] else after_yes
+    after = going_on if any(ends) else _merged(condition, after_yes, after_no, writer)
     if yes is not None and no is None:
         yes = (yes[0], condition if ends[0] else writer.fresh("holds", f"both({condition}, {yes[1]})"))
     elif no is not None and yes is None:
