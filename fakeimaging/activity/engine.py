@@ -388,6 +388,8 @@ def advance(
     ModelError
         If a state stops being finite.
     """
+    from numba.core.errors import NumbaError
+
     kernel, layout = current.kernel, current.layout
     every, _ = intervals(kernel.model, schedule.step)
     steps = current.done - schedule.n_dropped + np.arange(size + 1, dtype=np.float64)
@@ -396,12 +398,18 @@ def advance(
     gain = np.zeros((0, layout.room)) if stimulus is None else _gains(stimulus, layout)
     recorded = max(0, current.done + size - schedule.n_dropped) > 0
     parts = tuple(np.zeros((size // k if recorded else 0, layout.room), dtype=layout.precision) for k in every)
-    current.advance(
-        size, current.done, schedule.n_dropped, schedule.step, kernel.method.hold, layout.n, layout.n_sims, current.state,
-        current.params, current.exact, current.wires, current.sent, current.past, current.received, current.words,
-        current.spare, current.colour, current.tint, every, current.sums, gain.astype(layout.precision),
-        course.astype(layout.precision), parts,
-    )  # fmt: skip
+    try:
+        current.advance(
+            size, current.done, schedule.n_dropped, schedule.step, kernel.method.hold, layout.n, layout.n_sims, current.state,
+            current.params, current.exact, current.wires, current.sent, current.past, current.received, current.words,
+            current.spare, current.colour, current.tint, every, current.sums, gain.astype(layout.precision),
+            course.astype(layout.precision), parts,
+        )  # fmt: skip
+    except NumbaError as error:
+        why = str(error).strip().splitlines()
+        raise ModelError(
+            f"model {kernel.model.name}: its functions cannot be compiled: {' '.join(why[1:4])}"
+        ) from error
     current.done += size
     _check_finite(current, schedule, size)
     n_cells = layout.n * layout.n_sims

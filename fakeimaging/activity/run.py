@@ -201,9 +201,7 @@ def method_of(model: Model, times: RunParameters, step: float) -> engine.Method:
         If the model's noise cannot have a time constant, or the scheme cannot hold its coupling.
     """
     if times.noise_time > 0 and model.white_only:
-        raise ModelError(
-            f"`run.noise_time`: the noise of model {model.name} is white; leave it out", value=times.noise_time
-        )
+        raise ModelError(f"`run.noise_time`: the noise of model {model.name} is white; leave it out", value=times.noise_time)
     hold = 1 if times.coupling_interval is None else max(1, round(times.coupling_interval / step))
     return engine.Method(times.scheme or model.scheme, times.precision, hold, times.noise_time, times.interpolate)
 
