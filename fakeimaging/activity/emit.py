@@ -10,7 +10,7 @@ g is g(x) for Ito; for Stratonovich (g(x) + g(x + g(x) dW)) / 2 (Kloeden & Plate
 Strong order is 1/2 for Ito amplitudes that depend on the state, else 1; without noise 1, 2 and 4. Under euler linear parts take exact
 steps: a rotating pair z' = exp((a + i w) h) (z + h f) + noise (Lawson 1967, doi:10.1137/0704033), a decay x' = E x + (1 - E) / k f
 with noise of variance (1 - E^2) / 2k, E = exp(-k h); heun and rk4 add them to f. Coloured noise is white noise through a one-pole
-filter, in exact steps, and part of f.
+filter, held for a step: g times it times h takes the place of g dW (and of a decay's drift under euler).
 
 Stages between two steps read delayed coupling halfway between its values there (second order). One function, ``advance``, steps a block
 and carries everything on in its arrays. ``now`` counts steps from the very start; the first ``dropped`` of them fill no tap. The
@@ -19,6 +19,7 @@ result does not depend on how a run is cut into blocks.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 from fakeimaging.activity import kernels
@@ -79,6 +80,14 @@ def parameter_names(model: Model, available: Sequence[str]) -> list[str]:
             raise ModelError(
                 f"model {model.name}: a function asks for '{name}', which is no state or parameter{hint}", value=name
             )
+    for function in model.sent.values():
+        for name in inspect.signature(function).parameters:
+            if name not in {*model.states, *wanted}:
+                raise ModelError(
+                    f"model {model.name}: `{function.__name__}` asks for '{name}'; what is sent is made of the sender's states "
+                    "and parameters",
+                    value=name,
+                )
     return wanted
 
 

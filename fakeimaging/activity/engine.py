@@ -23,6 +23,8 @@ from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.streams import Streams
 
 BLOCK_SECONDS = 1.0
+TINY = 1e-12
+"""Shares of a time constant in a step below which a decay counts as this slow: it has a limit there, and 0/0."""
 DIVERGED = 1e30
 """A state beyond this, whatever its unit, is not finite: taps hold 32 bits."""
 Precision = Literal["float64", "float32"]
@@ -108,9 +110,10 @@ class Kernel:
         turns = [np.exp((rows[p.growth] + 1j * rows[p.frequency]) * step) for p in self.model.rotating]
         parts = [part for factor in turns for part in (factor.real, factor.imag)]
         for name in self.model.decays.values():
-            rate = np.maximum(rows[name], 1e-12 / step)
+            rate = np.where(np.abs(rows[name]) * step < TINY, TINY / step, rows[name])
             grown = -np.expm1(-rate * step) / rate
-            parts += [np.exp(-rate * step), grown, np.sqrt(-np.expm1(-2 * rate * step) / (2 * rate * step))]
+            shaken = np.sqrt(-np.expm1(-2 * rate * step) / (2 * rate * step))
+            parts += [np.exp(-rate * step), grown, grown / step if self.method.noise_time > 0 else shaken]
         return np.array(parts).reshape(-1, self.params.shape[1])
 
 
@@ -258,6 +261,8 @@ def _check_network(members: Sequence[Member], delays: npt.NDArray[np.float64], s
     if any(not np.array_equal(member.setup.coupling, coupling) for member in members):
         raise ModelError(f"{name}: simulations side by side have the same coupling")
     used = np.where(coupling != 0, delays, 0.0)
+    if len(members) > 1 and (used > (0.0 if members[0].kernel.method.interpolate else schedule.step / 2)).any():
+        raise ModelError(f"{name}: simulations side by side have no delays")
     for wrong, what in (
         ((coupling.diagonal() != 0)[:, None] * np.eye(len(coupling)), "is coupled to itself; put that into `drift`"),
         (~(used >= 0), "receives with a delay below 0 s"),
@@ -359,11 +364,11 @@ def first_sent(kernel: Kernel, state: npt.NDArray, params: npt.NDArray) -> npt.N
 
 
 def _tint(method: Method, step: float) -> npt.NDArray:
-    """Return what a step keeps of coloured noise, and the amplitude of what comes in: slowly, it is as strong as white noise."""
+    """Return what a step keeps of coloured noise, and how much comes in: at low frequency, white noise whatever the step."""
     if method.noise_time <= 0:
         return np.zeros(2, dtype=method.precision)
-    kept = math.exp(-step / method.noise_time)
-    return np.array([kept, math.sqrt((1 - kept**2) / (2 * method.noise_time))], dtype=method.precision)
+    ratio = step / method.noise_time
+    return np.array([math.exp(-ratio), -math.expm1(-ratio) / math.sqrt(step)], dtype=method.precision)
 
 
 def _words(members: Sequence[Member], layout: Layout) -> npt.NDArray:
@@ -383,6 +388,8 @@ def advance(
     ModelError
         If a state stops being finite.
     """
+    from numba.core.errors import NumbaError
+
     kernel, layout = current.kernel, current.layout
     every, _ = intervals(kernel.model, schedule.step)
     steps = current.done - schedule.n_dropped + np.arange(size + 1, dtype=np.float64)
@@ -391,12 +398,18 @@ def advance(
     gain = np.zeros((0, layout.room)) if stimulus is None else _gains(stimulus, layout)
     recorded = max(0, current.done + size - schedule.n_dropped) > 0
     parts = tuple(np.zeros((size // k if recorded else 0, layout.room), dtype=layout.precision) for k in every)
-    current.advance(
-        size, current.done, schedule.n_dropped, schedule.step, kernel.method.hold, layout.n, layout.n_sims, current.state,
-        current.params, current.exact, current.wires, current.sent, current.past, current.received, current.words,
-        current.spare, current.colour, current.tint, every, current.sums, gain.astype(layout.precision),
-        course.astype(layout.precision), parts,
-    )  # fmt: skip
+    try:
+        current.advance(
+            size, current.done, schedule.n_dropped, schedule.step, kernel.method.hold, layout.n, layout.n_sims, current.state,
+            current.params, current.exact, current.wires, current.sent, current.past, current.received, current.words,
+            current.spare, current.colour, current.tint, every, current.sums, gain.astype(layout.precision),
+            course.astype(layout.precision), parts,
+        )  # fmt: skip
+    except NumbaError as error:
+        why = str(error).strip().splitlines()
+        raise ModelError(
+            f"model {kernel.model.name}: its functions cannot be compiled: {' '.join(why[1:4])}"
+        ) from error
     current.done += size
     _check_finite(current, schedule, size)
     n_cells = layout.n * layout.n_sims

@@ -126,7 +126,7 @@ class Loop:
     def _receive_now(self, array: str, *, held: bool) -> list[str]:
         call = "weigh(packed, {0}, {1} * room, received, {1} * room, n, room, now // hold)"
         if self.variant.mirrored:
-            call = "weigh_mirrored(packed, factor, partial, {0}, {1} * room, received, {1} * room, room)"
+            call = "weigh_mirrored(packed, factor, partial, {0}, {1} * room, received, {1} * room, n, room)"
         elif self.variant.side_by_side:
             call = "weigh_side_by_side(packed, {0}, {1} * room, received, {1} * room, n, n_sims)"
         lines = [call.format(array, c) for c in range(self._n)]

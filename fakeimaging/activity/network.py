@@ -105,7 +105,10 @@ def edges_of(
 
 
 def packed(coupling: npt.NDArray[np.float64], layout: Layout) -> npt.NDArray:
-    """Return dense weights in the order in which `simd.sums.weigh`, or `weigh_side_by_side`, reads them."""
+    """Return dense weights in the order in which `simd.sums.weigh`, or `weigh_side_by_side`, reads them.
+
+    Cells that pad the last register receive what the last region does, so that they stay finite as long as it does.
+    """
     n = layout.n
     if layout.n_sims > 1:
         blocks = -(-n // ROWS)
@@ -115,6 +118,7 @@ def packed(coupling: npt.NDArray[np.float64], layout: Layout) -> npt.NDArray:
     width = BLOCK * layout.lane
     columns = np.zeros((n + n % 2, layout.room), dtype=layout.precision)
     columns[:n, :n] = coupling.T
+    columns[:n, n:] = coupling[-1][:, None]
     return np.ascontiguousarray(columns.reshape(len(columns), -1, width).transpose(1, 0, 2)).ravel()
 
 

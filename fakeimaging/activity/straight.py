@@ -118,10 +118,8 @@ def _choice(node: ast.If, names: Names, writer: _Writer) -> tuple[Result, Names]
     yes, after_yes = _block(node.body, dict(names), writer)
     no, after_no = _block(node.orelse, dict(names), writer)
     ends = [side is not None and side[1] == ALWAYS for side in (yes, no)]
-    if any(ends):
-        after = after_no if ends[0] else after_yes
-    else:
-        after = _merged(condition, after_yes, after_no, writer)
+    going_on = after_no if ends[0] else after_yes
+    after = going_on if any(ends) else _merged(condition, after_yes, after_no, writer)
     if yes is not None and no is None:
         yes = (yes[0], condition if ends[0] else writer.fresh("holds", f"both({condition}, {yes[1]})"))
     elif no is not None and yes is None:
@@ -141,9 +139,8 @@ def _either(condition: str, yes: Result, no: Result, node: ast.AST, writer: _Wri
         raise writer.refuse(node, "one branch returns another number of values than the other")
     comma = "," if yes[0][0].endswith(",") else ""
     pairs = zip(yes[0], no[0], strict=True)
-    values = [f"select({condition}, {a.rstrip(',')}, {b.rstrip(',')}){comma}" for a, b in pairs]
     when = no[1] if ALWAYS in (no[1], yes[1]) or yes[1] == no[1] else f"either({yes[1]}, {no[1]})"
-    return values, when
+    return [f"select({condition}, {a.rstrip(',')}, {b.rstrip(',')}){comma}" for a, b in pairs], when
 
 
 def _merged(condition: str, yes: Names, no: Names, writer: _Writer) -> Names:
@@ -232,7 +229,7 @@ def _expression(node: ast.expr, names: Names, writer: _Writer) -> str:
 def _constant(node: ast.Constant, names: Names, writer: _Writer) -> str:
     if not isinstance(node.value, bool | int | float):
         raise writer.refuse(node, f"{node.value!r} is no number")
-    return repr(node.value)
+    return repr(node.value) if abs(node.value) < math.inf else "math.inf"
 
 
 def _name(node: ast.Name, names: Names, writer: _Writer) -> str:
@@ -372,11 +369,13 @@ def _call(node: ast.Call, names: Names, writer: _Writer) -> str:
     if not isinstance(node.func, ast.Name):
         raise writer.refuse(node, f"`{ast.unparse(node.func)}` cannot be called")
     name = node.func.id
+    if name not in BUILTINS:
+        return f"{OWN}{name}({', '.join(values)})"
     if name in ("max", "min") and len(values) > 1:
         return _extreme(name, values, writer)
-    if name == "float":
-        return f"(1.0 * {values[0]})"
-    return f"fabs({values[0]})" if name == "abs" else f"{OWN}{name}({', '.join(values)})"
+    if name in ("max", "min", "range") or len(values) != 1:
+        raise writer.refuse(node, f"`{ast.unparse(node)}` cannot be done on many regions at once")
+    return f"fabs({values[0]})" if name == "abs" else f"(1.0 * {values[0]})"
 
 
 def _extreme(name: str, values: list[str], writer: _Writer) -> str:
@@ -393,7 +392,7 @@ def _call_math(node: ast.Call, function: ast.Attribute, values: list[str], write
         raise writer.refuse(node, f"`{ast.unparse(function)}` cannot be called")
     if name == "pow" and len(values) == 2:
         return _power(values[0], values[1], writer)
-    if name in SERIES:
+    if name in SERIES and len(values) == 1:
         return f"{name}({values[0]})"
     if name in LANEWISE:
         writer.lanewise.add(name)

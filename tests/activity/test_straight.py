@@ -271,6 +271,10 @@ def test_powers_and_remainders_are_pythons_but_for_rounding():
         ("u = v = a\nreturn u", 2, "assign to a name, or to names"),
         ("u[0] = a\nreturn a", 2, "assign to a name, or to names"),
         ("return (lambda x: x)(a)", 2, "cannot be called"),
+        ("return abs(a, b)", 2, r"`abs\(a, b\)` cannot be done"),
+        ("return max(a)", 2, r"`max\(a\)` cannot be done"),
+        ("return math.exp(a, b)", 2, "`math.exp` is not among"),
+        ("return range(3)[1]", 2, "cannot be done"),
         ("global u\nreturn a", 2, "`global` cannot be done"),
     ],
 )
@@ -308,6 +312,27 @@ def test_functions_that_call_themselves_or_hide_built_ins_are_refused(tmp_path, 
     exec(compile(functions, str(path), "exec"), space)
     with pytest.raises(ModelError, match=message):
         kernels.gather_straight([space["again"]])
+
+
+LEAKY = """
+class P(Parameters):
+    tau: float = parameter(0.05, unit="s")
+def pair(x):
+    return x, 2.0
+def drift(x, tau):
+    u = pair(x) if x > 0.0 else pair(1.0)
+    return (-u[0] / tau,)
+def rate(x):
+    return x
+MODEL = Model(name="leaky", parameters=P, states=("x",), drift=drift, transient=0.0,
+    observables={"rate": Observable(rate, "Hz", 100.0)})
+"""
+
+
+def test_what_the_compiler_refuses_is_a_fault_of_the_model(tmp_path):
+    (tmp_path / "leaky.py").write_text(FILE + LEAKY)
+    with pytest.raises(ModelError, match="model leaky: its functions cannot be compiled: .*getitem"):
+        fi.simulate_activity(tiny_subject(), model=tmp_path / "leaky.py", duration=1.0)
 
 
 COLLIDING = """

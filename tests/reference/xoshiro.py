@@ -34,3 +34,26 @@ class Xoshiro256pp:
         v = (self.next() >> 11) / 2**53
         r = math.sqrt(-2 * math.log(u))
         return r * math.cos(2 * math.pi * v), r * math.sin(2 * math.pi * v)
+
+
+class Xoshiro128pp:
+    """The generator of 32 bits; `state` is four 32-bit integers."""
+
+    def __init__(self, state):
+        self.s = [int(word) for word in state]
+
+    def next(self) -> int:
+        s, mask = self.s, (1 << 32) - 1
+
+        def rotl(x, k):
+            return ((x << k) | (x >> (32 - k))) & mask
+
+        result = (rotl((s[0] + s[3]) & mask, 7) + s[0]) & mask
+        t = (s[1] << 9) & mask
+        s[2] ^= s[0]
+        s[3] ^= s[1]
+        s[1] ^= s[2]
+        s[0] ^= s[3]
+        s[2] ^= t
+        s[3] = rotl(s[3], 11)
+        return result

@@ -4,7 +4,9 @@
     tanh x = E / (E + 2),  E = e^2x - 1                                      sin, cos: a quarter of a circle at a time
 
 Series are cut where the next term is below the rounding of the numbers (Abramowitz & Stegun 1964, chapter 4). Measured against the
-library: a few units in the last place (tests). Of numbers, and of functions not in here, the library's own is called.
+library (tests): exp within 1.5 units in the last place, expm1, log and tanh within 3.5, sin and cos within 2.5 of the rounding of 1
+up to 10^4 rad. exp and expm1 are held at exponents of 87 (708 for 64 bits), so that none overflows; numbers below the smallest normal
+one count as about that, and infinity as about the largest, for log. Of numbers, and of functions not in here, the library's own is called.
 """
 
 from __future__ import annotations

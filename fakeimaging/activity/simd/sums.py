@@ -46,11 +46,11 @@ def weigh(packed, sent, start, received, put, n, room, turn):
 
 
 @njit(**QUIET)
-def weigh_mirrored(packed, factor, partial, sent, start, received, put, room):
+def weigh_mirrored(packed, factor, partial, sent, start, received, put, n, room):
     """Sum over all sources where w_ij = factor_i s_ij, s_ij = s_ji: each s is read once and serves both ways.
 
     ``packed`` holds s in blocks of targets as for `weigh`, sources up to the block's own; ``partial`` is room for a register a
-    region.
+    region. Cells that pad the last register receive what the last region does.
     """
     lane = lanes(packed)
     width, place = BLOCK * lane, 0
@@ -78,8 +78,10 @@ def weigh_mirrored(packed, factor, partial, sent, start, received, put, room):
         store(received, there + lane, a1)
         store(received, there + 2 * lane, a2)
         store(received, there + 3 * lane, a3)
-    for i in range(room):
+    for i in range(n):
         received[put + i] = factor[i] * (received[put + i] + total(load(partial, i * lane)))
+    for i in range(n, room):
+        received[put + i] = received[put + n - 1]
 
 
 @njit(**QUIET)
