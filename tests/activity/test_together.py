@@ -74,6 +74,23 @@ def test_side_by_side_in_float32_is_one_alone_before_chaos_grows_it(n_runs, monk
     assert same(samples(simulate_activities(tiny_subject(), runs[::-1], **timing, jobs=2))[::-1], found)
 
 
+def test_where_the_loops_sum_in_different_orders_threads_do_not_choose_between_them(monkeypatch):
+    sizes, simulate = [], together._side_by_side
+    monkeypatch.setattr(
+        together, "_side_by_side", lambda runs, count: [sizes.append(len(runs)), simulate(runs, count)][1]
+    )
+    monkeypatch.setattr(together, "CACHE", 0)
+
+    def tiles(jobs, precision):
+        sizes.clear()
+        simulate_activities(tiny_subject(), gains(17), **SHORT, delays=False, jobs=jobs, precision=precision)
+        return sorted(sizes)
+
+    assert tiles(1, "float32") == tiles(3, "float32") == tiles(20, "float32") == [1, 16]
+    assert tiles(1, "float64") == [1, 8, 8]
+    assert tiles(20, "float64") == [1] * 17
+
+
 def test_delays_are_kept_and_go_one_a_thread():
     subject, runs = ring(9), gains(5)
     found = simulate_activities(subject, runs, **SHORT, jobs=2)
