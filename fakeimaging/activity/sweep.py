@@ -100,6 +100,7 @@ def sweep(
     (['subject', 'gain', 'run', 'rate_mean', 'rate_sd'], 4)
     """
     import pandas as pd
+    from threadpoolctl import ThreadpoolController
 
     chosen, points = as_model(model), _points(parameters)
     if isinstance(runs, bool) or not isinstance(runs, int) or runs < 1:
@@ -110,13 +111,16 @@ def sweep(
     checked = _checked(points, chosen, timing)
     people = (subjects,) if isinstance(subjects, Subject) else tuple(subjects)
     orders, rows = _orders(people, points, checked, runs, task)
+    # Linear algebra in measures keeps to one thread: others would take processors from the simulations, and its bits depend on them.
+    libraries = ThreadpoolController()
     with _bar(progress, sum(order.seconds for order in orders)) as shown:
         outcomes = simulate_each(orders, chosen, jobs=threads_of(jobs), tell=counter(orders, shown))
         for number, outcome in outcomes:
             if isinstance(outcome, ModelError) and diverged == "raise":
                 raise outcome
             if isinstance(outcome, Activity):
-                rows[number] |= _measured(measure or summary, outcome, rows[number])
+                with libraries.limit(limits=1):
+                    rows[number] |= _measured(measure or summary, outcome, rows[number])
     return pd.DataFrame(rows)
 
 

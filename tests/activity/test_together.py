@@ -1,4 +1,3 @@
-import threading
 from dataclasses import replace
 
 import numpy as np
@@ -6,8 +5,9 @@ import pytest
 
 import fakeimaging as fi
 from fakeimaging.activity import together
-from fakeimaging.activity.models import MODELS
-from fakeimaging.activity.together import best_tiles, simulate_activities
+from fakeimaging.activity.models import MODELS, as_model
+from fakeimaging.activity.run import RunParameters
+from fakeimaging.activity.together import Order, best_tiles, simulate_activities, simulate_each
 from fakeimaging.core.errors import InputError, ModelError, ParameterError
 from fakeimaging.testing.fixtures import tiny_subject
 
@@ -20,6 +20,22 @@ RUNAWAY = (
     "MODEL = Model(name='runaway', parameters=P, states=('x',), drift=drift,"
     " observables={'rate': Observable(rate, 'Hz', 100.0)}, transient=0.0, step=0.001)\n"
 )
+
+
+@pytest.fixture
+def tiles(monkeypatch):
+    """Tiles whatever they cost, so that padded ones are tried too."""
+    monkeypatch.setattr(together, "TILE_COST", 0.01)
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """How many go side by side each time."""
+    found, simulate = [], together._side_by_side
+    monkeypatch.setattr(
+        together, "_side_by_side", lambda runs, count: [found.append(len(runs)), simulate(runs, count)][1]
+    )
+    return found
 
 
 def ring(n):
@@ -48,9 +64,7 @@ def same(found, expected):
 
 @pytest.mark.parametrize("n_runs", [1, 3, 9, 17])
 @pytest.mark.parametrize("n_regions", [7, 10])
-def test_company_leaves_no_trace_in_float64(n_runs, n_regions, monkeypatch):
-    """Tiles of eight whatever they cost, so that padded ones and single runs are all tried."""
-    monkeypatch.setattr(together, "TILE_COST", 0.01)
+def test_company_leaves_no_trace_in_float64(n_runs, n_regions, tiles):
     subject, runs = ring(n_regions), gains(n_runs)
     expected = alone(subject, runs, **SHORT, delays=False)
     for jobs in (1, 3):
@@ -63,8 +77,7 @@ def test_company_leaves_no_trace_in_float64(n_runs, n_regions, monkeypatch):
 
 
 @pytest.mark.parametrize("n_runs", [3, 17])
-def test_side_by_side_in_float32_is_one_alone_before_chaos_grows_it(n_runs, monkeypatch):
-    monkeypatch.setattr(together, "TILE_COST", 0.01)
+def test_side_by_side_in_float32_is_one_alone_before_chaos_grows_it(n_runs, tiles):
     timing = {"model": "reduced_wong_wang", "duration": 1.0, "transient": 0.0, "delays": False, "precision": "float32"}
     runs = [{"parameters": {"G": 0.02 * k}, "run": k + 1} for k in range(n_runs)]
     found = samples(simulate_activities(tiny_subject(), runs, **timing, jobs=1))
@@ -74,7 +87,20 @@ def test_side_by_side_in_float32_is_one_alone_before_chaos_grows_it(n_runs, monk
     assert same(samples(simulate_activities(tiny_subject(), runs[::-1], **timing, jobs=2))[::-1], found)
 
 
-def test_delays_are_kept_and_go_one_a_thread():
+def test_where_the_loops_sum_in_different_orders_threads_do_not_choose_between_them(monkeypatch, sizes):
+    monkeypatch.setattr(together, "CACHE", 0)
+
+    def divided(jobs, precision):
+        sizes.clear()
+        simulate_activities(tiny_subject(), gains(17), **SHORT, delays=False, jobs=jobs, precision=precision)
+        return sorted(sizes)
+
+    assert divided(1, "float32") == divided(3, "float32") == divided(20, "float32") == [1, 16]
+    assert divided(1, "float64") == [1, 8, 8]
+    assert divided(20, "float64") == [1] * 17
+
+
+def test_delays_are_kept_and_go_one_a_thread(tiles):
     subject, runs = ring(9), gains(5)
     found = simulate_activities(subject, runs, **SHORT, jobs=2)
     assert same(samples(found), samples(alone(subject, runs, **SHORT)))
@@ -82,32 +108,49 @@ def test_delays_are_kept_and_go_one_a_thread():
     assert not simulate_activities(subject, runs[:1], **SHORT, delays=False)[0].truth["delays"].any()
 
 
-def test_what_runs_do_not_share_keeps_them_apart():
-    """Different taps, lengths, schemes and stimuli in one call."""
+def test_only_what_differs_in_parameters_or_noise_goes_side_by_side(tiles, sizes):
+    """Other wires, taps, lengths, schemes and stimuli keep apart; the same stimulus, of the same run, does not."""
     pulse = {
-        "trial_type": "pulse",
+        "trial_type": "a",
         "onset": 0.2,
         "duration": 0.3,
         "regions": [tiny_subject().regions[2].name],
         "amplitude": 0.1,
     }
+    noise = {**pulse, "shape": "noise", "band": [1.0, 20.0]}
     runs = [
         {"taps": {"rate": 50.0}},
         {"duration": 2.0},
         {"conditions": [pulse]},
-        {"conditions": [pulse], "run": 2},
-        {"conditions": [pulse], "parameters": {"gain": 0.1}},
+        {"conditions": [{**pulse, "onset": 0.1}]},
+        {"conditions": [noise]},
+        {"conditions": [noise], "run": 2},
+        {"conditions": [noise], "parameters": {"gain": 0.1}},
         {"scheme": "heun"},
+        {"parameters": {"scaling": "radius"}},
         {},
+        {"run": 2, "parameters": {"gain": 0.1}},
     ]
-    found = simulate_activities(tiny_subject(), runs, **SHORT, delays=False, jobs=2)
+    found = simulate_activities(tiny_subject(), runs, **SHORT, delays=False, jobs=1)
+    assert sorted(sizes) == [1] * 7 + [2, 2]
     expected = alone(tiny_subject(), runs, **SHORT, delays=False)
     assert same(samples(found), samples(expected))
     assert len({activity.tap("rate").samples.tobytes() for activity in found}) == len(runs)
     assert [list(activity.taps) for activity in found[:2]] == [["rate"], ["rate", "dipole"]]
 
 
-def test_many_subjects_have_wiring_and_noise_of_their_own():
+def test_no_more_subjects_are_prepared_than_are_waited_for(monkeypatch):
+    prepared, prepare = [], together.prepare_run
+    monkeypatch.setattr(
+        together, "prepare_run", lambda *given, **more: [prepared.append(1), prepare(*given, **more)][1]
+    )
+    model, times = MODELS.get("linear"), RunParameters(duration=1.0, delays=False)
+    orders = [Order(tiny_subject(f"{k}"), model.parameters(), times) for k in range(1, 9)]
+    assert len(next(together._tiles(orders, model, 1))) == 1
+    assert len(prepared) == 2
+
+
+def test_many_subjects_have_wiring_and_noise_of_their_own(tiles):
     people = [tiny_subject(label) for label in ("01", "02", "03")]
     found = simulate_activities(people, [{}, {"run": 2}], **SHORT, delays=False, jobs=2)
     expected = [one for person in people for one in alone(person, [{}, {"run": 2}], **SHORT, delays=False)]
@@ -132,26 +175,42 @@ def test_progress_counts_simulated_seconds_to_the_end():
     assert done[-1] == pytest.approx(told[-1][1])
 
 
-def test_divergence_in_company_is_told_of_the_run_it_happens_in(tmp_path, monkeypatch):
-    monkeypatch.setattr(together, "TILE_COST", 0.01)
+@pytest.fixture
+def runaway(tmp_path):
     path = tmp_path / "runaway.py"
     path.write_text(RUNAWAY)
+    return path
+
+
+def test_divergence_in_company_is_told_of_the_run_it_happens_in(runaway, tiles):
     runs = [{"parameters": {"k": k}} for k in (-1.0, -2.0, 50.0, -3.0)]
     with pytest.raises(ModelError, match=r"^runs\[2\] of sub-01: model runaway: `x` of region 1 is not finite between"):
-        simulate_activities(tiny_subject(), runs, model=path, duration=1.0, jobs=2)
+        simulate_activities(tiny_subject(), runs, model=runaway, duration=1.0, jobs=2)
+
+
+def test_the_others_of_a_tile_are_simulated_and_counted_once(runaway, tiles):
+    """x grows as exp(50 t) and passes 1e30 in the second second: the first of 21 is done."""
+    model, told = as_model(runaway), []
+    orders = [
+        Order(tiny_subject(), model.parameters(k=k), RunParameters(duration=1.0), run=n + 1)
+        for n, k in enumerate((-1.0, 50.0, -2.0))
+    ]
+    found = dict(simulate_each(orders, model, jobs=1, tell=told.append))
+    assert [isinstance(found[n], ModelError) for n in range(3)] == [False, True, False]
+    assert sum(told) == pytest.approx(21 + 1 + 21)
 
 
 def test_a_caller_who_stops_waits_for_no_run():
-    told = []
-
-    def stop_at_once(done, total):
-        told.append(done)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        simulate_activities(tiny_subject(), gains(40), **{**SHORT, "duration": 500.0}, jobs=1, progress=stop_at_once)
-    assert len(told) < 5
-    assert threading.active_count() < 10
+    lengths, told = (1.0, 30_000.0, 30_000.0), []
+    model = MODELS.get("linear")
+    orders = [
+        Order(tiny_subject(), model.parameters(), RunParameters(duration=duration, taps={"rate": 1.0}), where="run")
+        for duration in lengths
+    ]
+    outcomes = simulate_each(orders, model, jobs=1, tell=told.append)
+    assert next(outcomes)[0] == 0
+    outcomes.close()
+    assert sum(told) < 10_000
 
 
 @pytest.mark.parametrize("threads", [1, 2, 7])
