@@ -3,8 +3,8 @@
     python benchmarks/footprint.py [--minutes 60] [--models dmf,linear]
 
 For each model a run with a 250 Hz dipole tap in a file and a 10 Hz rate tap in memory, 100 regions, in a process of its own with a
-compiled kernel: peak of its memory above what it held after the imports and the making of the subject. And the seconds from the start of Python to the first
-result, and to that of the default model when nothing was compiled before.
+compiled kernel: peak of its memory above what it held after the imports and the making of the subject. And the seconds from the
+start of Python to the first result, and to that of the default model when nothing was compiled before.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import os
 import platform
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib.metadata import version
@@ -25,8 +26,9 @@ from typing import Any
 from fakeimaging.activity import functions as shared
 from fakeimaging.activity import straight
 from fakeimaging.core.errors import ModelError
-from fakeimaging.core.files import write_text
 
+LOADING = threading.Lock()
+"""Held while a kernel is looked for, so that threads share one."""
 BUILTINS = frozenset({"abs", "bool", "float", "int", "len", "max", "min", "range"})
 HEADER = "import math\n\nimport numpy as np\nfrom numba import njit\n"
 DECORATOR = '@njit(cache=True, nogil=True, error_model="numpy")'
@@ -182,7 +184,8 @@ def load(name: str, source: str) -> ModuleType:
     """
     versions = (version("numba"), version("llvmlite"), version("numpy"), platform.python_version(), platform.machine())
     stamp = "\n".join((source, *versions, _own_sources()))
-    return _load(f"{name}_{hashlib.sha256(stamp.encode()).hexdigest()[:16]}", source)
+    with LOADING:
+        return _load(f"{name}_{hashlib.sha256(stamp.encode()).hexdigest()[:16]}", source)
 
 
 @lru_cache(maxsize=1)
@@ -192,12 +195,19 @@ def _own_sources() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
+def _write(path: Path, source: str) -> None:
+    """Write a file in one piece, whoever else writes the same one."""
+    hidden = path.with_name(f".{path.stem}-{os.getpid()}-{threading.get_ident()}")
+    hidden.write_text(source)
+    os.replace(hidden, path)
+
+
 @lru_cache(maxsize=128)
 def _load(stem: str, source: str) -> ModuleType:
     path = cache_folder() / f"{stem}.py"
     if not path.is_file():
         print(f"fakeimaging: compiling {stem.rpartition('_')[0]}, once on this machine, some seconds", file=sys.stderr)
-        write_text(path, source)
+        _write(path, source)
     spec = importlib.util.spec_from_file_location(f"fakeimaging_kernels_{stem}", path)
     if spec is None or spec.loader is None:
         raise ModelError(f"{path} cannot be imported")

@@ -16,6 +16,7 @@ import numpy as np
 
 from fakeimaging.activity import engine
 from fakeimaging.activity.activity import Activity, modes_of, network_truth, run_path
+from fakeimaging.activity.run import with_taps
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.regional import regional_maps, with_maps
 from fakeimaging.activity.stimuli import events_of
@@ -85,7 +86,7 @@ class Dataset:
         """
         self.known(subject)
         where, wanted = self._run(task, run, session)
-        made_by = as_model(wanted.model)
+        made_by = with_taps(as_model(wanted.model), wanted.taps)
         taps = {name: self._tap(subject, where, wanted, name) for name in made_by.observables}
         person, parameters = self.subject(subject), made_by.parameters.parse(wanted.parameters)
         _, step = engine.intervals(made_by, wanted.step or made_by.step)
@@ -95,7 +96,7 @@ class Dataset:
         streams = person.streams.at(*run_path(task, run, session))
         return Activity(
             streams, task, run, session, made_by.name, parameters,
-            wanted.duration, taps, network_truth(setup, person.connectome.delays(wanted.speed), maps), made_by.references,
+            wanted.duration, taps, network_truth(setup, wanted.delays_in(person.connectome), maps), made_by.references,
             events_of(wanted.conditions, wanted.duration), modes_of(made_by, own, person, streams, wanted.duration),
             wanted.physiology, maps,
         )  # fmt: skip

@@ -7,6 +7,7 @@ from math import prod
 
 from fakeimaging.activity.activity import LEAD, run_path
 from fakeimaging.activity.models import as_model
+from fakeimaging.activity.run import with_taps
 from fakeimaging.dataset.export import export_grid
 from fakeimaging.dataset.names import Scan, scans
 from fakeimaging.dataset.structure import anatomy_grid
@@ -22,7 +23,7 @@ BYTES_A_PAIR = 60
 """Bytes of tables, GraphML and zip for each pair of regions, rounded up."""
 SECONDS_AN_IMAGE, SECONDS_A_MEGAVOXEL = 1.5, 0.3
 """Time to simulate and write images on one core, rounded up."""
-STEPS_A_SECOND = 75_000
+STEPS_A_SECOND = 120_000
 """Steps of the engine in a second at 100 regions, rounded down; goes with the square of their number."""
 
 
@@ -107,7 +108,7 @@ def _scan(scan: Scan, study: Study) -> Item:
 
 
 def _activity(run: Run, session: Session, study: Study, subject: str) -> Item:
-    n, model = count_regions(study.subject), as_model(run.model)
+    n, model = count_regions(study.subject), with_taps(as_model(run.model), run.taps)
     seconds = run.duration + LEAD
     samples = round(seconds * sum(tap.rate for tap in model.observables.values()))
     steps = (seconds + (model.transient if run.transient is None else run.transient)) / (run.step or model.step)
