@@ -16,9 +16,9 @@ import numpy as np
 
 from fakeimaging.activity import engine
 from fakeimaging.activity.activity import Activity, modes_of, network_truth, run_path
-from fakeimaging.activity.run import with_taps
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.regional import regional_maps, with_maps
+from fakeimaging.activity.run import with_taps
 from fakeimaging.activity.stimuli import events_of
 from fakeimaging.activity.taps import Tap
 from fakeimaging.core.citations import Reference, collect
