@@ -548,7 +548,10 @@ def test_angles_wrap_and_go_on_and_limits_hold(scheme):
 
 @pytest.mark.parametrize(("tau", "side"), [(0.2, 1), (1.3, -1)])
 def test_a_delayed_pair_locks_at_the_frequency_of_the_closed_form(tau, side):
-    """Omega = omega - K sin(Omega tau) in step,+ K sin(Omega tau) in opposition (Yeung & Strogatz 1999, 10.1103/PhysRevLett.82.648)."""
+    """Omega = omega - K sin(Omega tau) in step, omega + K sin(Omega tau) in opposition.
+
+    Yeung & Strogatz 1999, doi:10.1103/PhysRevLett.82.648.
+    """
     weights, delays = np.array([[0.0, 1.0], [1.0, 0.0]]), np.full((2, 2), tau)
     start = (np.array([0.0, 0.3]), 0.0)
     path = play(PHASES, 12_000, 0.005, method=Method("heun"), start=start, weights=weights, delays=delays, strength=0.8)
