@@ -253,6 +253,22 @@ def test_the_engine_is_its_slow_twin(scheme, block, delayed):
         np.testing.assert_allclose(increments[:, 2:, i], drawn, atol=1e-12)
 
 
+@pytest.mark.parametrize("block", [120, 7])
+@pytest.mark.parametrize("scheme", ["euler", "heun"])
+def test_delays_around_a_register_of_32_bits_arrive_on_time(scheme, block):
+    n, step = 6, 0.05
+    weights, lags = ring(n) / 2, lagged(n)
+    start = (np.linspace(-1, 1, n), 0.0, 0.0, 0.0)
+    path = play(
+        GENERAL, 120, step, method=Method(scheme, "float32"), start=start, weights=weights, delays=lags * step,
+        block=block, rate=0.5, cubic=0.3,
+    )  # fmt: skip
+    twin = integrate(
+        straight_drift(0.5, 0.3, 0), path[0], step, 120, scheme=scheme, send=lambda x: x[0], weights=weights, lags=lags
+    )
+    np.testing.assert_allclose(path[:, 0], twin[:, 0], atol=2e-5)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_stratonovich_amplitude_is_that_of_the_slow_twin(scheme):
     start = (np.zeros(5), 1.0, 0.0, 0.0)
