@@ -102,18 +102,23 @@ class Kernel:
         return kernels.load(self.model.name, emit.source_of(self.model, self.names, variant))
 
     def exact(self, step: float) -> npt.NDArray[np.float64]:
-        """Return what one step does to the linear parts, shape (2 n_pairs + 3 n_decays, n_regions).
+        """Return what one step does to the linear parts, shape (3 (n_pairs + n_decays), n_regions).
 
-        Of a pair exp(growth h) cos and sin of frequency h; of a decay exp(-k h), the weight of the drift, and that of the noise.
+        Of a pair exp(growth h) cos and sin of frequency h, and the weight of the noise, right for both states equally shaken; of a
+        decay exp(-k h), the weight of the drift, and that of the noise.
         """
         rows = dict(zip(self.names, self.params, strict=True))
-        turns = [np.exp((rows[p.growth] + 1j * rows[p.frequency]) * step) for p in self.model.rotating]
-        parts = [part for factor in turns for part in (factor.real, factor.imag)]
+        coloured = self.method.noise_time > 0
+        parts: list[npt.NDArray] = []
+        for pair in self.model.rotating:
+            turn = np.exp((rows[pair.growth] + 1j * rows[pair.frequency]) * step)
+            twice = 2 * np.where(np.abs(rows[pair.growth]) * step < TINY, TINY / step, rows[pair.growth]) * step
+            parts += [turn.real, turn.imag, np.ones_like(twice) if coloured else np.sqrt(np.expm1(twice) / twice)]
         for name in self.model.decays.values():
             rate = np.where(np.abs(rows[name]) * step < TINY, TINY / step, rows[name])
             grown = -np.expm1(-rate * step) / rate
             shaken = np.sqrt(-np.expm1(-2 * rate * step) / (2 * rate * step))
-            parts += [np.exp(-rate * step), grown, grown / step if self.method.noise_time > 0 else shaken]
+            parts += [np.exp(-rate * step), grown, grown / step if coloured else shaken]
         return np.array(parts).reshape(-1, self.params.shape[1])
 
 

@@ -250,14 +250,15 @@ class Loop:
     def _single(self) -> list[str]:
         """Lines that take the states one Euler step on."""
         lines = [line for pair, rotation in enumerate(self.model.rotating) for line in self._turn(pair, rotation)]
-        turned = {state for rotation in self.model.rotating for state in rotation.states}
+        turned = {state: pair for pair, rotation in enumerate(self.model.rotating) for state in rotation.states}
         decays = list(self.model.decays)
         for row, state in enumerate(self.model.states):
             pushes = self._pushes(state)
             if state in turned:
-                terms = [f"its_{state}", *pushes]
+                shaken = f"load(exact, {3 * turned[state] + 2} * room + i)"
+                terms = [f"its_{state}", *(f"{push} * {shaken}" for push in pushes)]
             elif state in decays:
-                base = 2 * len(self.model.rotating) + 3 * decays.index(state)
+                base = 3 * (len(self.model.rotating) + decays.index(state))
                 kept, grown, shaken = (f"load(exact, {base + k} * room + i)" for k in range(3))
                 terms = [f"its_{state} * {kept}", f"slope_{row} * {grown}", *(f"{push} * {shaken}" for push in pushes)]
             else:
@@ -269,7 +270,7 @@ class Loop:
         """Lines that take a rotating pair one step on, its noise apart."""
         x, y = f"its_{rotation.real}", f"its_{rotation.imaginary}"
         lines = [f"its_{state} = its_{state} + slope_{self._row(state)} * step" for state in rotation.states]
-        lines += [f"cosine, sine = load(exact, {2 * pair} * room + i), load(exact, {2 * pair + 1} * room + i)"]
+        lines += [f"cosine, sine = load(exact, {3 * pair} * room + i), load(exact, {3 * pair + 1} * room + i)"]
         return [*lines, f"{x}, {y} = cosine * {x} - sine * {y}, sine * {x} + cosine * {y}"]
 
     def _several(self, k: int) -> list[str]:

@@ -100,6 +100,16 @@ def test_side_by_side_is_as_alone(n, members):
             np.testing.assert_allclose(beside, alone, atol=2e-5)
 
 
+def test_side_by_side_is_as_alone_with_several_stages_and_coloured_noise():
+    common = {
+        "method": Method("heun", noise_time=0.2), "start": (np.linspace(-1, 1, 7), 1.0, 0.0, 0.0), "weights": wires(7),
+        "rate": 0.5, "cubic": 0.3, "growth": -0.2, "sigma": 0.4, "share": 0.3,
+    }  # fmt: skip
+    alone = play(GENERAL, 37, 0.05, seed=42, **common)
+    np.testing.assert_array_equal(play(GENERAL, 37, 0.05, members=3, seed=40, **common), alone)
+    assert np.abs(alone[-1, 0]).min() > 1e-3
+
+
 def members_of(weights, **more):
     n, method = len(weights), more.pop("method", Method())
     setup = Setup(weights, {"x": np.full(n, 0.1)})

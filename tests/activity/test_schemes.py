@@ -253,6 +253,22 @@ def test_the_engine_is_its_slow_twin(scheme, block, delayed):
         np.testing.assert_allclose(increments[:, 2:, i], drawn, atol=1e-12)
 
 
+@pytest.mark.parametrize("block", [120, 7])
+@pytest.mark.parametrize("scheme", ["euler", "heun"])
+def test_delays_around_a_register_of_32_bits_arrive_on_time(scheme, block):
+    n, step = 6, 0.05
+    weights, lags = ring(n) / 2, lagged(n)
+    start = (np.linspace(-1, 1, n), 0.0, 0.0, 0.0)
+    path = play(
+        GENERAL, 120, step, method=Method(scheme, "float32"), start=start, weights=weights, delays=lags * step,
+        block=block, rate=0.5, cubic=0.3,
+    )  # fmt: skip
+    twin = integrate(
+        straight_drift(0.5, 0.3, 0), path[0], step, 120, scheme=scheme, send=lambda x: x[0], weights=weights, lags=lags
+    )
+    np.testing.assert_allclose(path[:, 0], twin[:, 0], atol=2e-5)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_stratonovich_amplitude_is_that_of_the_slow_twin(scheme):
     start = (np.zeros(5), 1.0, 0.0, 0.0)
@@ -548,8 +564,10 @@ def test_angles_wrap_and_go_on_and_limits_hold(scheme):
 
 @pytest.mark.parametrize(("tau", "side"), [(0.2, 1), (1.3, -1)])
 def test_a_delayed_pair_locks_at_the_frequency_of_the_closed_form(tau, side):
-    """Omega = omega - K sin(Omega tau) in step, + K sin(Omega tau) in opposition (Yeung & Strogatz 1999,
-    doi:10.1103/PhysRevLett.82.648)."""
+    """Omega = omega - K sin(Omega tau) in step, omega + K sin(Omega tau) in opposition.
+
+    Yeung & Strogatz 1999, doi:10.1103/PhysRevLett.82.648.
+    """
     weights, delays = np.array([[0.0, 1.0], [1.0, 0.0]]), np.full((2, 2), tau)
     start = (np.array([0.0, 0.3]), 0.0)
     path = play(PHASES, 12_000, 0.005, method=Method("heun"), start=start, weights=weights, delays=delays, strength=0.8)

@@ -189,6 +189,67 @@ def test_any_function_gives_what_python_gives(rng):
     np.testing.assert_array_equal(found[:, valid], want[:, valid], err_msg=source)
 
 
+EARLY = {
+    "nested": """
+        u = 0.5
+        if a > 0:
+            u = 5.0
+            if b > 0:
+                return u, a
+            u = 7.0
+        elif c > 0:
+            u = 3.0
+            return a, u
+        else:
+            u = u - 1.0
+        return u, c
+    """,
+    "one side ends": """
+        u, v = 1.0, 1.0
+        if a > 0:
+            u, v = b, 2.0
+        else:
+            v = 9.0
+            return v, c
+        if b > 0:
+            v = 4.0
+            return v, u
+        else:
+            v += u
+        return u, v
+    """,
+    "both sides in part": """
+        u = a
+        if a > b:
+            if c > 1:
+                return c, u
+            u = 2 * b
+        else:
+            if c < -1:
+                return a, c
+            u = 3 * c
+        return u, a if u > 1 and not b else b
+    """,
+    "in a loop": """
+        u = 0
+        for k in range(4):
+            u = u + a * k
+            if u > b:
+                return u, k
+        return -1.0, u
+    """,
+}
+
+
+@pytest.mark.parametrize("name", EARLY)
+def test_returns_on_the_way_give_what_python_gives(name):
+    source = "def f(a, b, c):\n" + textwrap.indent(textwrap.dedent(EARLY[name]), "    ")
+    want, valid = expected(plain(source), numbers())
+    found = [np.broadcast_to(part, LANES) for part in straightened(source)(*numbers())]
+    np.testing.assert_array_equal(np.array(found, dtype=float), want)
+    assert valid.all()
+
+
 def compiled(sources, name):
     """Compile functions of three numbers that return two for registers of float64; return (n_functions, 2, n_lanes)."""
     nodes = [node for source in sources for node in ast.parse(source).body]

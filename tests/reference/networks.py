@@ -99,7 +99,8 @@ def dmf_network(weights, lag_steps, noise, *, G, J, gains, filter_times, step, s
         loss = 6.0 * (slow - target) / target + 0.5 * np.abs(z) ** 2
         pushed = z + step * (-loss * z + alpha["coupling"] * (weights * past_x).sum(axis=1))
         turned = np.exp((alpha["growth"] + 1j * alpha["omega"]) * step) * pushed
-        z = turned + np.sqrt(step) * alpha["drive"] * (noise[t, 1] + 1j * noise[t, 2])
+        spread = np.sqrt((np.exp(2 * alpha["growth"] * step) - 1) / (2 * alpha["growth"]))
+        z = turned + spread * alpha["drive"] * (noise[t, 1] + 1j * noise[t, 2])
         filters = filters + [
             -step * f / tau + g * np.sqrt(step) / tau * noise[t, 0]
             for f, tau, g in zip(filters, filter_times, gains, strict=True)
