@@ -9,8 +9,9 @@ With f the drift, g the amplitudes, dW the noise of a step h and c the coupling:
 g is g(x) for Ito; for Stratonovich (g(x) + g(x + g(x) dW)) / 2 (Kloeden & Platen 1992, doi:10.1007/978-3-662-12616-5).
 Strong order is 1/2 for Ito amplitudes that depend on the state, else 1; without noise 1, 2 and 4. Under euler linear parts take exact
 steps: a rotating pair z' = exp((a + i w) h) (z + h f) (Lawson 1967, doi:10.1137/0704033), a decay x' = E x + (1 - E) / k f, E =
-exp(-k h), both with noise of the exact variance ((exp(2 a h) - 1) / 2a, (1 - E^2) / 2k); heun and rk4 add them to f. Coloured noise is white noise through a one-pole
-filter, held for a step: g times it times h takes the place of g dW (and of a decay's drift under euler).
+exp(-k h), both with noise of the exact variance, (exp(2 a h) - 1) / 2a and (1 - E^2) / 2k; heun and rk4 add them to f. Coloured
+noise is white noise through a one-pole filter, held for a step: g times it times h takes the place of g dW (and of a decay's
+drift under euler).
 
 Stages between two steps read delayed coupling halfway between its values there (second order). One function, ``advance``, steps a block
 and carries everything on in its arrays. ``now`` counts steps from the very start; the first ``dropped`` of them fill no tap. The

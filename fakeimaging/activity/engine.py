@@ -3,58 +3,40 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fakeimaging.activity import emit, kernels
-from fakeimaging.activity.loop import STAGES, Variant
-from fakeimaging.activity.model import STIMULUS, Model, Scheme, Setup
+from fakeimaging.activity.loop import STAGES
+from fakeimaging.activity.method import Kernel, Method, Precision, build, first_sent, initial_states
+from fakeimaging.activity.model import Model, Setup
 from fakeimaging.activity.network import Layout, edges_of, wired
 from fakeimaging.activity.stimuli import Stimulus
 from fakeimaging.core.errors import ModelError
-from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.streams import Streams
 
+__all__ = [
+    "Kernel",
+    "Member",
+    "Method",
+    "Precision",
+    "Progress",
+    "Schedule",
+    "advance",
+    "begin",
+    "blocks",
+    "build",
+    "intervals",
+    "run",
+]
+
 BLOCK_SECONDS = 1.0
-TINY = 1e-12
-"""Shares of a time constant in a step below which a decay counts as this slow: it has a limit there, and 0/0."""
 DIVERGED = 1e30
 """A state beyond this, whatever its unit, is not finite: taps hold 32 bits."""
-Precision = Literal["float64", "float32"]
-
-
-@dataclass(frozen=True)
-class Method:
-    """How a model is integrated.
-
-    Parameters
-    ----------
-    scheme : {"euler", "heun", "rk4"}
-    precision : {"float64", "float32"}
-    hold : int
-        Steps between two refreshments of the coupling.
-    noise_time : float
-        Time constant of the noise in s; 0 is white.
-    interpolate : bool
-        Delays between whole steps, by linear interpolation; else rounded.
-    """
-
-    scheme: Scheme = "euler"
-    precision: Precision = "float64"
-    hold: int = 1
-    noise_time: float = 0.0
-    interpolate: bool = False
-
-    def __post_init__(self) -> None:
-        if self.hold > 1 and self.scheme != "euler":
-            raise ModelError("`coupling_interval`: coupling is held between steps under the scheme 'euler' only")
 
 
 @dataclass(frozen=True)
@@ -75,51 +57,6 @@ class Schedule:
     n_dropped: int
     n_kept: int
     start: float = 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class Kernel:
-    """A model with its parameter rows, ready to be compiled.
-
-    Parameters
-    ----------
-    model : Model
-    names : tuple of str
-        Parameters and derived constants, in the order of the rows.
-    params : ndarray, shape (n_params, n_regions)
-    method : Method
-    """
-
-    model: Model
-    names: tuple[str, ...]
-    params: npt.NDArray[np.float64]
-    method: Method = Method()
-
-    def module(self, *, delayed: bool, side_by_side: bool, mirrored: bool) -> ModuleType:
-        """Return the module that holds ``advance`` for this kind of coupling, from disk when it was compiled before."""
-        coloured = self.method.noise_time > 0 and self.model.n_noises > 0
-        variant = Variant(self.method.scheme, delayed, side_by_side, mirrored, coloured)
-        return kernels.load(self.model.name, emit.source_of(self.model, self.names, variant))
-
-    def exact(self, step: float) -> npt.NDArray[np.float64]:
-        """Return what one step does to the linear parts, shape (3 (n_pairs + n_decays), n_regions).
-
-        Of a pair exp(growth h) cos and sin of frequency h, and the weight of the noise, right for both states equally shaken; of a
-        decay exp(-k h), the weight of the drift, and that of the noise.
-        """
-        rows = dict(zip(self.names, self.params, strict=True))
-        coloured = self.method.noise_time > 0
-        parts: list[npt.NDArray] = []
-        for pair in self.model.rotating:
-            turn = np.exp((rows[pair.growth] + 1j * rows[pair.frequency]) * step)
-            twice = 2 * np.where(np.abs(rows[pair.growth]) * step < TINY, TINY / step, rows[pair.growth]) * step
-            parts += [turn.real, turn.imag, np.ones_like(twice) if coloured else np.sqrt(np.expm1(twice) / twice)]
-        for name in self.model.decays.values():
-            rate = np.where(np.abs(rows[name]) * step < TINY, TINY / step, rows[name])
-            grown = -np.expm1(-rate * step) / rate
-            shaken = np.sqrt(-np.expm1(-2 * rate * step) / (2 * rate * step))
-            parts += [np.exp(-rate * step), grown, grown / step if coloured else shaken]
-        return np.array(parts).reshape(-1, self.params.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,48 +103,6 @@ class Progress:
         moving = ("state", "sent", "past", "received", "words", "spare", "colour", "sums")
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         return Progress(**given | {name: copy.deepcopy(given[name]) for name in moving})
-
-
-def build(model: Model, parameters: Parameters, setup: Setup, method: Method | None = None) -> Kernel:
-    """Return the kernel of a model for these parameters.
-
-    Raises
-    ------
-    ModelError
-        If a function of the model names or returns what it should not.
-    """
-    n = len(setup.coupling)
-    available = {**{name: getattr(parameters, name) for name in type(parameters).model_fields}, **setup.derived}
-    names = emit.parameter_names(model, list(available))
-    kernels.gather_straight(model.functions)
-    rows = [np.broadcast_to(np.asarray(available[name], dtype=float), (n,)) for name in names]
-    params = np.ascontiguousarray(np.stack(rows)) if rows else np.zeros((0, n))
-    _check_returns(model, setup, dict(zip(names, params[:, 0].tolist(), strict=True)))
-    return Kernel(model, tuple(names), params, method or Method(scheme=model.scheme))
-
-
-def _check_returns(model: Model, setup: Setup, constants: dict[str, float]) -> None:
-    """Call every function once as plain Python, for the first region at the start: each must return as many numbers as it should."""
-    given = {state: float(np.ravel(setup.initial.get(state, 0.0))[0]) for state in model.states}
-    given |= {f"coupled_{name}": given.get(name, 0.0) for name in model.signals} | constants | {STIMULUS: 0.0}
-    wanted = {model.drift: len(model.states)} | ({model.diffusion: len(model.driven)} if model.diffusion else {})
-    for function in model.functions:
-        name = function.__name__
-        try:
-            result = function(*(given[argument] for argument in inspect.signature(function).parameters))
-        except ArithmeticError:
-            continue
-        except (NameError, TypeError, ValueError, LookupError, AttributeError) as error:
-            raise ModelError(f"model {model.name}: `{name}` fails: {type(error).__name__}: {error}") from error
-        numbers = result if function in wanted else (result,)
-        if not isinstance(numbers, tuple) or not all(isinstance(value, int | float) for value in numbers):
-            raise ModelError(
-                f"model {model.name}: `{name}` returns {result!r}, not {'a tuple of numbers' if function in wanted else 'a number'}"
-            )
-        if len(numbers) != wanted.get(function, 1):
-            raise ModelError(
-                f"model {model.name}: `{name}` returns {len(numbers)} numbers, and {wanted[function]} are needed"
-            )
 
 
 def run(
@@ -347,25 +242,6 @@ def _start(members: Sequence[Member], delays: npt.NDArray, step: float) -> Progr
 def _layout(n: int, n_members: int, precision: Precision) -> Layout:
     alone = Layout(n, 1, precision)
     return alone if n_members == 1 else Layout(n, -(-n_members // (2 * alone.lane)) * 2 * alone.lane, precision)
-
-
-def initial_states(model: Model, setup: Setup) -> npt.NDArray[np.float64]:
-    """Return the first value of each state, shape (n_states, n_regions)."""
-    state = np.zeros((len(model.states), len(setup.coupling)))
-    for name, value in setup.initial.items():
-        state[model.states.index(name)] = value
-    return state
-
-
-def first_sent(kernel: Kernel, state: npt.NDArray, params: npt.NDArray) -> npt.NDArray[np.float64]:
-    """Return what the first states send, shape (n_signals, n, n_members)."""
-    model = kernel.model
-    known = dict(zip((*model.states, *kernel.names), (*state, *params), strict=True))
-    rows = [state[model.states.index(name)] for name in model.coupled]
-    for function in model.sent.values():
-        given = [known[name] for name in inspect.signature(function).parameters]
-        rows.append(np.vectorize(function, otypes=[float])(*given))
-    return np.array(rows).reshape(-1, *state.shape[1:])
 
 
 def _tint(method: Method, step: float) -> npt.NDArray:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fakeimaging.activity.engine import Kernel, first_sent, initial_states
+from fakeimaging.activity.method import Kernel, first_sent, initial_states
 from fakeimaging.activity.model import STIMULUS, Model, Scheme, Setup
 from fakeimaging.core.errors import ModelError
 
