@@ -67,9 +67,12 @@ def test_the_plan_of_the_built_in_study_shows_its_grids():
 
 def test_list_shows_every_parameter():
     result = run("list")
-    for name in ("dmf", "linear", "bold", "t1w", "loop_gain", "echo_time", "[0.05, 20]"):
+    for name in ("dmf", "linear", "bold", "t1w", "echo_time", "[0.05, 20]"):
         assert name in result.stdout
-    assert "bold" not in run("list", "models").stdout
+    models = run("list", "models").stdout
+    assert "jansen_rit" in models
+    assert "bold" not in models
+    assert "loop_gain" in run("list", "dmf").stdout
     one = run("list", "bold").stdout
     assert "stages: physiological, drift, cardiac, respiratory, motion, thermal, magnitude, quantisation" in one
     assert "hemodynamics.kappa" in one
