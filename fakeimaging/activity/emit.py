@@ -8,10 +8,16 @@ With f the drift, g the amplitudes, dW the noise of a step h and c the coupling:
 
 g is g(x) for Ito; for Stratonovich (g(x) + g(x + g(x) dW)) / 2 (Kloeden & Platen 1992, doi:10.1007/978-3-662-12616-5).
 Strong order is 1/2 for Ito amplitudes that depend on the state, else 1; without noise 1, 2 and 4. Under euler linear parts take exact
-steps: a rotating pair z' = exp((a + i w) h) (z + h f) (Lawson 1967, doi:10.1137/0704033), a decay x' = E x + (1 - E) / k f, E =
-exp(-k h), both with noise of the exact variance, (exp(2 a h) - 1) / 2a and (1 - E^2) / 2k; heun and rk4 add them to f. Coloured
-noise is white noise through a one-pole filter, held for a step: g times it times h takes the place of g dW (and of a decay's
-drift under euler).
+steps: a rotating pair z' = exp((a + i w) h) (z + (1 - exp(-a h)) / a f), f turning with it (after Lawson 1967,
+doi:10.1137/0704033), a decay x' = E x + (1 - E) / k f, E = exp(-k h), both with noise of the exact variance, (exp(2 a h) - 1) /
+2a and (1 - E^2) / 2k; heun and rk4 add them to f. Coloured noise is white noise through a one-pole filter, held for a step: g times
+it times h takes the place of g dW (and of a decay's drift under euler): the equation is then an ordinary one, whose limit is
+Stratonovich's (Wong & Zakai 1965, doi:10.1214/aoms/1177699916).
+
+What ``advance`` carries: state (n_states, room) and, of all rows, room cells of which the first n * n_sims count; params and exact
+(constants, linear parts); wires and past (`network`); sent, what is sent now or was lately; received (n_signals, room); words
+(4, room), the generators; spare, the second normal of a pair; colour (n_noises, room) and tint, coloured noise and its filter; every,
+steps in a sample of each tap, and sums (n_taps, room); gain (n_courses, room) and course (n_courses, n_steps + 1), the stimuli; taps.
 
 Stages between two steps read delayed coupling halfway between its values there (second order). One function, ``advance``, steps a block
 and carries everything on in its arrays. ``now`` counts steps from the very start; the first ``dropped`` of them fill no tap. The

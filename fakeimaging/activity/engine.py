@@ -112,6 +112,7 @@ def run(
     taps: Sequence[Mapping[str, npt.NDArray[np.float32]]],
     *,
     stimulus: Stimulus | None = None,
+    tell: Callable[[float], None] = lambda seconds: None,
 ) -> None:
     """Simulate and fill the taps.
 
@@ -126,6 +127,8 @@ def run(
         For each member.
     stimulus : Stimulus, optional
         On the run's clock: t = 0 when `LEAD` seconds are recorded.
+    tell : callable
+        Called after each block with the seconds simulated in it, of all members.
 
     Raises
     ------
@@ -141,6 +144,7 @@ def run(
             for sim, own in enumerate(taps):
                 with np.errstate(over="ignore"):
                     own[name][first // k : last // k] = made[name][:, :, sim]
+        tell(len(members) * (last - first) * schedule.step)
 
 
 def begin(members: Sequence[Member], delays: npt.NDArray[np.float64], schedule: Schedule) -> Progress:

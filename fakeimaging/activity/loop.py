@@ -255,10 +255,10 @@ class Loop:
         for row, state in enumerate(self.model.states):
             pushes = self._pushes(state)
             if state in turned:
-                shaken = f"load(exact, {3 * turned[state] + 2} * room + i)"
+                shaken = f"load(exact, {4 * turned[state] + 2} * room + i)"
                 terms = [f"its_{state}", *(f"{push} * {shaken}" for push in pushes)]
             elif state in decays:
-                base = 3 * (len(self.model.rotating) + decays.index(state))
+                base = 4 * len(self.model.rotating) + 3 * decays.index(state)
                 kept, grown, shaken = (f"load(exact, {base + k} * room + i)" for k in range(3))
                 terms = [f"its_{state} * {kept}", f"slope_{row} * {grown}", *(f"{push} * {shaken}" for push in pushes)]
             else:
@@ -269,8 +269,9 @@ class Loop:
     def _turn(self, pair: int, rotation: Rotation) -> list[str]:
         """Lines that take a rotating pair one step on, its noise apart."""
         x, y = f"its_{rotation.real}", f"its_{rotation.imaginary}"
-        lines = [f"its_{state} = its_{state} + slope_{self._row(state)} * step" for state in rotation.states]
-        lines += [f"cosine, sine = load(exact, {3 * pair} * room + i), load(exact, {3 * pair + 1} * room + i)"]
+        grown = f"load(exact, {4 * pair + 3} * room + i)"
+        lines = [f"its_{state} = its_{state} + slope_{self._row(state)} * {grown}" for state in rotation.states]
+        lines += [f"cosine, sine = load(exact, {4 * pair} * room + i), load(exact, {4 * pair + 1} * room + i)"]
         return [*lines, f"{x}, {y} = cosine * {x} - sine * {y}, sine * {x} + cosine * {y}"]
 
     def _several(self, k: int) -> list[str]:

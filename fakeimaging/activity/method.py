@@ -73,10 +73,10 @@ class Kernel:
         return kernels.load(self.model.name, emit.source_of(self.model, self.names, variant))
 
     def exact(self, step: float) -> npt.NDArray[np.float64]:
-        """Return what one step does to the linear parts, shape (3 (n_pairs + n_decays), n_regions).
+        """Return what one step does to the linear parts, shape (4 n_pairs + 3 n_decays, n_regions).
 
-        Of a pair exp(growth h) cos and sin of frequency h, and the weight of the noise, right for both states equally shaken; of a
-        decay exp(-k h), the weight of the drift, and that of the noise.
+        Of a pair exp(growth h) cos and sin of frequency h, the weight of the noise, right for both states equally shaken, and that
+        of the drift, which turns with the pair; of a decay exp(-k h), the weight of the drift, and that of the noise.
         """
         rows = dict(zip(self.names, self.params, strict=True))
         coloured = self.method.noise_time > 0
@@ -84,7 +84,8 @@ class Kernel:
         for pair in self.model.rotating:
             turn = np.exp((rows[pair.growth] + 1j * rows[pair.frequency]) * step)
             twice = 2 * np.where(np.abs(rows[pair.growth]) * step < TINY, TINY / step, rows[pair.growth]) * step
-            parts += [turn.real, turn.imag, np.ones_like(twice) if coloured else np.sqrt(np.expm1(twice) / twice)]
+            shaken = np.ones_like(twice) if coloured else np.sqrt(np.expm1(twice) / twice)
+            parts += [turn.real, turn.imag, shaken, -2 * np.expm1(-twice / 2) / twice * step]
         for name in self.model.decays.values():
             rate = np.where(np.abs(rows[name]) * step < TINY, TINY / step, rows[name])
             grown = -np.expm1(-rate * step) / rate

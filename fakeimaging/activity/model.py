@@ -52,8 +52,8 @@ class Observable:
 class Rotation:
     """Two states that turn around each other, z = x + i y: dz = (growth + i frequency) z + what `drift` returns for them.
 
-    The engine takes this linear part in exact steps, so that a fast rhythm keeps its frequency and damping at any step; leave
-    it out of ``drift``.
+    Under euler the engine takes this linear part in exact steps, so that a fast rhythm keeps its frequency and damping at any
+    step; heun and rk4 add it to the drift. Leave it out of ``drift``.
 
     Parameters
     ----------
@@ -132,7 +132,8 @@ class Model:
     rotating : tuple of Rotation
         Pairs of states whose linear part takes exact steps.
     decays : mapping of state to rate
-        States with a linear part -k x, left out of ``drift`` and taken in exact steps; k is a parameter or derived constant (1/s).
+        States with a linear part -k x, left out of ``drift`` and taken in exact steps under euler; k is a parameter or derived
+        constant (1/s).
     modes : Model, optional
         The local dynamics linearised around the working point, uncoupled and with the same parameter class: deviations of
         observables, at the same rates, that the parts of a region show against each other.

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from fakeimaging.activity import engine
 from fakeimaging.activity.activity import Activity, activity_of
 from fakeimaging.activity.model import Model
 from fakeimaging.activity.models import as_model
-from fakeimaging.activity.network import CACHE, LANES, edges_of
+from fakeimaging.activity.network import LANES, edges_of
 from fakeimaging.activity.run import LEAD, PreparedRun, RunParameters, prepare_run, run_path
 from fakeimaging.core.errors import InputError, ModelError, ParameterError, did_you_mean
 from fakeimaging.core.parameters import Parameters
@@ -292,10 +292,8 @@ def _divided(groups: dict[str, list[tuple[int, PreparedRun]]], n_orders: int, jo
             continue
         ready = group[0][1]
         precision, width = ready.kernel.method.precision, _width(ready)
-        weights = ready.setup.coupling.size * np.dtype(precision).itemsize
-        # Many weights are summed in another order alone, in float32, and what a run gives shall not depend on the threads.
-        reordered = precision == "float32" and weights > CACHE
-        threads = 1 if reordered else max(1, jobs * len(group) // n_orders)
+        # In float32 the loops alone and side by side need not agree to the last bit, and what a run gives shall not depend on threads.
+        threads = 1 if precision == "float32" else max(1, jobs * len(group) // n_orders)
         cost = width * TILE_COST
         in_tiles = best_tiles(len(group), width, threads, cost) * width
         yield from (group[first : min(first + width, in_tiles)] for first in range(0, min(in_tiles, len(group)), width))
@@ -336,10 +334,10 @@ def _compiled(tiles: Iterator[Tile]) -> Iterator[Tile]:
         kind = (ready.kernel.method, tuple(ready.model.observables), len(tile) > 1, _delayed(ready))
         if kind not in known:
             known.add(kind)
+            members = [one.member for _, one in tile]
             # What fails here fails again in its thread, where it is told of.
             with suppress(ModelError):
-                members = [one.member for _, one in tile]
-                engine.begin(members, ready.delays, engine.Schedule(ready.schedule.step, 1, 0))
+                engine.begin(members, ready.delays, replace(ready.schedule, n_dropped=1))
         yield tile
 
 
@@ -372,13 +370,6 @@ def _simulate(tile: Tile, stop: threading.Event, tell: Callable[[float], None]) 
 def _side_by_side(runs: Sequence[PreparedRun], count: Callable[[float], None]) -> list[Activity]:
     first = runs[0]
     rooms = [run.room(beside=len(runs)) for run in runs]
-    current = engine.begin([run.member for run in runs], first.delays, first.schedule)
-    every, step = engine.intervals(first.model, first.schedule.step)
-    for start, stop in engine.blocks(first.model, first.schedule):
-        made = engine.advance(current, first.schedule, stop - start, first.stimulus)
-        for name, k in zip(first.model.observables, every, strict=True):
-            for own, samples in zip(rooms, np.moveaxis(made[name], 2, 0), strict=True):
-                with np.errstate(over="ignore"):
-                    own[name][start // k : stop // k] = samples
-        count(len(runs) * (stop - start) * step)
+    members = [run.member for run in runs]
+    engine.run(members, first.delays, first.schedule, rooms, stimulus=first.stimulus, tell=count)
     return [activity_of(run, room) for run, room in zip(runs, rooms, strict=True)]

@@ -169,6 +169,45 @@ def test_bad_runs_are_refused(arguments, error, message):
         fi.simulate_activity(tiny_subject(), **arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"coupling_interval": 1.49e-3},
+            "1.49e-03|0.00149 s is not a whole number of steps of 0.001 s; the nearest is 0.001",
+        ),
+        ({"coupling_interval": 1e-3}, "0.001 s is one step and holds nothing; leave it out or take a shorter `step`"),
+        ({"model": "deco2014", "coupling_interval": 2e-3}, "held between steps under the scheme 'euler' only"),
+    ],
+)
+def test_coupling_that_cannot_be_held_is_refused(arguments, message):
+    with pytest.raises(ModelError, match=message):
+        fi.simulate_activity(tiny_subject(), duration=1.0, **arguments)
+
+
+ITO = """
+from fakeimaging import Model, Observable, Parameters, parameter
+class P(Parameters):
+    s: float = parameter(0.1, unit="1")
+def drift(x):
+    return (-x,)
+def diffusion(x, s):
+    return (s * x,)
+def rate(x):
+    return x
+MODEL = Model(name="growing", parameters=P, states=("x",), drift=drift, driven=(("x", 0),), diffusion=diffusion,
+    observables={"rate": Observable(rate, "Hz", 100.0)}, calculus="ito")
+"""
+
+
+def test_coloured_noise_has_the_meaning_of_stratonovich(tmp_path):
+    (tmp_path / "growing.py").write_text(ITO)
+    with pytest.raises(ModelError, match="meant as Ito; noise with a time constant has the meaning of Stratonovich"):
+        fi.simulate_activity(tiny_subject(), model=tmp_path / "growing.py", duration=1.0, noise_time=0.01)
+    (tmp_path / "growing.py").write_text(ITO.replace('"ito"', '"stratonovich"'))
+    fi.simulate_activity(tiny_subject(), model=tmp_path / "growing.py", duration=1.0, noise_time=0.01)
+
+
 def test_a_step_that_nearly_divides_is_made_exact():
     activity = fi.simulate_activity(tiny_subject(), model="linear", duration=2.0, step=0.0019999995)
     exact = fi.simulate_activity(tiny_subject(), model="linear", duration=2.0, step=0.002)

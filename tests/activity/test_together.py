@@ -87,9 +87,7 @@ def test_side_by_side_in_float32_is_one_alone_before_chaos_grows_it(n_runs, tile
     assert same(samples(simulate_activities(tiny_subject(), runs[::-1], **timing, jobs=2))[::-1], found)
 
 
-def test_where_the_loops_sum_in_different_orders_threads_do_not_choose_between_them(monkeypatch, sizes):
-    monkeypatch.setattr(together, "CACHE", 0)
-
+def test_in_float32_threads_do_not_choose_between_alone_and_side_by_side(sizes):
     def divided(jobs, precision):
         sizes.clear()
         simulate_activities(tiny_subject(), gains(17), **SHORT, delays=False, jobs=jobs, precision=precision)
@@ -98,6 +96,21 @@ def test_where_the_loops_sum_in_different_orders_threads_do_not_choose_between_t
     assert divided(1, "float32") == divided(3, "float32") == divided(20, "float32") == [1, 16]
     assert divided(1, "float64") == [1, 8, 8]
     assert divided(20, "float64") == [1] * 17
+
+
+def test_loops_are_compiled_before_a_thread_needs_them(monkeypatch):
+    """Also with delays longer than the one step that is taken to compile."""
+    ready = []
+    simulate = together._side_by_side
+
+    def look(runs, count):
+        advance = runs[0].kernel.module(delayed=True, side_by_side=False, mirrored=False).advance
+        ready.append(len(advance.signatures))
+        return simulate(runs, count)
+
+    monkeypatch.setattr(together, "_side_by_side", look)
+    simulate_activities(ring(9), gains(3), **SHORT, noise_time=0.0123, jobs=2)
+    assert ready == [1, 1, 1]
 
 
 def test_delays_are_kept_and_go_one_a_thread(tiles):

@@ -97,7 +97,8 @@ def dmf_network(weights, lag_steps, noise, *, G, J, gains, filter_times, step, s
         r_e, r_i = deco_rate(i_e, 310, 125, 0.16), deco_rate(0.7 * 0.382 + 0.15 * s_e - s_i, 615, 177, 0.087)
         rates[t], currents[t] = r_e, i_e
         loss = 6.0 * (slow - target) / target + 0.5 * np.abs(z) ** 2
-        pushed = z + step * (-loss * z + alpha["coupling"] * (weights * past_x).sum(axis=1))
+        grown = (1 - np.exp(-alpha["growth"] * step)) / alpha["growth"]
+        pushed = z + grown * (-loss * z + alpha["coupling"] * (weights * past_x).sum(axis=1))
         turned = np.exp((alpha["growth"] + 1j * alpha["omega"]) * step) * pushed
         spread = np.sqrt((np.exp(2 * alpha["growth"] * step) - 1) / (2 * alpha["growth"]))
         z = turned + spread * alpha["drive"] * (noise[t, 1] + 1j * noise[t, 2])

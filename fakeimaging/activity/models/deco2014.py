@@ -22,7 +22,7 @@ import numpy as np
 
 from fakeimaging.activity.functions import rectifier
 from fakeimaging.activity.model import Model, Observable, Setup
-from fakeimaging.activity.models.deco_node import DECO, NodeParameters, inhibition, set_point
+from fakeimaging.activity.models.deco_node import DECO, NodeParameters, check_inhibition, inhibition, set_point
 from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
@@ -111,6 +111,7 @@ def prepare(parameters: Deco2014Parameters, subject: Subject, step: float) -> Se
     point = set_point(p, np.broadcast_to(p.target_rate, n), 0.0, model="deco2014")
     fed_back = inhibition(p, point, p.G, coupling @ point.S_E)
     J = np.where(p.feedback_inhibition, fed_back, p.J)
+    check_inhibition(J, point, subject, model="deco2014", advice="raise `I0`, `w_plus` or `G`")
     derived = {"J_local": J, "rest_current": point.I_E, "moment": p.dipole_density * cortex}
     return Setup(coupling, {"S_E": point.S_E, "S_I": point.S_I}, derived, {"inhibition": J})
 

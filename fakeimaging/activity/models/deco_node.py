@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.roots import rising_root
+from fakeimaging.core.errors import ModelError
 from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.structure.subject import Subject
 
 Array = npt.NDArray[np.float64]
 DECO = "Deco et al. 2014, doi:10.1523/JNEUROSCI.5068-13.2014"
@@ -128,6 +130,24 @@ def set_point(parameters: Any, rate: npt.ArrayLike, sigma: npt.ArrayLike, *, mod
     slope_E = (mean_rate(I_E + h) - mean_rate(I_E - h)) / (2 * h)
     slope_I = (inhibitory(drive - S_I + h) - inhibitory(drive - S_I - h)) / (2 * h)
     return SetPoint(target, I_E, drive - S_I, S_E, S_I, slope_E, slope_I)
+
+
+def check_inhibition(J: Array, point: SetPoint, subject: Subject, *, model: str, advice: str) -> None:
+    """Refuse inhibition below 0.
+
+    Raises
+    ------
+    ModelError
+        If a region receives too little to need any inhibition at its rate.
+    """
+    if (J < 0).any():
+        i = int(np.argmin(J))
+        rate = f"{np.broadcast_to(point.rate, J.shape)[i]:.3g} Hz"
+        raise ModelError(
+            f"model {model}: region {i + 1} ({subject.regions[i].name}) receives too little current for a mean rate of {rate}: "
+            f"its inhibition would be {J[i]:.3g} nA, below 0; {advice}, or lower `target_rate`",
+            value=float(J[i]),
+        )
 
 
 def inhibition(parameters: Any, point: SetPoint, G: npt.ArrayLike, received: npt.ArrayLike) -> Array:

@@ -21,10 +21,9 @@ in part, while drive and alpha are synchronous. With w = 1 responses to a stimul
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
+from fakeimaging.activity.functions import rectifier
 from fakeimaging.activity.model import Model, Observable, Rotation, Setup
 from fakeimaging.activity.models.dmf_modes import MODES
 from fakeimaging.activity.models.dmf_setup import (
@@ -39,11 +38,8 @@ from fakeimaging.structure.subject import Subject
 
 
 def response(current, a, b, d):  # type: ignore[no-untyped-def]
-    """Firing rate in Hz of a population at a current in nA; the series removes 0/0 at threshold."""
-    x = d * (a * current - b)
-    if abs(x) < 1e-4:
-        return (1.0 + x / 2.0 + x * x / 12.0) / d
-    return x / (1.0 - math.exp(-x)) / d
+    """Firing rate in Hz of a population at a current in nA."""
+    return rectifier(a * current - b, d)
 
 
 def excitatory_current(  # type: ignore[no-untyped-def]

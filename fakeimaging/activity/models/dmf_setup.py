@@ -226,14 +226,7 @@ def working_point(parameters: DmfParameters, subject: Subject) -> tuple[SetPoint
     point = set_point(parameters, target_rates(parameters, subject), noise_map(parameters, subject))
     G = global_coupling(parameters, point, subject.connectome.healthy.row_normalised())
     J = inhibition(parameters, point, G, coupling @ point.S_E)
-    if (J < 0).any():
-        i = int(J.argmin())
-        rate = f"{point.rate[i]:.3g} Hz"
-        raise ModelError(
-            f"model dmf: region {i + 1} ({subject.regions[i].name}) receives too little current for a mean rate of {rate}: its "
-            f"inhibition would be {J[i]:.3g} nA, below 0; raise `I0`, `w_plus` or `loop_gain`, or lower `target_rate`",
-            value=float(J[i]),
-        )
+    deco_node.check_inhibition(J, point, subject, model="dmf", advice="raise `I0`, `w_plus` or `loop_gain`")
     return point, G, J
 
 

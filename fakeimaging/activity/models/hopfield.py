@@ -201,6 +201,7 @@ MODEL = Model(
     diffusion=diffusion,
     observables={"rate": Observable(rate, "Hz", 50.0), "dipole": Observable(dipole, "nAm/mm2", 250.0, past=False)},
     prepare=prepare,
+    uniform=("cue_flipped",),
     stimulus_unit="1",
     largest_stimulus=100.0,
     references=(

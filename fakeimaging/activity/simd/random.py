@@ -42,7 +42,7 @@ def _step(builder: Any, words: list[Any], bits: int, lanes: int) -> tuple[Any, l
 
 @intrinsic
 def uniforms(typing: Any, words: Any, first: Any, apart: Any) -> Any:
-    """Two numbers in (0, 1) for each lane; the four words of a generator lie ``apart`` in a flat array of uint32 or uint64."""
+    """Two numbers from 0 (never there) to 1 for each lane; a generator's four words lie ``apart`` in a flat array of unsigned integers."""
     bits = words.dtype.bitwidth
     vector, unit = Vector(bits), 2.0 ** (UNUSED[bits] - bits)
 

@@ -4,6 +4,7 @@ import pytest
 import fakeimaging as fi
 from fakeimaging.activity.models import deco2014
 from fakeimaging.activity.models.deco_node import inhibition, set_point
+from fakeimaging.core.errors import ModelError
 from fakeimaging.testing.fixtures import tiny_subject
 from tests.activity.models.nodes import field, fixed_point, waves
 from tests.reference import masses
@@ -96,3 +97,12 @@ def test_gating_stays_within_its_limits(seed):
     assert S.min() >= 0
     assert S.max() <= 1
     assert S.std() > 0.1
+
+
+def test_inhibition_below_zero_is_refused():
+    with pytest.raises(
+        ModelError, match=r"model deco2014: region \d+ \(.+\) receives too little current.*below 0; raise `I0`"
+    ):
+        fi.simulate_activity(
+            tiny_subject(), model="deco2014", duration=1.0, parameters={"w_plus": 0.5, "target_rate": 10.0, "G": 0.1}
+        )
