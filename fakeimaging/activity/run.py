@@ -198,8 +198,10 @@ def method_of(model: Model, times: RunParameters, step: float) -> engine.Method:
     Raises
     ------
     ModelError
-        If the model's noise cannot have a time constant, or the scheme cannot hold its coupling.
+        If the model's noise cannot have a time constant, the scheme is not for it, or cannot hold its coupling.
     """
+    if model.white_only and times.scheme not in {None, model.scheme}:
+        raise ModelError(f"`run.scheme`: model {model.name} takes '{model.scheme}' only", value=times.scheme)
     if times.noise_time > 0 and model.white_only:
         raise ModelError(
             f"`run.noise_time`: the noise of model {model.name} is white; leave it out", value=times.noise_time
