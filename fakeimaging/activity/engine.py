@@ -15,6 +15,7 @@ from fakeimaging.activity.loop import STAGES
 from fakeimaging.activity.method import Kernel, Method, Precision, build, first_sent, initial_states
 from fakeimaging.activity.model import Model, Setup
 from fakeimaging.activity.network import Layout, edges_of, wired
+from fakeimaging.activity.steps import intervals
 from fakeimaging.activity.stimuli import Stimulus
 from fakeimaging.core.errors import ModelError
 from fakeimaging.core.streams import Streams
@@ -187,25 +188,6 @@ def blocks(model: Model, schedule: Schedule) -> list[tuple[int, int]]:
     every, step = intervals(model, schedule.step)
     size = _block_steps(every, step)
     return [(first, min(first + size, schedule.n_kept)) for first in range(0, schedule.n_kept, size)]
-
-
-def intervals(model: Model, step: float) -> tuple[npt.NDArray[np.int64], float]:
-    """Return the steps in a sample of each tap, and the step made exact so that they are whole.
-
-    Raises
-    ------
-    ModelError
-        If the step does not divide the interval of a tap.
-    """
-    counts = {name: 1 / (tap.rate * step) for name, tap in model.observables.items()}
-    for name, count in counts.items():
-        if count < 1 - 1e-6 or not math.isclose(count, round(count), rel_tol=1e-6):
-            raise ModelError(
-                f"model {model.name}: a step of {step:g} s does not divide the interval of tap '{name}'", value=step
-            )
-    name = min(counts, key=lambda name: counts[name])
-    exact = 1 / (model.observables[name].rate * round(counts[name]))
-    return np.array([round(count) for count in counts.values()], dtype=np.int64), exact
 
 
 def _block_steps(every: npt.NDArray[np.int64], step: float) -> int:

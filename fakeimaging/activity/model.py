@@ -138,7 +138,7 @@ class Model:
         The local dynamics linearised around the working point, uncoupled and with the same parameter class: deviations of
         observables, at the same rates, that the parts of a region show against each other.
     white_only : bool
-        Whether its noise cannot have a time constant.
+        Whether its noise cannot have a time constant, and no scheme but its own will do.
     limits : mapping of str to (low, high)
         States that are held within a range after each step.
     angles : tuple of str

@@ -199,8 +199,10 @@ def method_of(model: Model, times: RunParameters, step: float) -> engine.Method:
     Raises
     ------
     ModelError
-        If the model's noise cannot have a time constant, or its coupling cannot be held so long.
+        If the model's noise cannot have a time constant, the scheme is not for it, or its coupling cannot be held so long.
     """
+    if model.white_only and times.scheme not in {None, model.scheme}:
+        raise ModelError(f"`run.scheme`: model {model.name} takes '{model.scheme}' only", value=times.scheme)
     if times.noise_time > 0 and model.calculus == "ito" and _multiplicative(model):
         raise ModelError(
             f"`run.noise_time`: amplitudes of model {model.name} depend on its state and are meant as Ito; noise with a time "
