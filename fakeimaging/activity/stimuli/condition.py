@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from fakeimaging.activity.stimuli.rules import SLACK, shape_problem
 from fakeimaging.core.parameters import Parameters, parameter
@@ -82,6 +82,12 @@ class Condition(Parameters):
         None, unit="-", description="course (.npy, .csv, .tsv): one column for all regions, or one for each"
     )
     sampling_rate: float | None = parameter(None, unit="Hz", bounds=(0.001, 100_000), description="of the file")
+
+    @field_validator("regions", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        """Take a name alone for a list of one."""
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
