@@ -194,7 +194,7 @@ class _Prefixed(ast.NodeTransformer):
         return node if plain else ast.Name(f"{self.before}{node.id}", node.ctx)
 
 
-def load(name: str, source: str) -> ModuleType:
+def load(name: str, source: str, kind: str = "") -> ModuleType:
     """Write ``source`` under a name made of its hash and the versions that compile it, and import it.
 
     Parameters
@@ -203,11 +203,17 @@ def load(name: str, source: str) -> ModuleType:
         Shown in the file name.
     source : str
         Whole module, starting with `HEADER`.
+    kind : str
+        Which of the kernels of that name it is, for the message that it is compiled.
     """
     versions = (version("numba"), version("llvmlite"), version("numpy"), platform.python_version(), platform.machine())
     stamp = "\n".join((source, *versions, _own_sources()))
+    stem = f"{name}_{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
     with LOADING:
-        return _load(f"{name}_{hashlib.sha256(stamp.encode()).hexdigest()[:16]}", source)
+        if not (cache_folder() / f"{stem}.py").is_file():
+            which = f"{name} ({kind})" if kind else name
+            print(f"fakeimaging: compiling {which}, once on this machine, some seconds", file=sys.stderr)
+        return _load(stem, source)
 
 
 @lru_cache(maxsize=1)
@@ -228,7 +234,6 @@ def _write(path: Path, source: str) -> None:
 def _load(stem: str, source: str) -> ModuleType:
     path = cache_folder() / f"{stem}.py"
     if not path.is_file():
-        print(f"fakeimaging: compiling {stem.rpartition('_')[0]}, once on this machine, some seconds", file=sys.stderr)
         _write(path, source)
     spec = importlib.util.spec_from_file_location(f"fakeimaging_kernels_{stem}", path)
     if spec is None or spec.loader is None:

@@ -70,7 +70,9 @@ class Kernel:
         """Return the module that holds ``advance`` for this kind of coupling, from disk when it was compiled before."""
         coloured = self.method.noise_time > 0 and self.model.n_noises > 0
         variant = Variant(self.method.scheme, delayed, side_by_side, mirrored, coloured)
-        return kernels.load(self.model.name, emit.source_of(self.model, self.names, variant))
+        kind = ["with delays" if delayed else "without delays", *(["side by side"] if side_by_side else [])]
+        kind = [self.method.scheme, self.method.precision, *kind, *(["coloured noise"] if coloured else [])]
+        return kernels.load(self.model.name, emit.source_of(self.model, self.names, variant), ", ".join(kind))
 
     def exact(self, step: float) -> npt.NDArray[np.float64]:
         """Return what one step does to the linear parts, shape (3 (n_pairs + n_decays), n_regions).
@@ -123,7 +125,9 @@ def _check_returns(model: Model, setup: Setup, constants: dict[str, float]) -> N
         except ArithmeticError:
             continue
         except TypeError as error:
-            if "complex" in str(error):  # a broken power of a negative number: NaN in the engine, which tells when it happens
+            if "complex" in str(
+                error
+            ):  # a broken power of a negative number: NaN in the engine, which tells when it happens
                 continue
             raise ModelError(f"model {model.name}: `{name}` fails: TypeError: {error}") from error
         except (NameError, ValueError, LookupError, AttributeError) as error:

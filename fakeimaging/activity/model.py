@@ -216,7 +216,9 @@ class Model:
                 )
         for state, held in self.limits.items():
             if not isinstance(held, tuple) or len(held) != 2 or not held[0] < held[1]:
-                raise ModelError(f"model {self.name}: `limits`: {state} within {held!r}; give (low, high), low below high")
+                raise ModelError(
+                    f"model {self.name}: `limits`: {state} within {held!r}; give (low, high), low below high"
+                )
 
     @property
     def n_noises(self) -> int:
@@ -246,3 +248,11 @@ class Model:
     def takes_stimulus(self) -> bool:
         """Whether a function reads the stimulus."""
         return STIMULUS in self.arguments()
+
+    @property
+    def stimulus_range(self) -> str:
+        """Unit and largest amplitude of its stimulus, in words."""
+        if not self.takes_stimulus:
+            return "takes none"
+        unit = "without unit" if self.stimulus_unit == "1" else f"in {self.stimulus_unit}"
+        return f"{unit}, up to {self.largest_stimulus:g}"

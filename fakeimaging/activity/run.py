@@ -55,7 +55,7 @@ class RunParameters(Parameters):
     precision: engine.Precision = parameter(
         "float64",
         unit="-",
-        description="float64 sums in a fixed order, to the same bits anywhere; float32 is 3 times as fast",
+        description="float64 sums in a fixed order, to the same bits anywhere; float32 is up to 3 times as fast and draws other noise",
     )
     coupling_interval: float | None = parameter(
         None,

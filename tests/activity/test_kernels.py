@@ -1,4 +1,5 @@
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -163,10 +164,18 @@ def test_our_own_models_are_files_like_any_other(name, tmp_path):
         ("return (sigma,)", "return [sigma]", r"`return \[sigma\]` returns a list; return a tuple"),
         ("return max(x, 0.0)", "return np.sin(x)", r"\(leaky.py, line 29\): use `math.sin` for `np.sin`"),
         ("SCALE = (LEVEL, 3.0)", "SCALE = [2.0, 3.0]", r"`SCALE = \[2.0, 3.0\]`: use a tuple"),
-        ("Observable(rate,", "Observable(lambda x: x,", "'<lambda>' is no function at the top of leaky.py; write it there, as a `def`"),
+        (
+            "Observable(rate,",
+            "Observable(lambda x: x,",
+            "'<lambda>' is no function at the top of leaky.py; write it there, as a `def`",
+        ),
         ("transient=1.0", "decays={'x': 20.0}", "`decays`: x decays at 20.0; name a parameter"),
         ("transient=1.0", "limits={'x': (3.0, -3.0)}", r"`limits`: x within \(3.0, -3.0\); give \(low, high\)"),
-        ('driven=(("x", 0),)', 'driven=("x",)', "`driven` holds pairs of a state and the number of its noise, .*, not 'x'"),
+        (
+            'driven=(("x", 0),)',
+            'driven=("x",)',
+            "`driven` holds pairs of a state and the number of its noise, .*, not 'x'",
+        ),
     ],
 )
 def test_mistakes_in_a_model_file_are_named(leaky, old, new, message):
@@ -187,3 +196,11 @@ START = """def start(parameters, subject, step):
 
 
 """
+
+
+def test_what_is_compiled_is_said(leaky, capsys):
+    leaky.write_text(MODEL.replace("LEVEL = 2.0", f"LEVEL = {2.0 + time.time_ns() % 1_000_000_007 * 1e-12}"))
+    fi.simulate_activity(tiny_subject(), model=leaky, duration=1.0, scheme="heun", precision="float32", noise_time=0.01)
+    assert (
+        "compiling leaky (heun, float32, with delays, coloured noise), once on this machine" in capsys.readouterr().err
+    )

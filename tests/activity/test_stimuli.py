@@ -184,6 +184,7 @@ def test_events_may_touch_and_other_names_may_stand():
 
 def test_a_model_without_a_stimulus_says_so():
     deaf = replace(MODELS.get("linear"), drift=lambda coupled_x, tau, gain: (gain * coupled_x / tau,))
+    assert deaf.stimulus_range == "takes none"
     with pytest.raises(ParameterError, match="model linear takes no stimulus"):
         fi.simulate_activity(tiny_subject(), model=deaf, duration=3.0, conditions=[PULSE])
 
