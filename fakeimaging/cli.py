@@ -104,6 +104,7 @@ def plan(
 ) -> None:
     """Show what a study will write, before anything runs: shapes, sizes, time, random streams."""
     from fakeimaging.dataset.plan import plan as planned
+    from fakeimaging.dataset.plan import stimuli
 
     study = _study(settings, seed, subjects, only, small)
     items = planned(study)
@@ -112,6 +113,8 @@ def plan(
         [i.name, " x ".join(map(str, i.shape)), f"{i.bytes / 1e6:.1f}", f"{i.seconds:.1f}", i.stream] for i in items
     ]
     print(aligned([header, *rows]))
+    if shown := stimuli(study):
+        print(f"\n{aligned([['stimuli', 'model', 'condition', 'amplitude', 'at most'], *shown])}")
     seed_text = "drawn when it runs" if study.seed is None else study.seed
     print(f"\n{study.name}: {_count(len(study.labels), 'subject')}, seed {seed_text}")
     print(_amounts(study, jobs))
@@ -122,20 +125,23 @@ def list_(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[models|modalities|tracers|study|NAME]", help="Everything when left out.", show_default=False
+            metavar="[models|modalities|tracers|study|runs|conditions|NAME]",
+            help="Everything when left out.",
+            show_default=False,
         ),
     ] = None,
 ) -> None:
     """List study keys, models, modalities and tracers with every parameter: default, unit, what is allowed, source."""
     from fakeimaging.activity.models import MODELS
+    from fakeimaging.activity.stimuli import Condition
     from fakeimaging.core.errors import UnknownNameError, did_you_mean
     from fakeimaging.dataset.study import Run
     from fakeimaging.modalities import MODALITIES
     from fakeimaging.structure.subject import SubjectParameters
 
     entries: dict[str, dict[str, tuple[type[Parameters], str]]] = {
-        "study": {"subject": (SubjectParameters, ""), "runs": (Run, "")},
-        "models": {name: (MODELS.get(name).parameters, f": {_title(MODELS.get(name))}") for name in MODELS},
+        "study": {"subject": (SubjectParameters, ""), "runs": (Run, ""), "conditions": (Condition, " of a run")},
+        "models": {name: (MODELS.get(name).parameters, _about(MODELS.get(name))) for name in MODELS},
         "modalities": {name: (MODALITIES.get(name).parameters, _stages(MODALITIES.get(name))) for name in MODALITIES},
     }
     if what in {None, "tracers"}:
@@ -167,12 +173,17 @@ def _title(model: Model) -> str:
     return " ".join(text.split("\n\n")[0].split())
 
 
+def _about(model: Model) -> str:
+    return f": {_title(model)}; stimulus: {model.stimulus_range}"
+
+
 def _list_models() -> None:
     from fakeimaging.activity.models import MODELS
 
     print("\nmodels  (runs.model=NAME, or a .py file of your own; `fakeimaging list NAME`: its parameters)")
-    rows = [(name, ", ".join(MODELS.get(name).observables), _title(MODELS.get(name))) for name in MODELS]
-    print(aligned([("name", "taps", "what"), *rows], indent="  "))
+    found = [(name, MODELS.get(name)) for name in MODELS]
+    rows = [(name, ", ".join(model.observables), model.stimulus_range, _title(model)) for name, model in found]
+    print(aligned([("name", "taps", "stimulus", "what"), *rows], indent="  "))
 
 
 def _list_tracers() -> None:

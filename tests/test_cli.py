@@ -80,6 +80,34 @@ def test_list_shows_every_parameter():
     assert "distance_rule.density" in run("list", "study").stdout
 
 
+def test_list_says_what_a_stimulus_is():
+    assert "stimulus: in 1/s, up to" in run("list", "jansen_rit").stdout
+    assert "stimulus: without unit, up to 100" in run("list", "epileptor").stdout
+    conditions = run("list", "conditions").stdout
+    for words in ("of noise its SD", "pulses need pulse_rate", "end_frequency", "[-5000, 5000]"):
+        assert words in conditions
+    assert "draws other noise" in run("list", "runs").stdout
+
+
+CONDITION = """
+[[sessions.runs.conditions]]
+trial_type = "look"
+regions = "all"
+amplitude = 0.03
+duration = 5.0
+onset = 8.0
+"""
+
+
+def test_the_plan_shows_amplitudes_in_the_unit_of_the_model(tmp_path):
+    parts = STUDY.replace('model = "linear"', 'model = "jansen_rit"').partition("[[sessions.acquisitions]]")
+    (tmp_path / "task.toml").write_text(parts[0] + CONDITION + "".join(parts[1:]))
+    result = run("plan", tmp_path / "task.toml")
+    assert result.returncode == 0, result.stderr
+    line = next(line for line in result.stdout.splitlines() if "look" in line)
+    assert line.split()[:5] == ["task-rest/run-1", "jansen_rit", "look", "0.03", "1/s"]
+
+
 def test_score_verify_and_cite_read_a_dataset(tiny_dataset, tmp_path):
     assert run("score", tiny_dataset, "--fail-under", "fc=0.1", "--save", tmp_path / "s.tsv").returncode == 0
     assert (tmp_path / "s.tsv").exists()

@@ -164,7 +164,7 @@ def run_section(name: str) -> list[str]:
         "",
         'subject = fi.make_subject("01", seed=1)',
         f'activity = fi.simulate_activity(subject, model="{name}", duration=60.0)',
-        'rates = activity.tap("rate").by_region  # Hz, shape (n_regions, n_samples)',
+        'rates = activity.tap("rate").from_start().by_region  # Hz, shape (n_regions, n_samples), from t = 0',
         "```",
         "",
     ]
@@ -175,7 +175,7 @@ def facts(model: Model) -> Iterator[tuple[str, str]]:
     yield "states", codes(model.states)
     yield "derivatives", said(model.drift)
     yield "sent along the tracts", sent(model) or "nothing"
-    yield "stimulus", "taken" if model.takes_stimulus else "not taken"
+    yield "stimulus", model.stimulus_range
     yield "noise", noise(model)
     if exact := [
         *map(rotation, model.rotating),

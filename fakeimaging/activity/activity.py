@@ -159,7 +159,7 @@ def simulate_activity(
     **timing
         Fields of `RunParameters`: ``duration`` (s), ``step``, ``transient``, ``speed``, ``scheme``, ``precision``, ``taps``;
         ``conditions``, a list of `Condition` or of mappings of their fields; ``regional``, parameters that differ between
-        regions: ``{"x0": {"L hippocampus 1": -1.6, "kind:thalamus": -2.0}}``, or an array or a file with a number for each
+        regions: ``{"x0": {"L_Hippocampus_01": -1.6, "kind:thalamus": -2.0}}``, or an array or a file with a number for each
         region; and more.
 
     Returns

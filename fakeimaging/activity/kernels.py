@@ -11,6 +11,7 @@ import ast
 import hashlib
 import importlib.util
 import linecache
+import math
 import os
 import platform
 import sys
@@ -65,10 +66,17 @@ def gather_straight(functions: Iterable[Callable[..., Any]]) -> str:
             text, called = straight.straightened(node, INLINE)
             lanewise |= called
         else:
+            _check_constant(node)
             text = f"{straight.OWN}{_emitted(node, straight.OWN)}"
         parts.append(text)
     calls = [f'lanewise_{name} = lanewise("{name}")' for name in sorted(lanewise)]
     return "\n\n".join([*calls, *parts]) + "\n"
+
+
+def _check_constant(node: ast.stmt) -> None:
+    """Refuse a constant that compiled code cannot hold."""
+    if any(isinstance(part, ast.List | ast.Set | ast.Dict | ast.ListComp) for part in ast.walk(node)):
+        raise ModelError(f"line {node.lineno}: `{ast.unparse(node)}`: use a tuple, in round brackets, for a constant")
 
 
 def _needed(functions: Iterable[Callable[..., Any]], builtins: frozenset[str]) -> list[ast.stmt]:
@@ -77,10 +85,11 @@ def _needed(functions: Iterable[Callable[..., Any]], builtins: frozenset[str]) -
     files = {function.__code__.co_filename for function in functions} - {shared.__file__}
     if len(files) > 1:
         raise ModelError(f"the functions of a model stand in one file, not in {sorted(files)}")
-    known = _definitions(files.pop() if files else str(shared.__file__))
+    file = files.pop() if files else str(shared.__file__)
+    known = _definitions(file)
     needed: dict[str, ast.stmt] = {}
     for function in functions:
-        _require(function.__name__, known, needed, builtins, path=(function.__name__,))
+        _require(function.__name__, known, needed, builtins, path=(file,))
     return list(needed.values())
 
 
@@ -115,11 +124,7 @@ def _require(
     if name in needed:
         return
     if name not in known:
-        raise ModelError(
-            f"`{path[-1]}` uses '{name}': a model function may name its arguments, math, "
-            f"{', '.join(sorted(builtins))}, constants and functions of its own file, and {shared.__name__}",
-            value=name,
-        )
+        raise _unknown(name, known, builtins, path)
     node = known[name]
     for used in sorted(_free_names(node)):
         if used in path[1:] or used == name:
@@ -129,6 +134,23 @@ def _require(
         if used != "math" and used not in builtins:
             _require(used, known, needed, builtins, path=(*path, name))
     needed[name] = node
+
+
+def _unknown(name: str, known: dict[str, ast.stmt], builtins: frozenset[str], path: tuple[str, ...]) -> ModelError:
+    """Return the error for a name that the file ``path[0]`` does not define; the last of ``path`` uses it."""
+    file = Path(path[0]).name
+    if len(path) == 1:
+        return ModelError(f"'{name}' is no function at the top of {file}; write it there, as a `def`", value=name)
+    parts = list(ast.walk(known[path[-1]]))
+    line = next((part.lineno for part in parts if isinstance(part, ast.Name) and part.id == name), 0)
+    calls = (part for part in parts if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name))
+    attribute = next((part.attr for part in calls if part.value.id == name), "")  # type: ignore[attr-defined]
+    hint = f"use `math.{attribute}` for `{name}.{attribute}`; " if hasattr(math, attribute) else ""
+    return ModelError(
+        f"`{path[-1]}` uses '{name}' ({file}, line {line}): {hint}a model function may name its arguments, math, "
+        f"{', '.join(sorted(builtins))}, constants and functions of its own file, and {shared.__name__}",
+        value=name,
+    )
 
 
 def _free_names(node: ast.stmt) -> set[str]:
@@ -172,7 +194,7 @@ class _Prefixed(ast.NodeTransformer):
         return node if plain else ast.Name(f"{self.before}{node.id}", node.ctx)
 
 
-def load(name: str, source: str) -> ModuleType:
+def load(name: str, source: str, kind: str = "") -> ModuleType:
     """Write ``source`` under a name made of its hash and the versions that compile it, and import it.
 
     Parameters
@@ -181,11 +203,17 @@ def load(name: str, source: str) -> ModuleType:
         Shown in the file name.
     source : str
         Whole module, starting with `HEADER`.
+    kind : str
+        Which of the kernels of that name it is, for the message that it is compiled.
     """
     versions = (version("numba"), version("llvmlite"), version("numpy"), platform.python_version(), platform.machine())
     stamp = "\n".join((source, *versions, _own_sources()))
+    stem = f"{name}_{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
     with LOADING:
-        return _load(f"{name}_{hashlib.sha256(stamp.encode()).hexdigest()[:16]}", source)
+        if not (cache_folder() / f"{stem}.py").is_file():
+            which = f"{name} ({kind})" if kind else name
+            print(f"fakeimaging: compiling {which}, once on this machine, some seconds", file=sys.stderr)
+        return _load(stem, source)
 
 
 @lru_cache(maxsize=1)
@@ -206,7 +234,6 @@ def _write(path: Path, source: str) -> None:
 def _load(stem: str, source: str) -> ModuleType:
     path = cache_folder() / f"{stem}.py"
     if not path.is_file():
-        print(f"fakeimaging: compiling {stem.rpartition('_')[0]}, once on this machine, some seconds", file=sys.stderr)
         _write(path, source)
     spec = importlib.util.spec_from_file_location(f"fakeimaging_kernels_{stem}", path)
     if spec is None or spec.loader is None:

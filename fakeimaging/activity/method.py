@@ -70,7 +70,9 @@ class Kernel:
         """Return the module that holds ``advance`` for this kind of coupling, from disk when it was compiled before."""
         coloured = self.method.noise_time > 0 and self.model.n_noises > 0
         variant = Variant(self.method.scheme, delayed, side_by_side, mirrored, coloured)
-        return kernels.load(self.model.name, emit.source_of(self.model, self.names, variant))
+        kind = ["with delays" if delayed else "without delays", *(["side by side"] if side_by_side else [])]
+        kind = [self.method.scheme, self.method.precision, *kind, *(["coloured noise"] if coloured else [])]
+        return kernels.load(self.model.name, emit.source_of(self.model, self.names, variant), ", ".join(kind))
 
     def exact(self, step: float) -> npt.NDArray[np.float64]:
         """Return what one step does to the linear parts, shape (4 n_pairs + 3 n_decays, n_regions).
@@ -123,10 +125,16 @@ def _check_returns(model: Model, setup: Setup, constants: dict[str, float]) -> N
             result = function(*(given[argument] for argument in inspect.signature(function).parameters))
         except ArithmeticError:
             continue
-        except (NameError, TypeError, ValueError, LookupError, AttributeError) as error:
+        except TypeError as error:
+            if "complex" in str(
+                error
+            ):  # a broken power of a negative number: NaN in the engine, which tells when it happens
+                continue
+            raise ModelError(f"model {model.name}: `{name}` fails: TypeError: {error}") from error
+        except (NameError, ValueError, LookupError, AttributeError) as error:
             raise ModelError(f"model {model.name}: `{name}` fails: {type(error).__name__}: {error}") from error
         numbers = result if function in wanted else (result,)
-        if not isinstance(numbers, tuple) or not all(isinstance(value, int | float) for value in numbers):
+        if not isinstance(numbers, tuple) or not all(isinstance(value, int | float | complex) for value in numbers):
             raise ModelError(
                 f"model {model.name}: `{name}` returns {result!r}, not {'a tuple of numbers' if function in wanted else 'a number'}"
             )

@@ -184,6 +184,7 @@ class Model:
     references: tuple[Reference, ...] = ()
 
     def __post_init__(self) -> None:
+        self._check_forms()
         turning = [*(state for pair in self.rotating for state in pair.states), *self.decays]
         driven = (state for state, _ in self.driven)
         for name in (*self.coupled, *driven, *turning, *self.limits, *self.angles):
@@ -201,6 +202,24 @@ class Model:
             raise ModelError(
                 f"model {self.name}: '{name}' is a state; send it by `coupled`, or name the function otherwise"
             )
+
+    def _check_forms(self) -> None:
+        """Check what a model's tables hold, whatever names are in them."""
+        for pair in self.driven:
+            if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[1], int):
+                raise ModelError(
+                    f"model {self.name}: `driven` holds pairs of a state and the number of its noise, such as ('x', 0), not {pair!r}"
+                )
+        for state, rate in self.decays.items():
+            if not isinstance(rate, str):
+                raise ModelError(
+                    f"model {self.name}: `decays`: {state} decays at {rate!r}; name a parameter or a constant that `prepare` derives"
+                )
+        for state, held in self.limits.items():
+            if not isinstance(held, tuple) or len(held) != 2 or not held[0] < held[1]:
+                raise ModelError(
+                    f"model {self.name}: `limits`: {state} within {held!r}; give (low, high), low below high"
+                )
 
     @property
     def n_noises(self) -> int:
@@ -230,3 +249,11 @@ class Model:
     def takes_stimulus(self) -> bool:
         """Whether a function reads the stimulus."""
         return STIMULUS in self.arguments()
+
+    @property
+    def stimulus_range(self) -> str:
+        """Unit and largest amplitude of its stimulus, in words."""
+        if not self.takes_stimulus:
+            return "takes none"
+        unit = "without unit" if self.stimulus_unit == "1" else f"in {self.stimulus_unit}"
+        return f"{unit}, up to {self.largest_stimulus:g}"

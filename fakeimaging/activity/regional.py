@@ -1,6 +1,6 @@
 """Parameters that differ between regions: how they are written, checked, and handed to a model as arrays.
 
-A value for each region comes as a table of regions (``{"L hippocampus 1": -1.6, "kind:thalamus": -2.0}``; what it leaves out keeps
+A value for each region comes as a table of regions (``{"L_Hippocampus_01": -1.6, "kind:thalamus": -2.0}``; what it leaves out keeps
 the model's own value), as a list with one number a region, or from a file: ``.npy``, or ``.csv`` and ``.tsv`` with or without the
 names of the regions before the numbers. Where a name and a group both reach a region, the name holds.
 """

@@ -56,7 +56,7 @@ class RunParameters(Parameters):
     precision: engine.Precision = parameter(
         "float64",
         unit="-",
-        description="float64 sums in a fixed order, alone as in company; float32 is up to 3 times as fast, with noise of its own",
+        description="float64 sums in a fixed order, alone as in company; float32 is up to 3 times as fast, other noise",
     )
     coupling_interval: float | None = parameter(
         None,

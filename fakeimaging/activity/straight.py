@@ -71,6 +71,8 @@ def straightened(node: ast.FunctionDef, decorator: str) -> tuple[str, set[str]]:
     given, others = node.args, ("vararg", "kwarg", "kwonlyargs", "posonlyargs", "defaults")
     if any(getattr(given, kind) for kind in others):
         raise writer.refuse(node, "only plain arguments, without defaults")
+    if not any(isinstance(part, ast.Return) for part in ast.walk(node)):
+        raise writer.refuse(node, "returns nothing; end it with `return`")
     names = {argument.arg: f"{argument.arg}__0" for argument in given.args}
     arguments = list(names.values())
     result, _ = _block(node.body, names, writer)
@@ -106,6 +108,8 @@ def _returned(node: ast.Return, names: Names, writer: _Writer) -> Result:
     if isinstance(value, ast.IfExp) and isinstance(value.body, ast.Tuple):
         yes, no = (ast.copy_location(ast.Return(side), node) for side in (value.body, value.orelse))
         return _choice(ast.copy_location(ast.If(value.test, [yes], [no]), node), names, writer)[0]
+    if isinstance(value, ast.List):
+        raise writer.refuse(node, f"`{ast.unparse(node)}` returns a list; return a tuple, in round brackets")
     if not isinstance(value, ast.Tuple):
         return [_expression(value, names, writer)], ALWAYS
     written = [_expression(part, names, writer) for part in value.elts]
@@ -183,6 +187,8 @@ def _plain(node: ast.stmt, names: Names, writer: _Writer) -> Names:
         return names | {node.target.id: writer.fresh(node.target.id, _expression(value, names, writer))}
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
         return names | {node.target.id: writer.fresh(node.target.id, _expression(node.value, names, writer))}
+    if isinstance(node, ast.Expr):
+        raise writer.refuse(node, f"`{ast.unparse(node)}` stands alone and changes nothing; assign or return it")
     if not isinstance(node, ast.Assign):
         raise writer.refuse(node, f"`{type(node).__name__.lower()}` cannot be done on many regions at once")
     return _assigned(node, names, writer)

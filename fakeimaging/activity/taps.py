@@ -23,7 +23,7 @@ IN_MEMORY = 64 * 2**20
 """Largest tap in bytes that is held in memory."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tap:
     """One recorded quantity.
 
@@ -40,6 +40,10 @@ class Tap:
     unit: str
     clock: Clock
     samples: npt.NDArray[np.float32]
+
+    def __repr__(self) -> str:
+        size = f"{self.samples.shape[1]} regions, {self.clock.n} samples at {self.clock.rate:g} Hz"
+        return f"Tap({self.name} in {self.unit}: {size} from {self.clock.start:.6g} s)"
 
     @property
     def by_region(self) -> npt.NDArray[np.float32]:

@@ -64,9 +64,33 @@ def parameter(
 
 
 class Parameters(BaseModel):
-    """A frozen set of named parameters; unknown names, wrong types and values out of bounds are refused."""
+    """A frozen set of named parameters; unknown names, wrong types and values out of bounds are refused, lists stand for tuples.
+
+    Examples
+    --------
+    >>> class Scan(Parameters):
+    ...     tr: float = parameter(unit="s", bounds=(0.05, 20), description="repetition time")
+    >>> Scan()
+    Traceback (most recent call last):
+    fakeimaging.core.errors.ParameterError: `tr`: missing, and it has no default
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**{name: self._with_tuples(name, value) for name, value in values.items()})
+        except ValidationError as error:
+            raise ParameterError(explain(error, type(self))) from None
+
+    # Tells pydantic that reading from JSON need not come through here: it would lose there that lists stand for tuples.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def _with_tuples(cls, name: str, value: Any) -> Any:
+        """Return a value with tuples for its lists where the field is a tuple."""
+        field = cls.model_fields.get(name)
+        return _tuples(value) if field is not None and _takes_tuple(field.annotation) else value
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], *, where: str = "") -> Self:
@@ -109,6 +133,14 @@ class Parameters(BaseModel):
                 yield from type(field.default)._rows(f"{prefix}{name}.")
             else:
                 yield _row(prefix + name, field)
+
+
+def _takes_tuple(annotation: Any) -> bool:
+    return get_origin(annotation) is tuple or any(get_origin(part) is tuple for part in get_args(annotation))
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(part) for part in value) if isinstance(value, list | tuple) else value
 
 
 def _plain(value: Any) -> Any:

@@ -17,7 +17,7 @@ from fakeimaging.core.errors import UnknownNameError, did_you_mean
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Registry(Generic[T]):
     """Named objects of one kind.
 
@@ -35,6 +35,9 @@ class Registry(Generic[T]):
     group: str
     builtin: Mapping[str, str]
     _extra: dict[str, T] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"Registry({self.kind}: {', '.join(self)})"
 
     def names(self) -> list[str]:
         """Return every name known here, sorted."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from fakeimaging.activity.activity import LEAD, run_path
+from fakeimaging.activity.model import Model
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.run import with_taps
 from fakeimaging.dataset.export import export_grid
@@ -60,6 +61,26 @@ def plan(study: Study) -> list[Item]:
     )
     items.append(_connectome(study, subject))
     return items + [_activity(run, session, study, subject) for session in study.sessions for run in session.runs]
+
+
+def stimuli(study: Study) -> list[list[str]]:
+    """Return a row for each condition of each run: the run, its model, the condition, its amplitude and the largest the model takes."""
+    return [
+        [_named(run, session), model.name, condition.trial_type, _amount(condition.amplitude, model),
+         _amount(model.largest_stimulus, model)]
+        for session in study.sessions
+        for run in session.runs
+        for model in [as_model(run.model)]
+        for condition in run.conditions
+    ]  # fmt: skip
+
+
+def _named(run: Run, session: Session) -> str:
+    return "/".join(run_path(run.task, run.run, session.label))
+
+
+def _amount(value: float, model: Model) -> str:
+    return f"{value:g}" if model.stimulus_unit == "1" else f"{value:g} {model.stimulus_unit}"
 
 
 def total_bytes(study: Study) -> int:

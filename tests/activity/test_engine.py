@@ -337,3 +337,8 @@ def test_a_model_may_use_the_names_of_the_loop_itself(tmp_path):
     )
     activity = fi.simulate_activity(tiny_subject(), model=tmp_path / "names.py", duration=1.0)
     np.testing.assert_allclose(activity.tap("rate").samples, 6.0)
+
+
+def test_a_tap_shows_what_it_is_and_no_arrays():
+    tap = fi.simulate_activity(tiny_subject(), model="linear", duration=2.0).tap("rate").from_start()
+    assert repr(tap) == f"Tap(rate in Hz: 10 regions, 200 samples at 100 Hz from {tap.clock.start:.6g} s)"

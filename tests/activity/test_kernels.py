@@ -1,4 +1,5 @@
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ MODEL = '''
 """A leaky integrator of somebody else's."""
 import math
 
-from fakeimaging import Model, Observable, Parameters, parameter
+from fakeimaging import Model, Observable, Parameters, Setup, parameter
 
 LEVEL = 2.0
 SCALE = (LEVEL, 3.0)
@@ -158,6 +159,23 @@ def test_our_own_models_are_files_like_any_other(name, tmp_path):
         ("return max(x, 0.0)", "return max(x)", r"`rate`, line \d+: `max\(x\)` cannot be done"),
         ("return max(x, 0.0)", "return max(x, math.gcd(x, 2.0))", "`rate`, line .*: `math.gcd` is not among"),
         ("return max(x, 0.0)", "return max(x, SCALE[5])", "`rate` fails: IndexError"),
+        ("return max(x, 0.0)", "max(x, 0.0)", r"`rate`, line \d+: returns nothing"),
+        ("return max(x, 0.0)", "max(x, 0.0)\n    return x", r"`max\(x, 0.0\)` stands alone"),
+        ("return (sigma,)", "return [sigma]", r"`return \[sigma\]` returns a list; return a tuple"),
+        ("return max(x, 0.0)", "return np.sin(x)", r"\(leaky.py, line 29\): use `math.sin` for `np.sin`"),
+        ("SCALE = (LEVEL, 3.0)", "SCALE = [2.0, 3.0]", r"`SCALE = \[2.0, 3.0\]`: use a tuple"),
+        (
+            "Observable(rate,",
+            "Observable(lambda x: x,",
+            "'<lambda>' is no function at the top of leaky.py; write it there, as a `def`",
+        ),
+        ("transient=1.0", "decays={'x': 20.0}", "`decays`: x decays at 20.0; name a parameter"),
+        ("transient=1.0", "limits={'x': (3.0, -3.0)}", r"`limits`: x within \(3.0, -3.0\); give \(low, high\)"),
+        (
+            'driven=(("x", 0),)',
+            'driven=("x",)',
+            "`driven` holds pairs of a state and the number of its noise, .*, not 'x'",
+        ),
     ],
 )
 def test_mistakes_in_a_model_file_are_named(leaky, old, new, message):
@@ -165,3 +183,24 @@ def test_mistakes_in_a_model_file_are_named(leaky, old, new, message):
     leaky.write_text(MODEL.replace(old, new))
     with pytest.raises(ModelError, match=message):
         mean_rate(leaky)
+
+
+def test_a_broken_power_of_a_negative_number_is_caught_while_it_runs_not_before(leaky):
+    text = MODEL.replace("return max(x, 0.0)", "return max(x, 0.0) + 0.0 * max((x - 1.0) ** 1.5, 0.0)")
+    leaky.write_text(text.replace("transient=1.0", "prepare=start").replace("def target", START + "def target"))
+    assert mean_rate(leaky) == pytest.approx(2.0, rel=1e-2)
+
+
+START = """def start(parameters, subject, step):
+    return Setup(subject.connectome.weights, initial={"x": 0.5})
+
+
+"""
+
+
+def test_what_is_compiled_is_said(leaky, capsys):
+    leaky.write_text(MODEL.replace("LEVEL = 2.0", f"LEVEL = {2.0 + time.time_ns() % 1_000_000_007 * 1e-12}"))
+    fi.simulate_activity(tiny_subject(), model=leaky, duration=1.0, scheme="heun", precision="float32", noise_time=0.01)
+    assert (
+        "compiling leaky (heun, float32, with delays, coloured noise), once on this machine" in capsys.readouterr().err
+    )

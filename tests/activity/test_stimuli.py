@@ -184,5 +184,27 @@ def test_events_may_touch_and_other_names_may_stand():
 
 def test_a_model_without_a_stimulus_says_so():
     deaf = replace(MODELS.get("linear"), drift=lambda coupled_x, tau, gain: (gain * coupled_x / tau,))
+    assert deaf.stimulus_range == "takes none"
     with pytest.raises(ParameterError, match="model linear takes no stimulus"):
         fi.simulate_activity(tiny_subject(), model=deaf, duration=3.0, conditions=[PULSE])
+
+
+def test_a_condition_takes_lists_and_a_region_alone():
+    wanted = Condition(trial_type="a", regions=("L_A",), near=((1.0, 2.0, 3.0),), onsets=(2.0, 8.0))
+    assert Condition(trial_type="a", regions=["L_A"], near=[[1.0, 2.0, 3.0]], onsets=[2.0, 8.0]) == wanted
+    assert Condition(trial_type="a", regions="L_A", near=[(1.0, 2.0, 3.0)], onsets=[2.0, 8.0]) == wanted
+    plain = {"trial_type": "a", "near": [[1, 2, 3]], "onsets": [2, 8]}
+    assert all(Condition.parse({**plain, "regions": regions}) == wanted for regions in ("L_A", ["L_A"]))
+    with pytest.raises(ParameterError, match="`trial_type`: missing"):
+        Condition(regions="L_A", onset=1.0)
+    with pytest.raises(ParameterError, match="`onsets`: missing"):
+        Condition(trial_type="a", regions="L_A")
+
+
+def test_places_far_outside_the_head_are_refused():
+    regions = tiny_subject().regions
+    x, y, z = regions[0].centroid
+    far = Condition(trial_type="a", near=[[1000 * x, y, z + 5000.0]], onset=1.0)
+    with pytest.raises(ParameterError, match=r"near`: \(.*\) lies \d+ mm from .*, outside the head; places are in mm"):
+        make_stimulus([far], regions, 30.0, step=1e-3)
+    make_stimulus([Condition(trial_type="a", near=[[x, y, z + 20.0]], onset=1.0)], regions, 30.0, step=1e-3)

@@ -62,3 +62,16 @@ def test_the_table_says_unit_bounds_and_source():
 def test_parameters_cannot_change():
     with pytest.raises(ValueError, match="frozen"):
         Scanner().tr = 1.0
+
+
+def test_the_constructor_takes_lists_for_tuples_and_says_what_is_wrong_as_parse_does():
+    assert Scanner(times=[1.0, 2.5], coils=[Coil(gain=2.0)]).times == (1.0, 2.5)
+    with pytest.raises(ParameterError, match="`tr`: 2000 s is outside") as caught:
+        Scanner(tr=2000.0, nslices=3)
+    assert len(caught.value.problems) == 2
+    with pytest.raises(ParameterError, match="`tr`: '2' is not a number"):
+        Scanner(tr="2")
+    with pytest.raises(ParameterError, match="`name`: .* is not text"):
+        Scanner(name=["a"])
+    with pytest.raises(ParameterError, match=r"`times\[1\]`: '2' is not a number"):
+        Scanner(times=[1.0, "2"])

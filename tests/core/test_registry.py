@@ -45,3 +45,7 @@ def test_a_broken_plug_in_warns(things):
 def test_a_name_is_taken_once(things):
     with pytest.raises(UnknownNameError, match="already"):
         things.register("pi", 3)
+
+
+def test_a_registry_shows_its_names():
+    assert repr(Registry("thing", "no.such.group", {"b": "math:pi", "a": "math:e"})) == "Registry(thing: a, b)"

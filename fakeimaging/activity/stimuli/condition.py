@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from fakeimaging.activity.stimuli.rules import SLACK, shape_problem
 from fakeimaging.core.parameters import Parameters, parameter
@@ -48,19 +48,43 @@ class Condition(Parameters):
         0.02,
         unit="nA",
         bounds=(-5000, 5000),
-        description="size, in the unit of the model's stimulus and within its range (dmf: 0.2 nA); of noise its SD",
+        description="height of the course, of a sine or chirp its peak, of noise its SD, of a file the factor; in the unit of the "
+        "model's stimulus and within its range (dmf: 0.2 nA; others: `fakeimaging list models`)",
     )
     duration: float = parameter(20.0, unit="s", bounds=(0.001, 3600), description="length of one event")
-    onsets: tuple[float, ...] | None = parameter(None, unit="s", description="all onsets")
-    onset: float | None = parameter(None, unit="s", bounds=(0, 36_000), description="onset of the first event")
-    period: float | None = parameter(None, unit="s", bounds=(0.01, 3600), description="from onset to onset")
+    onsets: tuple[float, ...] | None = parameter(
+        None, unit="s", description="onsets of all events; instead of onset, period and count"
+    )
+    onset: float | None = parameter(
+        None, unit="s", bounds=(0, 36_000), description="onset of the first event, if there are no onsets"
+    )
+    period: float | None = parameter(
+        None, unit="s", bounds=(0.01, 3600), description="from onset to onset; needed for more than one event"
+    )
     jitter: float = parameter(
         0.0, unit="s", bounds=(0, 3600), description="spread of the onsets beyond the period's, by golden-ratio steps"
     )
-    count: int | None = parameter(None, unit="1", bounds=(1, 100_000), description="number of events")
-    rise: float = parameter(0.01, unit="s", bounds=(0.001, 1), description="time in which the current rises and falls")
-    latency: float = parameter(0.04, unit="s", bounds=(0, 1), description="time from the eye or ear to the region")
-    shape: Shape = parameter("block", unit="-", description="what the current does during an event")
+    count: int | None = parameter(
+        None, unit="1", bounds=(1, 100_000), description="number of events; as many as fit when left out"
+    )
+    rise: float = parameter(
+        0.01,
+        unit="s",
+        bounds=(0.001, 1),
+        description="time in which a block, and noise, rises at its onset and falls after its end",
+    )
+    latency: float = parameter(
+        0.04,
+        unit="s",
+        bounds=(0, 1),
+        description="delay from an onset to when its stimulus arrives (eye or ear to the region)",
+    )
+    shape: Shape = parameter(
+        "block",
+        unit="-",
+        description="what the stimulus does during an event; pulses need pulse_rate and pulse_width, sine frequency, chirp frequency "
+        "and end_frequency, noise time_constant or band, file file and sampling_rate",
+    )
     pulse_rate: float | None = parameter(
         None, unit="Hz", bounds=(0.001, 1000), description="of pulses; as many as the event has room for"
     )
@@ -82,6 +106,12 @@ class Condition(Parameters):
         None, unit="-", description="course (.npy, .csv, .tsv): one column for all regions, or one for each"
     )
     sampling_rate: float | None = parameter(None, unit="Hz", bounds=(0.001, 100_000), description="of the file")
+
+    @field_validator("regions", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        """Take a name alone for a list of one."""
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:

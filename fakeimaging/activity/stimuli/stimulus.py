@@ -23,6 +23,8 @@ from fakeimaging.structure.selection import chosen, unknown
 Array = npt.NDArray[np.float64]
 Signal = Callable[[Array, Array], Array]
 """``signal(times, since)``: the courses of one event, shape (n_courses, n), at ascending times in s on the run's clock and from arrival."""
+FARTHEST = 100.0
+"""Distance in mm from the nearest region's centre from which on a place lies outside any head (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +187,20 @@ def _unknown(condition: Condition, regions: Sequence[Region]) -> Iterator[str]:
         for selector in selectors
         if (problem := unknown(selector, regions))
     ]
+    problems += list(_far_places(condition, regions))
     yield from problems
     if not problems and not reached(condition, regions).any():
         yield f"hemisphere`: no region meant lies in hemisphere {condition.hemisphere}"
+
+
+def _far_places(condition: Condition, regions: Sequence[Region]) -> Iterator[str]:
+    """Yield the places that lie outside any head."""
+    centroids = np.array([region.centroid for region in regions])
+    for place in condition.near:
+        distance = float(np.linalg.norm(centroids - np.array(place), axis=1).min())
+        if distance > FARTHEST:
+            written = ", ".join(f"{x:g}" for x in place)
+            yield (
+                f"near`: ({written}) lies {distance:.0f} mm from the nearest region's centre, outside the head; "
+                "places are in mm in template space"
+            )
