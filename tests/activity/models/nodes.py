@@ -48,9 +48,9 @@ def jacobian(flow, x):
     return np.array([(flow(x + e) - flow(x - e)) / (2 * e.sum()) for e in np.diag(h)]).T
 
 
-def quick(model, tap, rate):
-    """The same model with one tap recorded at another rate: its kernel is the same."""
-    taps = {key: replace(value, rate=rate if key == tap else value.rate) for key, value in model.observables.items()}
+def quick(model, taps, rate):
+    """The same model with some taps recorded at another rate: its kernel is the same."""
+    taps = {key: replace(value, rate=rate if key in taps else value.rate) for key, value in model.observables.items()}
     return replace(model, observables=taps)
 
 

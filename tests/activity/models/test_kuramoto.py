@@ -157,6 +157,12 @@ def test_natural_frequencies_have_their_distribution(distribution):
             assert (np.abs((drawn[:, None] < known.ppf(share)).mean(axis=0) - share) <= error).all()
 
 
+def test_the_rate_rises_with_the_regions_own_cosine():
+    x = trace("kuramoto", bare_subject(ring(3)), duration=1.0, step=2e-3, modulation=0.8, coherence=0.0, **QUIET)
+    assert np.ptp(x["dipole"]) > 1.9
+    np.testing.assert_allclose(x["rate"], 5 * np.exp(0.8 * x["dipole"]), rtol=1e-5)
+
+
 def test_the_rate_rises_with_input_in_phase():
     """Two equal regions without delay lock in phase: coherence 1."""
     x = trace(
