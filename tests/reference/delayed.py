@@ -52,11 +52,16 @@ def stuart_landau(weights, delays, *, a, omega, G, start, step, n_steps):
     return y[:, 0] + 1j * y[:, 1]
 
 
+def phase_slope(theta, sines, cosines, *, omega, K, stimulus=0.0):
+    """theta' in rad/s of Kuramoto (1984) where weighted sums of sines and cosines arrive; the stimulus adds to the frequency."""
+    return omega + stimulus + K * (sines * np.cos(theta) - cosines * np.sin(theta))
+
+
 def kuramoto(weights, delays, *, omega, K, start, step, n_steps):
     """Phases: theta' = w + K sum C sin(theta_j(t - d) - theta_i), the sine of a difference written by products."""
 
     def derivative(theta, received):
-        return omega + K * (received[:1] * np.cos(theta) - received[1:] * np.sin(theta))
+        return phase_slope(theta, received[:1], received[1:], omega=omega, K=K)
 
     def sent(theta):
         return np.array([np.sin(theta[0]), np.cos(theta[0])])
@@ -89,8 +94,15 @@ def fitzhugh_nagumo(weights, delays, *, tau, a, b, phi, current, G, start, step,
     return solve(derivative, lambda y: y[:1], start, weights, delays, step, n_steps)[:, 0]
 
 
+def neuron_slope(x, received, *, tau, G, stimulus=0.0):
+    """x' in 1/s of Hopfield (1984), equation 5; the stimulus is his I."""
+    return (G * received + stimulus - x) / tau
+
+
 def hopfield(weights, delays, *, tau, beta, G, start, step, n_steps):
     """x of Hopfield (1984) with V = tanh(beta x)."""
-    return solve(lambda x, c: (G * c - x) / tau, lambda x: np.tanh(beta * x), [start], weights, delays, step, n_steps)[
-        :, 0
-    ]
+
+    def derivative(x, received):
+        return neuron_slope(x, received, tau=tau, G=G)
+
+    return solve(derivative, lambda x: np.tanh(beta * x), [start], weights, delays, step, n_steps)[:, 0]

@@ -14,7 +14,7 @@ from fakeimaging.testing.fixtures import tiny_subject
 
 
 def field(name, row_sum=0.0, **changes):
-    """The drift of one region in a network of its like, as a function of its states; ``changes`` of parameters and constants."""
+    """The drift and decay of one region in a network of its like, as a function of its states; ``changes`` of parameters and constants."""
     model = MODELS.get(name)
     constants = {**model.parameters().model_dump(), "stimulus": 0.0, **changes}
 
@@ -23,7 +23,8 @@ def field(name, row_sum=0.0, **changes):
         known = {**constants, **states}
         known |= {f"coupled_{state}": row_sum * states[state] for state in model.coupled}
         known |= {f"coupled_{key}": row_sum * call(function, known) for key, function in model.sent.items()}
-        return np.array(call(model.drift, known))
+        slopes = zip(model.states, call(model.drift, known), strict=True)
+        return np.array([slope - known.get(model.decays.get(state), 0.0) * states[state] for state, slope in slopes])
 
     return flow
 
@@ -47,9 +48,9 @@ def jacobian(flow, x):
     return np.array([(flow(x + e) - flow(x - e)) / (2 * e.sum()) for e in np.diag(h)]).T
 
 
-def quick(model, tap, rate):
-    """The same model with one tap recorded at another rate: its kernel is the same."""
-    taps = {key: replace(value, rate=rate if key == tap else value.rate) for key, value in model.observables.items()}
+def quick(model, taps, rate):
+    """The same model with some taps recorded at another rate: its kernel is the same."""
+    taps = {key: replace(value, rate=rate if key in taps else value.rate) for key, value in model.observables.items()}
     return replace(model, observables=taps)
 
 

@@ -22,9 +22,9 @@ def rates(state, G_row=0.0, J=1.0):
 
 def test_the_drift_is_the_papers():
     rng = np.random.default_rng(3)
-    flow = field("deco2014", row_sum=1.3, G=0.6, J_local=1.2)
+    flow = field("deco2014", row_sum=1.3, stimulus=0.03, G=0.6, J_local=1.2)
     for state in rng.uniform(0.01, 0.6, (20, 2)):
-        slow = masses.deco2014(state[:, None], 1.3 * state[0], G=0.6, J=1.2)
+        slow = masses.deco2014(state[:, None], 1.3 * state[0], stimulus=0.03, G=0.6, J=1.2)
         np.testing.assert_allclose(flow(state), slow[:, 0], rtol=1e-9, atol=1e-9)
 
 

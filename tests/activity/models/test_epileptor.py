@@ -16,9 +16,9 @@ def fast(start=None, **keywords):
 
 def test_the_drift_is_the_papers():
     rng = np.random.default_rng(5)
-    flow = field("epileptor", row_sum=0.8, received=0.8, x0=-1.8, K=3.0, time_unit=0.02)
+    flow = field("epileptor", row_sum=0.8, received=0.8, stimulus=0.3, x0=-1.8, K=3.0, time_unit=0.02)
     for state in rng.uniform([-2, -15, 2, -1.5, 0, -0.3], [2, 1, 4.5, 1.5, 3, 0.3], (40, 6)):
-        slow = masses.epileptor(state[:, None], 0.8 * state[0], x0=-1.8, K=3.0, row_sum=0.8, unit=0.02)
+        slow = masses.epileptor(state[:, None], 0.8 * state[0], stimulus=0.3, x0=-1.8, K=3.0, row_sum=0.8, unit=0.02)
         np.testing.assert_allclose(flow(state), slow[:, 0], rtol=1e-10, atol=1e-10)
 
 

@@ -7,11 +7,19 @@ from scipy.stats import norm
 from fakeimaging.activity.models import hopfield
 from fakeimaging.core.errors import InputError, ModelError
 from tests.activity.models.bare import bare_subject, lopsided, ring, trace
+from tests.activity.models.nodes import field
 from tests.reference import delayed, memories
 
 QUIET = {"sigma": 0.0, "dipole_density": 1.0}
 STEEP = {"memory": "hebb", "beta": 100.0, "G": 1.0, "tau": 0.5, **QUIET}
 """High gain: V is the sign of x but for |x| below 0.02."""
+
+
+def test_the_drift_is_the_papers():
+    flow = field("hopfield", row_sum=1.3, stimulus=0.3, tau=0.05, beta=1.5, G=0.8, leak=1 / 0.05)
+    for x in np.linspace(-2, 2, 20):
+        slow = delayed.neuron_slope(x, 1.3 * np.tanh(1.5 * x), tau=0.05, G=0.8, stimulus=0.3)
+        np.testing.assert_allclose(flow([x]), slow, rtol=1e-10, atol=1e-10)
 
 
 def settled(n, seed, **parameters):

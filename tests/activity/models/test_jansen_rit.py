@@ -34,10 +34,10 @@ def rotation(v):
 
 def test_the_drift_is_the_papers():
     rng = np.random.default_rng(2)
-    flow = field("jansen_rit", row_sum=1.5, p=150.0, G=20.0)
+    flow = field("jansen_rit", row_sum=1.5, stimulus=30.0, p=150.0, G=20.0)
     for state in rng.uniform(-1, 20, (20, 6)) * [0.02, 1, 1, 1, 10, 10]:
         received = 1.5 * masses.pulses(state[1] - state[2])
-        slow = masses.jansen_rit(state[:, None], received, p=150.0, G=20.0)
+        slow = masses.jansen_rit(state[:, None], received, stimulus=30.0, p=150.0, G=20.0)
         np.testing.assert_allclose(flow(state), slow[:, 0], rtol=1e-10, atol=1e-8)
 
 

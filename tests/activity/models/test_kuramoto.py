@@ -6,6 +6,7 @@ from scipy.stats import cauchy, norm
 from fakeimaging.activity.models import kuramoto
 from fakeimaging.core.streams import Streams
 from tests.activity.models.bare import bare_subject, frequency, lopsided, ring, trace
+from tests.activity.models.nodes import call
 from tests.reference import delayed
 
 GAMMA = 0.5
@@ -27,6 +28,16 @@ def finite_order(K, n):
         return np.sqrt(1 - (omega[locked] / (K * r)) ** 2).sum() / n - r
 
     return brentq(miss, 0.2, 1)
+
+
+def test_the_drift_is_the_papers():
+    rng = np.random.default_rng(6)
+    for theta, sines, cosines in rng.uniform([-3, -1, -1], [3, 1, 1], (20, 3)):
+        known = {"theta": theta, "coupled_sine": sines, "coupled_cosine": cosines, "omega": 60.0, "K": 7.0}
+        (slope,) = call(kuramoto.MODEL.drift, {**known, "stimulus": 3.0})
+        assert slope == pytest.approx(
+            delayed.phase_slope(theta, sines, cosines, omega=60.0, K=7.0, stimulus=3.0), rel=1e-12
+        )
 
 
 @pytest.mark.parametrize(("K", "exact"), [(1.25, 0.447), (1.5, 0.577), (2.0, 0.707), (4.0, 0.866)])
@@ -144,6 +155,12 @@ def test_natural_frequencies_have_their_distribution(distribution):
             p = kuramoto.KuramotoParameters(distribution=distribution, placement=placement, frequency_spread=0.5)
             drawn = kuramoto.natural_frequencies(p, n, Streams(seed))
             assert (np.abs((drawn[:, None] < known.ppf(share)).mean(axis=0) - share) <= error).all()
+
+
+def test_the_rate_rises_with_the_regions_own_cosine():
+    x = trace("kuramoto", bare_subject(ring(3)), duration=1.0, step=2e-3, modulation=0.8, coherence=0.0, **QUIET)
+    assert np.ptp(x["dipole"]) > 1.9
+    np.testing.assert_allclose(x["rate"], 5 * np.exp(0.8 * x["dipole"]), rtol=1e-5)
 
 
 def test_the_rate_rises_with_input_in_phase():

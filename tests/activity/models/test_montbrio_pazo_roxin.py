@@ -11,9 +11,9 @@ UNIT = {"tau": 1.0, "eta": -5.0, "J": 15.0, "Delta": 1.0}
 
 def test_the_drift_is_the_papers():
     rng = np.random.default_rng(4)
-    flow = field("montbrio_pazo_roxin", row_sum=1.0, tau=0.01, G=2.0)
+    flow = field("montbrio_pazo_roxin", row_sum=1.0, stimulus=0.3, tau=0.01, G=2.0)
     for state in rng.uniform([1, -3], [120, 3], (20, 2)):
-        slow = masses.montbrio_pazo_roxin(state[:, None], state[0], tau=0.01, G=2.0)
+        slow = masses.montbrio_pazo_roxin(state[:, None], state[0], stimulus=0.3, tau=0.01, G=2.0)
         np.testing.assert_allclose(flow(state), slow[:, 0], rtol=1e-10, atol=1e-7)
 
 

@@ -101,6 +101,22 @@ def test_it_is_the_bilinear_model_of_friston_2003(seed, b):
     np.testing.assert_allclose(found, known, atol=5e-3 * known.max())
 
 
+@pytest.mark.parametrize("b", [0.2, -2.0])
+def test_its_own_inputs_gate_as_a_stimulus_does(b):
+    """Inputs that are on all the time, from the mean at b = 0."""
+    n, C, step, p = 5, 7.0, 1e-3, {"up": 10.0, "down": 0.001, "input_noise": 0.0}
+    weights, _ = lopsided(n, 641, 0.0)
+    subject = bare_subject(weights, seed=641)
+    run = trace("netsim", subject, duration=1.0, step=step, modulation=b, C=C, **{**SILENT, **p})
+    assert (run["input"][:1000] == 1).all()
+    start = netsim.prepare(netsim.NetsimParameters(C=C, **p), subject, step).derived["z0"]
+    B = [b * 16.0 * np.diag(np.eye(n)[i]) @ weights for i in range(n)]
+    times = np.arange(1000) * step
+    known = reference.bilinear(16.0 * weights - 20.0 * np.eye(n), B, C * np.eye(n), np.ones(n), start, times)
+    assert np.abs(known[-1] / start - 1).min() > 0.3
+    np.testing.assert_allclose(run["rate"][:1000], known, atol=5e-3 * known.max())
+
+
 def test_the_mean_activity_and_the_effect_of_one_input():
     u = trace(
         "netsim", bare_subject(lopsided(6, 3)[0], seed=3), duration=3980.0, step=4e-3, rate_gain=1.0, baseline=5.0

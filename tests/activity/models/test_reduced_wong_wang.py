@@ -22,9 +22,9 @@ def recurrence(s):
 
 
 def test_the_drift_is_the_papers():
-    flow = field("reduced_wong_wang", row_sum=1.2, w=1.0, G=0.4)
+    flow = field("reduced_wong_wang", row_sum=1.2, stimulus=0.03, w=1.0, G=0.4)
     for s in np.linspace(0.01, 0.95, 20):
-        slow = masses.reduced_wong_wang(np.array([[s]]), 1.2 * s, w=1.0, G=0.4)
+        slow = masses.reduced_wong_wang(np.array([[s]]), 1.2 * s, stimulus=0.03, w=1.0, G=0.4)
         np.testing.assert_allclose(flow([s]), slow[:, 0], rtol=1e-9)
 
 

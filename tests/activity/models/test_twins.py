@@ -10,7 +10,7 @@ from fakeimaging.activity.models import MODELS
 from tests.activity.models.nodes import quick
 from tests.activity.test_engine import reference_noise
 from tests.reference import masses
-from tests.reference.networks import deco_set_point
+from tests.reference.networks import deco_rate, deco_set_point
 
 N_STEPS, ROOT_MS = 600, 1000**0.5
 SHARES = ((0, 0.0, 1.0), (1, 0.0, 1.0))
@@ -47,14 +47,22 @@ def epileptor(person, weights):
     )
 
 
-# Tap to compare, and what it reads from the twin's states before each step.
+def inhibitory_rate(x):
+    return deco_rate(0.7 * 0.382 + 0.15 * x[:, 0] - x[:, 1], 615, 177, 0.087)
+
+
+# Taps to compare, and what they read from the twin's states before each step; dipoles but for what they are at rest.
 TAPS = {
-    wilson_cowan: ("rate", lambda x: 100 * x[:, 0]),
-    jansen_rit: ("synaptic", lambda x: x[:, 1] - x[:, 2]),
-    reduced_wong_wang: ("synaptic", lambda x: x[:, 0]),
-    deco2014: ("synaptic", lambda x: x[:, 0]),
-    montbrio_pazo_roxin: ("rate", lambda x: x[:, 0]),
-    epileptor: ("rate", lambda x: 10 * (x[:, 0] + 2)),
+    wilson_cowan: {"rate": lambda x: 100 * x[:, 0], "dipole": lambda x: x[:, 0]},
+    jansen_rit: {
+        "synaptic": lambda x: x[:, 1] - x[:, 2],
+        "rate": lambda x: masses.pulses(x[:, 1] - x[:, 2]),
+        "dipole": lambda x: 0.05 * (x[:, 1] - x[:, 2]),
+    },
+    reduced_wong_wang: {"synaptic": lambda x: x[:, 0]},
+    deco2014: {"synaptic": lambda x: x[:, 0], "inhibitory_rate": inhibitory_rate},
+    montbrio_pazo_roxin: {"rate": lambda x: x[:, 0]},
+    epileptor: {"rate": lambda x: 10 * (x[:, 0] + 2), "dipole": lambda x: 0.3 * (x[:, 3] - x[:, 0])},
 }
 
 
@@ -73,9 +81,10 @@ def lopsided():
 def test_a_whole_run_is_its_slow_twin(paper, lopsided, monkeypatch):
     monkeypatch.setattr("fakeimaging.activity.run.LEAD", 0.0)
     model = MODELS.get(paper.__name__)
-    tap, read = TAPS[paper]
     step = model.step
-    activity = fi.simulate_activity(lopsided, model=quick(model, tap, 1 / step), duration=1.0, transient=0.0, speed=3.5)
+    activity = fi.simulate_activity(
+        lopsided, model=quick(model, TAPS[paper], 1 / step), duration=1.0, transient=0.0, speed=3.5
+    )
     weights = lopsided.connectome.weights
     weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
     lags = np.rint(lopsided.connectome.tract_lengths / 3500.0 / step).astype(int)
@@ -90,4 +99,7 @@ def test_a_whole_run_is_its_slow_twin(paper, lopsided, monkeypatch):
         field, start, step=step, n_steps=N_STEPS, scheme=model.scheme, kicks=kicks,
         weights=weights, lags=lags, sent=sent, limits=limits,
     )  # fmt: skip
-    np.testing.assert_allclose(activity.tap(tap).samples[:N_STEPS], read(slow[:-1]), rtol=2e-5, atol=1e-6)
+    for tap, read in TAPS[paper].items():
+        expected = read(slow[:-1]) - (read(start[None]) if tap == "dipole" else 0.0)
+        samples, error = activity.tap(tap).samples[:N_STEPS], 2e-5 * np.abs(expected).max()
+        np.testing.assert_allclose(samples, expected, rtol=2e-5, atol=error if tap == "dipole" else 1e-6, err_msg=tap)

@@ -12,9 +12,9 @@ QUIET = {"G": 0.0, "sigma": 0.0, "rate_scale": 1.0}
 
 def test_the_drift_is_the_papers():
     rng = np.random.default_rng(1)
-    flow = field("wilson_cowan", row_sum=2.0, P=1.25, G=0.7, k_e=K_E, k_i=K_I)
+    flow = field("wilson_cowan", row_sum=2.0, stimulus=0.3, P=1.25, G=0.7, k_e=K_E, k_i=K_I)
     for state in rng.uniform(0, 0.5, (20, 2)):
-        slow = masses.wilson_cowan(state[:, None], 2.0 * state[0], P=1.25, G=0.7)
+        slow = masses.wilson_cowan(state[:, None], 2.0 * state[0], stimulus=0.3, P=1.25, G=0.7)
         np.testing.assert_allclose(flow(state), slow[:, 0], rtol=1e-12, atol=1e-12)
 
 
