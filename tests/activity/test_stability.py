@@ -93,3 +93,62 @@ def test_a_tap_faster_than_the_steps_is_told_of_as_such():
         ModelError, match=r"tap 'rate' has a rate of 2000 Hz, above the 1000 Hz of a step of 0.001 s.*0.0005 s"
     ):
         simulate(taps={"rate": 2000.0})
+
+
+def damped(x, y, rate, turn, arriving, coupled_x):
+    return (-rate * x - turn * y + arriving * (coupled_x - x), turn * x - rate * y)
+
+
+class Damping(fi.Parameters):
+    rate: float = fi.parameter(1.0, unit="1/s")
+    turn: float = fi.parameter(0.0, unit="rad/s")
+    arriving: float = fi.parameter(0.0, unit="1/s")
+
+
+def spiral(**regional):
+    def prepare(parameters, subject, step):
+        given = {name: np.full(subject.n_regions, getattr(parameters, name)) for name in Damping.model_fields}
+        for name, (region, value) in regional.items():
+            given[name][region] = value
+        return fi.Setup(subject.connectome.row_normalised(), {"x": 1.0}, given)
+
+    taps = {"rate": fi.Observable(shown, "Hz", 1000.0)}
+    return fi.Model("spiral", Damping, ("x", "y"), damped, taps, coupled=("x",), prepare=prepare, transient=0.0)
+
+
+@pytest.mark.parametrize(("scheme", "reach"), [("euler", 2.0), ("heun", 2.0), ("rk4", 2.785)])
+def test_real_modes_are_stable_up_to_the_known_end_of_each_scheme(scheme, reach):
+    """Hairer & Wanner 1996: the real axis up to -2, -2 and -2.785."""
+    given = {"scheme": scheme, "step": 1e-3, "delays": False}
+    simulate(spiral(), parameters={"rate": 0.99 * reach / 1e-3}, **given)
+    with pytest.raises(ModelError, match=f"too long for '{scheme}'"):
+        simulate(spiral(), parameters={"rate": 1.01 * reach / 1e-3}, **given)
+
+
+@pytest.mark.parametrize(("scheme", "turn"), [("euler", 44.72), ("rk4", 2828.0)])
+def test_damped_rotations_are_stable_up_to_the_known_end(scheme, turn):
+    """Euler: |1 + z| < 1, so turn^2 < 2 rate / h; rk4: the imaginary axis up to 2 sqrt(2)."""
+    given = {"scheme": scheme, "step": 1e-3, "delays": False}
+    simulate(spiral(), parameters={"turn": 0.98 * turn}, **given)
+    with pytest.raises(ModelError, match=f"too long for '{scheme}'"):
+        simulate(spiral(), parameters={"turn": 1.03 * turn}, **given)
+
+
+def test_a_mode_that_only_the_coupling_makes_fast_is_caught():
+    """Diffusion of 1100 per s: one region alone decays at 1101 per s, two against each other at up to twice that."""
+    simulate(spiral(), parameters={"arriving": 900.0}, step=1e-3, delays=False)
+    with pytest.raises(ModelError, match="too long for 'euler'"):
+        simulate(spiral(), parameters={"arriving": 1100.0}, step=1e-3, delays=False)
+
+
+def test_one_fast_region_among_forty_is_found():
+    subject = fi.make_subject("01", seed=1, anatomy="tiny", n_regions=40)
+    fi.simulate_activity(subject, model=spiral(rate=(20, 1900.0)), duration=1.0, step=1e-3)
+    with pytest.raises(ModelError, match="region 21 has a mode"):
+        fi.simulate_activity(subject, model=spiral(rate=(20, 2100.0)), duration=1.0, step=1e-3)
+
+
+def test_a_decay_in_exact_steps_may_be_fast():
+    timing = {"model": "linear", "step": 0.04, "taps": {"rate": 25.0}, "delays": False, "duration": 60.0}
+    activity = fi.simulate_activity(tiny_subject(), parameters={"tau": 0.015, "gain": 0.9}, **timing)
+    assert 0.3 < activity.tap("rate").samples.std() < 1.5
