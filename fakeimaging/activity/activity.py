@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity import engine
+from fakeimaging.activity.given import parameters_of, timing_of
 from fakeimaging.activity.model import Model, Setup
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.modes import Modes
@@ -181,9 +182,8 @@ def simulate_activity(
     >>> activity.tap("rate").from_start().by_region.shape
     (10, 200)
     """
-    times = RunParameters.parse(timing, where="run")
     chosen = as_model(model)
-    checked = chosen.parameters.parse(parameters or {}, where=chosen.name)
+    times, checked = timing_of(chosen, timing), parameters_of(chosen, parameters)
     ready = prepare_run(subject, chosen, checked, times, task=task, run=run, session=session)
     arrays = ready.room(Path(store) if store is not None else None)
     engine.run([ready.member], ready.delays, ready.schedule, [arrays], stimulus=ready.stimulus)
@@ -248,7 +248,7 @@ def compile_model(
     """
     chosen = as_model(model)
     _, exact = engine.intervals(chosen, step or chosen.step)
-    checked = chosen.parameters.parse(parameters or {}, where=chosen.name)
+    checked = parameters_of(chosen, parameters)
     own = with_maps(checked, regional_maps(chosen, checked, regional or {}, subject.regions))
     setup = chosen.prepare(own, subject, exact)
     schedule = engine.Schedule(exact, 1, 0)

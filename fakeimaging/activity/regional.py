@@ -99,12 +99,15 @@ def regional_problems(
 def _bad_values(parameters: Parameters, name: str, given: Sequence[tuple[Any, Any]], where: str) -> Iterator[str]:
     if not given:
         yield f"`{where}.regional.{name}`: empty; name at least one region"
+    bad: list[str] = []
     for place, value in given:
         try:
             type(parameters).parse({**parameters.model_dump(), name: value}, where=f"{where}.regional")
         except ParameterError as error:
             at = f"for '{place}'" if isinstance(place, str) else f"in place {place}"
-            yield from (f"{problem}; {at}" for problem in error.problems)
+            bad += [f"{problem}; {at}" for problem in error.problems[:1]]
+    if bad:
+        yield bad[0] + (f", and {len(bad) - 1} more of its {len(given)} values cannot be" if len(bad) > 1 else "")
 
 
 def _filled(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from fakeimaging.activity import engine
 from fakeimaging.activity.model import Model, Scheme, Setup
@@ -68,10 +68,10 @@ class RunParameters(Parameters):
         0.0, unit="s", bounds=(0, 10), description="time constant of the noise (Ornstein-Uhlenbeck); 0 is white"
     )
     interpolate: bool = parameter(False, unit="-", description="delays between whole steps, by linear interpolation")
-    taps: dict[str, float] | None = parameter(
+    taps: dict[str, float] | tuple[str, ...] | None = parameter(
         None,
         unit="Hz",
-        description="observables to record with their rates; all of the model, at its own, when left out",
+        description="observables to record: a table of their rates, or a list of names at the model's own; all when left out",
     )
     conditions: tuple[Condition, ...] = ()
     regional: dict[str, Any] = parameter(
@@ -80,6 +80,13 @@ class RunParameters(Parameters):
         description="parameters of the model that differ between regions: tables of regions, lists or files",
     )
     physiology: PhysiologyParameters = PhysiologyParameters()
+
+    @field_validator("taps", mode="before")
+    @classmethod
+    def _taps_can_be(cls, taps: Any) -> Any:
+        if taps is not None and (problems := list(tap_problems(taps))):
+            raise ValueError("; ".join(problems))
+        return tuple(taps) if isinstance(taps, list) else taps
 
     @model_validator(mode="after")
     def _events_lie_in_the_run(self) -> Self:
@@ -174,8 +181,33 @@ def prepare_run(
     )
 
 
-def with_taps(model: Model, taps: Mapping[str, float] | None) -> Model:
-    """Return a model that shows only these observables, at these rates in Hz; as it is when ``taps`` is None.
+def tap_problems(taps: Any) -> Iterator[str]:
+    """Yield what is wrong with taps that are asked for, whatever the model."""
+    if not isinstance(taps, Mapping | list | tuple):
+        yield f"{taps!r} is neither a table of names and rates nor a list of names"
+        return
+    if not taps:
+        yield "empty; name at least one observable, or leave it out for all of the model"
+    for name in taps:
+        if not isinstance(name, str):
+            yield f"{name!r} is not the name of an observable"
+    if len(set(map(str, taps))) < len(taps):
+        yield f"one of {', '.join(map(str, taps))} is there twice"
+    for name, rate in taps.items() if isinstance(taps, Mapping) else ():
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < math.inf:
+            yield f"the rate of '{name}', {rate!r}, is not a number of Hz above 0"
+
+
+def with_taps(model: Model, taps: Mapping[str, float] | Sequence[str] | None, *, where: str = "run") -> Model:
+    """Return a model that shows only these observables; as it is when ``taps`` is None.
+
+    Parameters
+    ----------
+    model : Model
+    taps : mapping of str to float, or sequence of str, optional
+        Names with rates in Hz, or names at the model's own rates.
+    where : str
+        What they belong to, shown in messages.
 
     Raises
     ------
@@ -187,9 +219,10 @@ def with_taps(model: Model, taps: Mapping[str, float] | None) -> Model:
     for name in taps:
         if name not in model.observables:
             hint = did_you_mean(name, model.observables)
-            raise UnknownNameError(f"`run.taps`: model {model.name} shows no '{name}'{hint}", value=name)
+            raise UnknownNameError(f"`{where}.taps`: model {model.name} shows no '{name}'{hint}", value=name)
+    rates = taps if isinstance(taps, Mapping) else {name: model.observables[name].rate for name in taps}
     return replace(
-        model, observables={name: replace(model.observables[name], rate=rate) for name, rate in taps.items()}
+        model, observables={name: replace(model.observables[name], rate=rate) for name, rate in rates.items()}
     )
 
 

@@ -19,11 +19,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.activity import Activity
+from fakeimaging.activity.given import timing_of
 from fakeimaging.activity.model import Model
 from fakeimaging.activity.models import as_model
+from fakeimaging.activity.orders import Order, failures
 from fakeimaging.activity.run import RunParameters, run_path
 from fakeimaging.activity.taps import Tap
-from fakeimaging.activity.together import Order, counter, simulate_each, threads_of
+from fakeimaging.activity.together import counter, simulate_each, threads_of
 from fakeimaging.core.errors import InputError, ModelError, ParameterError, did_you_mean
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.structure.subject import Subject
@@ -70,7 +72,8 @@ def sweep(
     measure : callable, optional
         Takes an `Activity`, returns a mapping of name to number; `summary` when left out. Called in this thread.
     diverged : {"raise", "nan"}
-        What to do with a simulation that stops being finite: stop, or leave its measures empty.
+        What to do with a simulation that cannot be set up (before any is run) or stops being finite: stop, or leave its
+        measures empty.
     jobs : int, optional
         Threads; as many as there are processors when left out.
     progress : bool, optional
@@ -89,7 +92,7 @@ def sweep(
     ParameterError, InputError
         If a name is unknown, a value not allowed, there is nothing to sweep, or a measure is not a number.
     ModelError
-        If a simulation stops being finite; says which.
+        If a simulation cannot be set up or stops being finite; says which.
 
     Examples
     --------
@@ -107,15 +110,22 @@ def sweep(
         raise InputError(f"`runs`: {runs!r} is not a whole number of at least 1", value=runs)
     if diverged not in DIVERGED:
         raise InputError(f"`diverged`: {diverged!r} is not one of {', '.join(DIVERGED)}", value=diverged)
+    if measure is not None and not callable(measure):
+        raise InputError(
+            f"`measure`: {measure!r} is not a function of an activity that returns a mapping of name to number",
+            value=measure,
+        )
     run_path(task, runs, None)
-    checked = _checked(points, chosen, timing)
+    checked, threads = _checked(points, chosen, timing), threads_of(jobs)
     people = (subjects,) if isinstance(subjects, Subject) else tuple(subjects)
     orders, rows = _orders(people, points, checked, runs, task)
+    kept = _possible(orders, chosen, diverged)
     # Linear algebra in measures keeps to one thread: others would take processors from the simulations, and its bits depend on them.
     libraries = ThreadpoolController()
-    with _bar(progress, sum(order.seconds for order in orders)) as shown:
-        outcomes = simulate_each(orders, chosen, jobs=threads_of(jobs), tell=counter(orders, shown))
-        for number, outcome in outcomes:
+    possible = [orders[number] for number in kept]
+    with _bar(progress, sum(order.seconds for order in possible)) as shown:
+        outcomes = simulate_each(possible, chosen, jobs=threads, tell=counter(possible, shown))
+        for number, outcome in ((kept[k], outcome) for k, outcome in outcomes):
             if isinstance(outcome, ModelError) and diverged == "raise":
                 raise outcome
             if isinstance(outcome, Activity):
@@ -175,9 +185,7 @@ def _checked(points: list[Point], model: Model, timing: Mapping[str, Any]) -> li
         inner = {name: value for name, value in point.items() if name in own}
         outer = {name: value for name, value in point.items() if name not in own}
         try:
-            result.append(
-                (model.parameters.parse(inner, where=model.name), RunParameters.parse({**timing, **outer}, where="run"))
-            )
+            result.append((model.parameters.parse(inner, where=model.name), timing_of(model, {**timing, **outer})))
         except ParameterError as error:
             problems |= dict.fromkeys(error.problems)
     if problems:
@@ -202,6 +210,17 @@ def _orders(
                 where = ", ".join(f"{name} = {value}" for name, value in rows[-1].items())
                 orders.append(Order(person, parameters, times, task, run, where=where))
     return orders, rows
+
+
+def _possible(orders: Sequence[Order], model: Model, diverged: Diverged) -> list[int]:
+    """Return the numbers of the orders that can be set up; one that cannot counts as diverged."""
+    kept: list[int] = []
+    for number, fails in enumerate(failures(orders, model)):
+        if fails is not None and diverged == "raise":
+            raise fails
+        if fails is None:
+            kept.append(number)
+    return kept
 
 
 def _measured(measure: Measure, activity: Activity, row: Mapping[str, Any]) -> dict[str, float]:

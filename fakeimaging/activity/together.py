@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,46 +28,14 @@ from fakeimaging.activity.activity import Activity, activity_of
 from fakeimaging.activity.model import Model
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.network import LANES, edges_of
-from fakeimaging.activity.run import LEAD, PreparedRun, RunParameters, prepare_run, run_path
-from fakeimaging.core.errors import InputError, ModelError, ParameterError, did_you_mean
-from fakeimaging.core.parameters import Parameters
+from fakeimaging.activity.orders import Order, orders_of, prepared
+from fakeimaging.activity.run import PreparedRun
+from fakeimaging.core.errors import InputError, ModelError
 from fakeimaging.structure.subject import Subject
 
 TILE_COST = 0.8
 """Time of a full tile over that of its members one by one (measured: 0.6 to 0.9; 0.35 for 1000 regions in float64)."""
-NAMES = ("parameters", "task", "run", "session", *RunParameters.model_fields)
-"""Keys of a run."""
 Outcome = Activity | ModelError
-
-
-@dataclass(frozen=True, eq=False)
-class Order:
-    """A run that is asked for.
-
-    Parameters
-    ----------
-    subject : Subject
-    parameters : Parameters
-        Of the model.
-    times : RunParameters
-    task, run, session
-        As in `Activity`.
-    where : str
-        What an error calls it.
-    """
-
-    subject: Subject
-    parameters: Parameters
-    times: RunParameters
-    task: str = "rest"
-    run: int = 1
-    session: str | None = None
-    where: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """Seconds that are recorded, those before t = 0 included."""
-        return LEAD + self.times.duration
 
 
 def simulate_activities(
@@ -119,29 +87,13 @@ def simulate_activities(
     """
     chosen, threads = as_model(model), threads_of(jobs)
     people = (subjects,) if isinstance(subjects, Subject) else tuple(subjects)
-    orders = [order for person in people for order in _orders(person, runs, chosen, timing)]
+    orders = [order for person in people for order in orders_of(person, runs, chosen, timing)]
     made: dict[int, Activity] = {}
     for number, outcome in simulate_each(orders, chosen, jobs=threads, tell=counter(orders, progress)):
         if isinstance(outcome, ModelError):
             raise outcome
         made[number] = outcome
     return [made[number] for number in range(len(orders))]
-
-
-def _orders(
-    subject: Subject, runs: Sequence[Mapping[str, Any]], model: Model, timing: Mapping[str, Any]
-) -> Iterator[Order]:
-    for k, given in enumerate(runs):
-        where = f"runs[{k}]"
-        for name in given:
-            if name not in NAMES:
-                raise ParameterError([f"`{where}.{name}`: no such key{did_you_mean(str(name), NAMES)}"], value=name)
-        own = {name: given[name] for name in RunParameters.model_fields if name in given}
-        times = RunParameters.parse({**timing, **own}, where=where if own else "run")
-        checked = model.parameters.parse(given.get("parameters", {}), where=f"{where}.parameters")
-        place = (given.get("task", "rest"), given.get("run", 1), given.get("session"))
-        run_path(*place)
-        yield Order(subject, checked, times, *place, where=f"{where} of {subject.streams.path[-1]}")
 
 
 def threads_of(jobs: int | None) -> int:
@@ -229,7 +181,7 @@ def _tiles(orders: Sequence[Order], model: Model, jobs: int) -> Iterator[Tile]:
     Where there are enough for every thread, a tile is yielded as soon as it is full.
     """
     groups: dict[str, list[tuple[int, PreparedRun]]] = {}
-    for number, ready in _prepared(orders, model):
+    for number, ready in prepared(orders, model):
         if number and ready.subject is not orders[number - 1].subject:
             yield from _divided(groups, len(orders), jobs)
         if _delayed(ready):
@@ -241,29 +193,6 @@ def _tiles(orders: Sequence[Order], model: Model, jobs: int) -> Iterator[Tile]:
             yield group.copy()
             group.clear()
     yield from _divided(groups, len(orders), jobs)
-
-
-def _prepared(orders: Sequence[Order], model: Model) -> Iterator[tuple[int, PreparedRun]]:
-    last: PreparedRun | None = None
-    for number, order in enumerate(orders):
-        if last is not None and _alike(last, order):
-            last = last.again(task=order.task, run=order.run, session=order.session)
-        else:
-            last = _prepare(order, model)
-        yield number, last
-
-
-def _alike(ready: PreparedRun, order: Order) -> bool:
-    same = ready.subject is order.subject
-    return same and (ready.parameters, ready.times) == (order.parameters, order.times)
-
-
-def _prepare(order: Order, model: Model) -> PreparedRun:
-    place: dict[str, Any] = {"task": order.task, "run": order.run, "session": order.session}
-    try:
-        return prepare_run(order.subject, model, order.parameters, order.times, **place)
-    except ModelError as error:
-        raise ModelError(f"{order.where}: {error}") from error
 
 
 def _delayed(ready: PreparedRun) -> bool:

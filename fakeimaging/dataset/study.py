@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from fakeimaging.activity.activity import RunParameters
+from fakeimaging.activity.given import parameters_of
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.regional import regional_problems
 from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError, did_you_mean
@@ -284,7 +285,7 @@ def _check_model(run: Mapping[str, Any], where: str) -> None:
     name, values = run.get("model", "dmf"), run.get("parameters", {})
     if isinstance(name, str) and isinstance(values, dict):
         model, regional = as_model(name), run.get("regional", {})
-        parameters = model.parameters.parse(values, where=f"{where}.parameters")
+        parameters = parameters_of(model, values, where=f"{where}.parameters")
         problems = (
             list(regional_problems(model, parameters, regional, where=where)) if isinstance(regional, dict) else []
         )

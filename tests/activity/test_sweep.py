@@ -194,3 +194,37 @@ def test_the_example_agrees_with_the_lyapunov_equation(tmp_path):
     deviation = re.search(r"largest deviation: ([\d.]+) standard errors", result.stdout)
     assert float(deviation[1]) < 4
     assert figure.is_file()
+
+
+IMPOSSIBLE = {"tau": [0.05, 0.005, 0.03]}
+
+
+def test_a_point_that_cannot_be_set_up_stops_a_sweep_before_it_starts(monkeypatch):
+    monkeypatch.setattr("fakeimaging.activity.sweep.simulate_each", lambda *given, **more: pytest.fail("simulates"))
+    with pytest.raises(ModelError, match=r"^subject = 01, tau = 0.005, run = 1: .* too long for 'euler'"):
+        fi.sweep(tiny_subject(), parameters=IMPOSSIBLE, **SHORT, step=0.02, taps={"rate": 50.0})
+
+
+def test_a_point_that_cannot_be_set_up_leaves_a_gap_and_the_other_rows():
+    table = fi.sweep(
+        tiny_subject(),
+        parameters=IMPOSSIBLE,
+        runs=2,
+        measure=total,
+        diverged="nan",
+        **SHORT,
+        step=0.02,
+        taps={"rate": 50.0},
+    )
+    assert table["total"].isna().tolist() == [False, False, True, True, False, False]
+    alone = fi.sweep(
+        tiny_subject(), parameters={"tau": [0.03]}, runs=2, measure=total, **SHORT, step=0.02, taps={"rate": 50.0}
+    )
+    assert table["total"].tolist()[4:] == alone["total"].tolist()
+
+
+@pytest.mark.parametrize("measure", ["fc", {"fc": 1.0}])
+def test_a_measure_that_is_no_function_is_refused_before_anything_runs(monkeypatch, measure):
+    monkeypatch.setattr("fakeimaging.activity.sweep.simulate_each", lambda *given, **more: pytest.fail("simulates"))
+    with pytest.raises(InputError, match="`measure`: .* is not a function"):
+        fi.sweep(tiny_subject(), parameters={"gain": [0.1]}, measure=measure, **SHORT)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fakeimaging as fi
-from fakeimaging.activity import together
+from fakeimaging.activity import orders, together
 from fakeimaging.activity.models import MODELS, as_model
 from fakeimaging.activity.run import RunParameters
 from fakeimaging.activity.together import Order, best_tiles, simulate_activities, simulate_each
@@ -153,13 +153,11 @@ def test_only_what_differs_in_parameters_or_noise_goes_side_by_side(tiles, sizes
 
 
 def test_no_more_subjects_are_prepared_than_are_waited_for(monkeypatch):
-    prepared, prepare = [], together.prepare_run
-    monkeypatch.setattr(
-        together, "prepare_run", lambda *given, **more: [prepared.append(1), prepare(*given, **more)][1]
-    )
+    prepared, prepare = [], orders.prepare_run
+    monkeypatch.setattr(orders, "prepare_run", lambda *given, **more: [prepared.append(1), prepare(*given, **more)][1])
     model, times = MODELS.get("linear"), RunParameters(duration=1.0, delays=False)
-    orders = [Order(tiny_subject(f"{k}"), model.parameters(), times) for k in range(1, 9)]
-    assert len(next(together._tiles(orders, model, 1))) == 1
+    asked = [Order(tiny_subject(f"{k}"), model.parameters(), times) for k in range(1, 9)]
+    assert len(next(together._tiles(asked, model, 1))) == 1
     assert len(prepared) == 2
 
 
