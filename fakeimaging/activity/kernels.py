@@ -29,6 +29,8 @@ from fakeimaging.activity import straight
 from fakeimaging.core.errors import ModelError
 
 LOADING = threading.Lock()
+PARSING = threading.Lock()
+"""Two threads at once confuse CPython 3.11's count of nested nodes (SystemError)."""
 """Held while a kernel is looked for, so that threads share one."""
 BUILTINS = frozenset({"abs", "bool", "float", "int", "len", "max", "min", "range"})
 HEADER = "import math\n\nimport numpy as np\nfrom numba import njit\n"
@@ -93,12 +95,17 @@ def _needed(functions: Iterable[Callable[..., Any]], builtins: frozenset[str]) -
     return list(needed.values())
 
 
+def _parsed(text: str, mode: str = "exec") -> Any:
+    with PARSING:
+        return ast.parse(text, mode=mode)
+
+
 def _definitions(filename: str) -> dict[str, ast.stmt]:
     """Return the top-level functions and constants of a file by name."""
     path = Path(filename)
     text = path.read_text() if path.is_file() else "".join(linecache.getlines(filename))
     known: dict[str, ast.stmt] = {}
-    for node in ast.parse(text).body:
+    for node in _parsed(text).body:
         if isinstance(node, ast.FunctionDef):
             known[node.name] = node
         elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
@@ -176,7 +183,7 @@ def _body(node: ast.stmt) -> list[ast.stmt]:
 def _emitted(node: ast.stmt, before: str = "") -> str:
     if not isinstance(node, ast.FunctionDef):
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target  # type: ignore[attr-defined]
-        value = _Prefixed(before).visit(ast.parse(ast.unparse(node.value), mode="eval"))  # type: ignore[attr-defined]
+        value = _Prefixed(before).visit(_parsed(ast.unparse(node.value), "eval"))  # type: ignore[attr-defined]
         return f"{ast.unparse(target)} = {ast.unparse(value)}"
     names = ", ".join(argument.arg for argument in _arguments(node))
     body = "\n".join(f"    {line}" for part in _body(node) for line in ast.unparse(part).splitlines())

@@ -11,7 +11,7 @@ import itertools
 import numbers
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -123,8 +123,10 @@ def sweep(
     # Linear algebra in measures keeps to one thread: others would take processors from the simulations, and its bits depend on them.
     libraries = ThreadpoolController()
     possible = [orders[number] for number in kept]
-    with _bar(progress, sum(order.seconds for order in possible)) as shown:
-        outcomes = simulate_each(possible, chosen, jobs=threads, tell=counter(possible, shown))
+    with ExitStack() as stack:
+        shown = stack.enter_context(_bar(progress, sum(order.seconds for order in possible)))
+        found = simulate_each(possible, chosen, jobs=threads, tell=counter(possible, shown))
+        outcomes = stack.enter_context(closing(found))
         for number, outcome in ((kept[k], outcome) for k, outcome in outcomes):
             if isinstance(outcome, ModelError) and diverged == "raise":
                 raise outcome

@@ -13,9 +13,9 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -89,10 +89,11 @@ def simulate_activities(
     people = (subjects,) if isinstance(subjects, Subject) else tuple(subjects)
     orders = [order for person in people for order in orders_of(person, runs, chosen, timing)]
     made: dict[int, Activity] = {}
-    for number, outcome in simulate_each(orders, chosen, jobs=threads, tell=counter(orders, progress)):
-        if isinstance(outcome, ModelError):
-            raise outcome
-        made[number] = outcome
+    with closing(simulate_each(orders, chosen, jobs=threads, tell=counter(orders, progress))) as outcomes:
+        for number, outcome in outcomes:
+            if isinstance(outcome, ModelError):
+                raise outcome
+            made[number] = outcome
     return [made[number] for number in range(len(orders))]
 
 
@@ -130,7 +131,7 @@ def counter(orders: Sequence[Order], progress: Callable[[float, float], None] | 
 
 def simulate_each(
     orders: Sequence[Order], model: Model, *, jobs: int, tell: Callable[[float], None] = lambda seconds: None
-) -> Iterator[tuple[int, Outcome]]:
+) -> Generator[tuple[int, Outcome], None, None]:
     """Simulate runs and yield each as it is finished; no more than twice ``jobs`` tiles are held.
 
     Parameters

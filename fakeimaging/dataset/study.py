@@ -21,6 +21,7 @@ from fakeimaging.core.files import sha256_of
 from fakeimaging.core.parameters import Parameters, dotted, parameter
 from fakeimaging.core.provenance import digest
 from fakeimaging.core.streams import fresh_seed
+from fakeimaging.dataset.imaged import imaging_problems
 from fakeimaging.dataset.inputs import own_files, renamed, tables
 from fakeimaging.dataset.small import shrunk
 from fakeimaging.modalities import MODALITIES
@@ -379,8 +380,4 @@ def _session_problems(session: Session, where: str) -> Iterator[str]:
         if key in seen:
             yield f"`{where}.acquisitions[{a}]`: the same scan is there twice; give the second one repeat = 2"
         seen.add(key)
-        if scan.modality not in MODALITIES or MODALITIES.get(scan.modality).images != "function":
-            continue
-        if (scan.task, scan.run) not in runs:
-            known = ", ".join(f"task '{task}' run {run}" for task, run in runs) or "none"
-            yield f"`{where}.acquisitions[{a}]`: no run with task {scan.task!r}, run {scan.run} to image; there is: {known}"
+    yield from imaging_problems(session, where)

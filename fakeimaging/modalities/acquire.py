@@ -92,6 +92,8 @@ def _origin(modality: Modality, subject: Subject, activity: Activity | None, ses
         raise InputError(
             f"the activity is of {whose.path[0]}, seed {whose.seed}; the subject is {mine.path[0]}, seed {mine.seed}"
         )
+    if lacking := modality.lacks(activity.taps):
+        raise UnknownNameError(lacking, value=modality.name)
     for tap in activity.taps.values():
         if tap.samples.shape[1] != subject.n_regions:
             raise InputError(f"the activity has {tap.samples.shape[1]} regions, the subject {subject.n_regions}")

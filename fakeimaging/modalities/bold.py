@@ -275,6 +275,7 @@ MODALITY = Modality(
     name="bold",
     parameters=BoldParameters,
     images="function",
+    reads=("rate",),
     geometry=geometry,
     forward=forward,
     observe=(PHYSIOLOGICAL, DRIFT, CARDIAC, RESPIRATORY, MOTION, THERMAL, MAGNITUDE, QUANTISATION),

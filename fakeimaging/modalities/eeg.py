@@ -194,6 +194,7 @@ MODALITY = Modality(
     name="eeg",
     parameters=EegParameters,
     images="function",
+    reads=("dipole",),
     geometry=geometry,
     forward=forward,
     observe=(SENSOR, BLINKS, LINE, REFERENCE_ELECTRODE, QUANTISATION),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -55,6 +55,8 @@ class Modality:
         Of the files: images are NIfTI, series BrainVision.
     same_in_session : tuple of str
         Parameters that all scans of a session must share, since one file of the session tells them.
+    reads : tuple of str
+        Taps that an activity must have for it.
     """
 
     name: str
@@ -73,6 +75,18 @@ class Modality:
     unit: str = "arbitrary"
     format: Literal["nifti", "brainvision"] = "nifti"
     same_in_session: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+
+    def lacks(self, taps: Collection[str]) -> str:
+        """Return a line about the taps it needs that are not among these; nothing when all are there."""
+        missing = [f"'{name}'" for name in self.reads if name not in taps]
+        if not missing:
+            return ""
+        needed, plural = " and ".join(missing), "s" if len(missing) > 1 else ""
+        return (
+            f"{self.name} reads the tap{plural} {needed}, and there is {', '.join(taps) or 'none'}; "
+            f"add {needed} to the run's `taps`, or take a model that shows it"
+        )
 
     @property
     def extension(self) -> str:

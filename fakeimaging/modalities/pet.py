@@ -349,6 +349,7 @@ MODALITY = Modality(
     name="pet",
     parameters=PetParameters,
     images="function",
+    reads=("rate",),
     geometry=geometry,
     forward=forward,
     observe=(PSF, NOISE, QUANTISATION),

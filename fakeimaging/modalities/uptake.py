@@ -92,7 +92,7 @@ def firing(activity: Activity, *, baseline: float | None, seconds: float | None)
             "make the run as long, or let its mean drive the scan (follow = false)",
             value=seconds,
         )
-    names = [name for name in ("rate", "inhibitory_rate") if name in activity.taps]
+    names = ["rate", *(name for name in ("inhibitory_rate",) if name in activity.taps)]
     end = np.inf if seconds is None else seconds
     mean = np.sum([_course(activity, name, np.array([0.0, end]))[0] for name in names], axis=0)
     reference = float(mean.mean()) if baseline is None else baseline

@@ -69,6 +69,15 @@ def test_taps_by_name_alone_have_the_rates_of_the_model():
         fi.simulate_activity(tiny_subject(), **SHORT, taps=["rat"])
 
 
+@pytest.mark.parametrize("modality", ["bold", "pet"])
+def test_instruments_of_blood_and_metabolism_name_the_tap_they_need(modality):
+    dipoles = fi.simulate_activity(tiny_subject(), **SHORT, taps=["dipole"])
+    with pytest.raises(
+        UnknownNameError, match=f"{modality} reads the tap 'rate', and there is dipole; add 'rate' to the"
+    ):
+        fi.acquire(modality, tiny_subject(), dipoles)
+
+
 @pytest.mark.parametrize(
     ("taps", "message"),
     [

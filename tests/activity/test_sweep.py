@@ -2,6 +2,7 @@ import io
 import re
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -228,3 +229,12 @@ def test_a_measure_that_is_no_function_is_refused_before_anything_runs(monkeypat
     monkeypatch.setattr("fakeimaging.activity.sweep.simulate_each", lambda *given, **more: pytest.fail("simulates"))
     with pytest.raises(InputError, match="`measure`: .* is not a function"):
         fi.sweep(tiny_subject(), parameters={"gain": [0.1]}, measure=measure, **SHORT)
+
+
+def test_a_sweep_that_fails_leaves_no_simulation_running(runaway):
+    with pytest.raises(ModelError, match="k = 50.0"):
+        fi.sweep(
+            tiny_subject(), model=runaway, parameters={"k": [50.0, -1.0]}, duration=20_000.0, taps={"rate": 1.0}, jobs=2
+        )
+    running = [thread.name for thread in threading.enumerate() if "ThreadPoolExecutor" in thread.name]
+    assert running == []

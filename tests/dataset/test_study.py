@@ -85,6 +85,17 @@ def test_all_problems_of_a_file_come_at_once():
             "tr = 2.0\n[[sessions.acquisitions]]\nmodality = 'bold'\ntask = 'rest'",
             "give the second one repeat = 2",
         ),
+        (
+            "duration = 40.0",
+            "duration = 40.0\ntaps.dipole = 500.0",
+            "`sessions[0].acquisitions[0]`: bold reads the tap 'rate', and there is dipole; add 'rate' to the run's `taps`",
+        ),
+        (
+            "duration = 40.0",
+            "duration = 40.0\ntaps = ['rates']",
+            "`sessions[0].runs[0].taps`: model dmf shows no 'rates'; did you mean 'rate'",
+        ),
+        ("duration = 40.0", "duration = 40.0\ntaps = []", "`sessions[0].runs[0].taps`: empty; name at least one"),
         (BODY, "", "nothing to acquire"),
         ('anatomy = "tiny"', 'anatomy = "mni"', "`subject.anatomy`"),
     ],
@@ -234,3 +245,13 @@ def test_two_model_files_of_one_name_are_refused(tmp_path):
     runs.append({"task": "other", "model": str(tmp_path / "b/mine.py")})
     with pytest.raises(ParameterError, match="mine.py, .*mine.py share a name"):
         fi.Study.check(content)
+
+
+def test_taps_of_a_study_are_a_table_or_a_list_and_rates_can_be_overridden(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text((HEAD + BODY).replace("duration = 40.0", "duration = 40.0\ntaps = ['rate']"))
+    study = fi.read_study(path)
+    assert study.sessions[0].runs[0].taps == ("rate",)
+    assert fi.Study.check(study.content()) == study
+    path.write_text(HEAD + BODY)
+    assert fi.read_study(path, ["runs.taps.rate=50"]).sessions[0].runs[0].taps == {"rate": 50.0}

@@ -285,7 +285,9 @@ def test_eeg_needs_an_activity_with_dipoles():
     with pytest.raises(InputError, match="images activity"):
         fi.acquire("eeg", tiny_subject())
     rates_only = replace(run_of(tiny_subject(), np.zeros((7500, 10))), taps={})
-    with pytest.raises((KeyError, UnknownNameError)):
+    with pytest.raises(
+        UnknownNameError, match="eeg reads the tap 'dipole', and there is none; add 'dipole' to the run's `taps`"
+    ):
         fi.acquire("eeg", tiny_subject(), rates_only)
 
 
