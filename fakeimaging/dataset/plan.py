@@ -14,7 +14,7 @@ from fakeimaging.dataset.names import Scan, scans
 from fakeimaging.dataset.structure import anatomy_grid
 from fakeimaging.dataset.study import Run, Session, Study
 from fakeimaging.modalities.acquire import scan_path
-from fakeimaging.structure.subject import count_regions
+from fakeimaging.structure.subject import check_lesion, count_regions
 
 BYTES_A_VOXEL = {"observed": 1.35, "clean": 0.55, "prep": 1.35, "truth": 0.4, "weights": 0.15}
 """Compressed bytes a voxel, rounded up (the default study: 1.19 and 1.27 observed, 0.46 and 0.39 clean, 0.31 truth)."""
@@ -52,7 +52,14 @@ class Item:
 
 
 def plan(study: Study) -> list[Item]:
-    """Return what is written for each subject, shown for the first one."""
+    """Return what is written for each subject, shown for the first one.
+
+    Raises
+    ------
+    ParameterError
+        If the lesion names regions that are not there.
+    """
+    check_lesion(study.subject)
     subject = study.labels[0]
     items = [_scan(scan, study) for scan in scans(study, subject)]
     truth = (*anatomy_grid(study).shape, 4)

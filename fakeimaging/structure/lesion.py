@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,14 +48,14 @@ def lesion(
     Raises
     ------
     ParameterError
-        If a region is not there, none is named, or the share is outside [0, 1].
+        If a region is not there, none is named, an edge joins a region with itself, or the share is outside [0, 1].
     InputError
         If nothing would remain connected.
 
     Warns
     -----
     UserWarning
-        If a region that was not asked for loses its last tract.
+        If a region that was not asked for loses its last tract, or a pair of regions has none to lose.
 
     Examples
     --------
@@ -65,14 +65,17 @@ def lesion(
     >>> float(cut.connectome.weights[0].sum() / subject.connectome.weights[0].sum())
     0.5
     """
-    named = [regions] if isinstance(regions, str) else list(regions)
-    check_known([*named, *(word for edge in edges for word in _pair(edge))], subject.regions, where="lesion")
+    named = [regions] if isinstance(regions, str) else _texts(regions, "lesion")
+    words = [word for edge in _listed(edges) for word in _texts(_pair(edge), "lesion.edges")]
+    check_known([*named, *words], subject.regions, where="lesion")
     _check(named, edges, share)
     asked = chosen(named, subject.regions)
     cut = asked[:, None] | asked[None]
     for edge in edges:
         one, other = (chosen([word], subject.regions) for word in edge)
-        cut |= (one[:, None] & other[None]) | (other[:, None] & one[None])
+        between = (one[:, None] & other[None]) | (other[:, None] & one[None])
+        _check_edge(edge, between, subject.connectome)
+        cut |= between
     return replace(subject, connectome=_weakened(subject.connectome, cut, share, asked))
 
 
@@ -80,6 +83,27 @@ def _pair(edge: tuple[str, str]) -> tuple[str, str]:
     if not isinstance(edge, tuple | list) or len(edge) != 2:
         raise ParameterError([f"`lesion.edges`: {edge!r} is not a pair of regions"], value=edge)
     return edge
+
+
+def _listed(edges: Any) -> Sequence[Any]:
+    if not isinstance(edges, Sequence) or isinstance(edges, str):
+        raise ParameterError([f"`lesion.edges`: {edges!r} is not a list of pairs of regions"], value=edges)
+    return edges
+
+
+def _texts(words: Any, key: str) -> list[str]:
+    odd = [words] if isinstance(words, int | float) else [word for word in words if not isinstance(word, str)]
+    if odd:
+        raise ParameterError([f"`{key}`: {odd[0]!r} is not the name of a region or group of regions"], value=odd[0])
+    return list(words)
+
+
+def _check_edge(edge: tuple[str, str], between: npt.NDArray[np.bool_], connectome: Connectome) -> None:
+    """Refuse a region and itself, and warn of a pair that has no tract."""
+    if not (between & ~np.eye(len(between), dtype=bool)).any():
+        raise ParameterError([f"`lesion.edges`: {edge!r} is one region and itself; name two"], value=edge)
+    if not connectome.weights[between].any():
+        warnings.warn(f"`lesion.edges`: there is no tract between '{edge[0]}' and '{edge[1]}' to cut", stacklevel=3)
 
 
 def _check(named: Sequence[str], edges: Sequence[tuple[str, str]], share: float) -> None:

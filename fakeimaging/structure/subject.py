@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.errors import InputError
@@ -29,6 +29,7 @@ from fakeimaging.structure.parcellation import (
     shell_parcellation,
     template_parcellation,
 )
+from fakeimaging.structure.selection import check_known
 
 TINY_REGIONS = 10
 REGION_COUNTS = {"template": (20, 300), "tiny": (2, 60)}
@@ -64,6 +65,11 @@ class SubjectParameters(Parameters):
     lesion_share: float = parameter(1.0, unit="1", bounds=(0, 1), description="share of each weight that is lost there")
     pose: Pose = Pose()
     distance_rule: DistanceRule = DistanceRule()
+
+    @field_validator("lesion", mode="before")
+    @classmethod
+    def _one_word_is_a_list_of_one(cls, lesion: Any) -> Any:
+        return (lesion,) if isinstance(lesion, str) else tuple(lesion) if isinstance(lesion, list) else lesion
 
     @model_validator(mode="after")
     def _files_fit_together(self) -> Self:
@@ -268,6 +274,19 @@ def count_regions(parameters: SubjectParameters) -> int:
     if parameters.atlas is not None:
         return len(_structure(parameters)[1].regions)
     return TINY_REGIONS if parameters.anatomy == "tiny" else DEFAULT_REGIONS
+
+
+def check_lesion(parameters: SubjectParameters) -> None:
+    """Check that the regions of a lesion are there.
+
+    Raises
+    ------
+    ParameterError
+        Naming each that is not.
+    """
+    words = [*parameters.lesion, *(word for edge in parameters.lesion_edges for word in edge)]
+    if words:
+        check_known(words, _structure(parameters)[1].regions, where="subject.lesion")
 
 
 def _structure(parameters: SubjectParameters) -> tuple[template.TissueMaps, Parcellation]:

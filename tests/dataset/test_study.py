@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import fakeimaging as fi
 from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError
+from fakeimaging.dataset.plan import plan
 
 HEAD = 'seed = 1\n[subject]\nanatomy = "tiny"\n'
 BODY = """
@@ -255,3 +256,13 @@ def test_taps_of_a_study_are_a_table_or_a_list_and_rates_can_be_overridden(tmp_p
     assert fi.Study.check(study.content()) == study
     path.write_text(HEAD + BODY)
     assert fi.read_study(path, ["runs.taps.rate=50"]).sessions[0].runs[0].taps == {"rate": 50.0}
+
+
+def test_a_plan_refuses_a_lesion_of_regions_that_are_not_there():
+    for lesion in ('lesion = "L_NetA_1"', 'lesion_edges = [["L_NetA_1", "L_NetA_02"]]'):
+        study = fi.Study.check(tomllib.loads(HEAD + lesion + BODY))
+        with pytest.raises(
+            ParameterError, match="`subject.lesion`: .* no such region as 'L_NetA_1'; did you mean 'L_NetA_01'"
+        ):
+            plan(study)
+    assert plan(fi.Study.check(tomllib.loads(HEAD + 'lesion = "L_NetA_01"' + BODY)))

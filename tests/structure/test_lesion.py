@@ -7,6 +7,7 @@ import fakeimaging as fi
 from fakeimaging.activity.models import dmf_setup
 from fakeimaging.activity.wiring import WiringParameters, wiring
 from fakeimaging.core.errors import InputError, ParameterError
+from fakeimaging.structure.subject import SubjectParameters
 from fakeimaging.testing.fixtures import tiny_subject
 
 SUBJECT = tiny_subject()
@@ -117,8 +118,37 @@ def test_the_key_of_a_study_does_the_same():
         ({"regions": "all"}, InputError, "no tract would be left"),
         ({"edges": ["ab"]}, ParameterError, "'ab' is not a pair of regions"),
         ({"edges": [("all", "x", "y")]}, ParameterError, "is not a pair"),
+        ({"edges": [("L_NetA_01", 3)]}, ParameterError, "`lesion.edges`: 3 is not the name of a region"),
+        ({"edges": "ab"}, ParameterError, "`lesion.edges`: 'ab' is not a list of pairs"),
+        ({"edges": [("L_NetA_01", "L_NetA_01")]}, ParameterError, "is one region and itself; name two"),
+        ({"regions": [3]}, ParameterError, "`lesion`: 3 is not the name of a region or group of regions"),
+        ({"regions": 3}, ParameterError, "`lesion`: 3 is not the name of a region"),
     ],
 )
 def test_a_lesion_that_cannot_be_is_refused(settings, error, message):
     with pytest.raises(error, match=message):
         fi.lesion(SUBJECT, **settings)
+
+
+def test_a_pair_without_a_tract_is_warned_of_by_name():
+    weights = np.where(np.eye(10, k=3) + np.eye(10, k=-3) + np.eye(10, k=1) + np.eye(10, k=-1) > 0, 1.0, 0.0)
+    subject = fi.make_subject(
+        "01", seed=1, anatomy="tiny", connectome=fi.Connectome(weights, np.where(weights > 0, 50.0, 0.0))
+    )
+    names = [region.name for region in subject.regions]
+    with pytest.warns(UserWarning, match=f"there is no tract between '{names[0]}' and '{names[2]}' to cut"):
+        same = fi.lesion(subject, edges=[(names[0], names[2])])
+    np.testing.assert_array_equal(same.connectome.weights, weights)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fi.lesion(subject, edges=[(names[0], names[1]), ("network:NetA", "network:NetA")], share=0.5)
+
+
+def test_one_word_is_a_lesion_of_one():
+    one, listed = (
+        fi.make_subject("01", seed=1, anatomy="tiny", lesion=given) for given in ("L_NetA_01", ["L_NetA_01"])
+    )
+    np.testing.assert_array_equal(one.connectome.weights, listed.connectome.weights)
+    assert SubjectParameters(lesion="kind:thalamus").lesion == ("kind:thalamus",)
+    with pytest.raises(ParameterError, match="`subject.lesion`"):
+        fi.make_subject("01", seed=1, anatomy="tiny", lesion=3)
