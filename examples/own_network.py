@@ -1,7 +1,7 @@
 """A network model of your own: neurons that adapt, send what they fire along tracts with delays, and are stimulated.
 
     du_i/dt = [-u_i - b a_i + G sum_j C_ij s_j(t - d_ij) + stimulus_i] / tau        s_j = tanh(u_j) if u_j > 0, else 0
-    da_i/dt = [s_i - a_i] / tau_a                                                   -0.2 <= u_i <= 1
+    da_i/dt = [s_i - a_i] / tau_a                                                   -0.2 <= u_i <= 0.8
 
 C are the weights with rows that sum to 1; what is sent is a function of the sender. The left half is stimulated, the right hears of
 it through the tracts. Without noise the course is known: the same equations in plain numpy, step by step. Knob: --G, the coupling.
@@ -19,8 +19,8 @@ from fakeimaging import Model, Observable, Setup, parameter
 from fakeimaging.activity.wiring import WiringParameters, wiring
 
 STEP = 1e-3
-LOWEST, HIGHEST = -0.2, 1.0
-FLASH = fi.Condition(trial_type="flash", regions="hemisphere:L", amplitude=1.2, duration=0.5, onsets=[0.5])
+LOWEST, HIGHEST = -0.2, 0.8
+FLASH = fi.Condition(trial_type="flash", regions="hemisphere:L", amplitude=0.9, duration=0.5, onsets=[0.5])
 
 
 class Adapting(WiringParameters):
