@@ -96,7 +96,7 @@ def index() -> str:
             "",
             "Every model that comes with the package, from its own metadata. `fi.simulate_activity(subject, model=NAME)` runs one,",
             "`model = NAME` in a study file too; `fakeimaging list NAME` prints its parameters. One of your own is one Python file:",
-            "see `examples/own_model.py`.",
+            "see `examples/own_model.py` and `examples/own_network.py`.",
             "",
             *table(("model", "states", "what it is", "papers"), rows),
             "",

@@ -120,21 +120,19 @@ def _check_returns(model: Model, setup: Setup, constants: dict[str, float]) -> N
     given |= {f"coupled_{name}": given.get(name, 0.0) for name in model.signals} | constants | {STIMULUS: 0.0}
     wanted = {model.drift: len(model.states)} | ({model.diffusion: len(model.driven)} if model.diffusion else {})
     for function in model.functions:
-        name = function.__name__
+        name, values = function.__name__, {key: given[key] for key in inspect.signature(function).parameters}
         try:
-            result = function(*(given[argument] for argument in inspect.signature(function).parameters))
+            result = function(*values.values())
         except ArithmeticError:
             continue
-        except TypeError as error:
-            if "complex" in str(
-                error
-            ):  # a broken power of a negative number: NaN in the engine, which tells when it happens
-                continue
-            raise ModelError(f"model {model.name}: `{name}` fails: TypeError: {error}") from error
-        except (NameError, ValueError, LookupError, AttributeError) as error:
+        except (NameError, TypeError, ValueError, LookupError, AttributeError) as error:
+            if isinstance(error, TypeError) and "complex" in str(error):
+                raise _broken_power(model, name, values) from error
             raise ModelError(f"model {model.name}: `{name}` fails: {type(error).__name__}: {error}") from error
         numbers = result if function in wanted else (result,)
-        if not isinstance(numbers, tuple) or not all(isinstance(value, int | float | complex) for value in numbers):
+        if isinstance(numbers, tuple) and any(isinstance(value, complex) for value in numbers):
+            raise _broken_power(model, name, values)
+        if not isinstance(numbers, tuple) or not all(isinstance(value, int | float) for value in numbers):
             raise ModelError(
                 f"model {model.name}: `{name}` returns {result!r}, not {'a tuple of numbers' if function in wanted else 'a number'}"
             )
@@ -142,6 +140,14 @@ def _check_returns(model: Model, setup: Setup, constants: dict[str, float]) -> N
             raise ModelError(
                 f"model {model.name}: `{name}` returns {len(numbers)} numbers, and {wanted[function]} are needed"
             )
+
+
+def _broken_power(model: Model, name: str, values: dict[str, float]) -> ModelError:
+    """Return the error for a function whose power with a broken exponent is no real number."""
+    below = ", ".join(f"{key} = {value:g}" for key, value in values.items())
+    return ModelError(
+        f"model {model.name}: `{name}` takes a negative number to a power that is not whole; at the start {below}"
+    )
 
 
 def initial_states(model: Model, setup: Setup) -> npt.NDArray[np.float64]:
@@ -158,6 +164,10 @@ def first_sent(kernel: Kernel, state: npt.NDArray, params: npt.NDArray) -> npt.N
     known = dict(zip((*model.states, *kernel.names), (*state, *params), strict=True))
     rows = [state[model.states.index(name)] for name in model.coupled]
     for function in model.sent.values():
-        given = [known[name] for name in inspect.signature(function).parameters]
-        rows.append(np.vectorize(function, otypes=[float])(*given))
+        given = {name: known[name] for name in inspect.signature(function).parameters}
+        try:
+            rows.append(np.vectorize(function, otypes=[float])(*given.values()))
+        except TypeError as error:
+            lowest = {name: float(np.min(values)) for name, values in given.items()}
+            raise _broken_power(model, function.__name__, lowest) from error
     return np.array(rows).reshape(-1, *state.shape[1:])

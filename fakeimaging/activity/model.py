@@ -206,7 +206,7 @@ class Model:
     def _check_forms(self) -> None:
         """Check what a model's tables hold, whatever names are in them."""
         for pair in self.driven:
-            if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[1], int):
+            if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[1], int):
                 raise ModelError(
                     f"model {self.name}: `driven` holds pairs of a state and the number of its noise, such as ('x', 0), not {pair!r}"
                 )
@@ -216,7 +216,7 @@ class Model:
                     f"model {self.name}: `decays`: {state} decays at {rate!r}; name a parameter or a constant that `prepare` derives"
                 )
         for state, held in self.limits.items():
-            if not isinstance(held, tuple) or len(held) != 2 or not held[0] < held[1]:
+            if not isinstance(held, tuple | list) or len(held) != 2 or not held[0] < held[1]:
                 raise ModelError(
                     f"model {self.name}: `limits`: {state} within {held!r}; give (low, high), low below high"
                 )

@@ -101,7 +101,7 @@ def _modes(kernel: Kernel, setup: Setup, step: float) -> list[tuple[int, npt.NDA
         given = dict(zip(names, rows[:, region].tolist(), strict=True)) | {STIMULUS: 0.0}
         try:
             own, pulled = _jacobians(kernel, given, step)
-        except (ArithmeticError, ValueError):
+        except (ArithmeticError, ValueError, TypeError):  # the last: beside the start a power is no real number
             continue
         both = [own + pull * pulled for pull in (-strength, 0.0, strength)]
         if all(np.isfinite(matrix).all() for matrix in both):

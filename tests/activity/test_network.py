@@ -3,6 +3,8 @@
 import math
 import platform
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +21,7 @@ from fakeimaging.core.errors import ModelError
 from fakeimaging.core.streams import Streams
 from fakeimaging.testing.fixtures import tiny_subject
 from tests.activity.test_schemes import GENERAL, amplitudes, play, straight_drift
+from tests.conftest import environment
 from tests.reference.schemes import integrate
 
 SIZES = (2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31, 32, 33, 40)
@@ -272,3 +275,11 @@ def test_a_loop_number_by_number_is_seen_in_the_machine_code():
     assert scalar > 0
     assert not packed > 20 * scalar
     assert "exp" in calls
+
+
+def test_the_example_of_an_own_network_agrees_with_plain_numpy(tmp_path):
+    command = [sys.executable, "examples/own_network.py", "--small", "--figure", str(tmp_path / "figure.png")]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment(), check=True)
+    found = re.search(r"largest difference from plain numpy: (\S+) Hz, of rates up to (\S+) Hz", result.stdout)
+    assert float(found[1]) < 1e-4 < 10 < float(found[2])
+    assert (tmp_path / "figure.png").is_file()
