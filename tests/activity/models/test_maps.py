@@ -6,16 +6,14 @@ import pytest
 from fakeimaging.activity.models import MODELS
 from tests.activity.models.bare import bare_subject, lopsided, trace
 
-NETWORK_WIDE = {"hopfield": {"cue_flipped"}}
-"""Parameters of one value that a model's `uniform` may not name yet."""
-
 
 def floats(name):
     """Parameters that may differ between regions, with their defaults."""
     model = MODELS.get(name)
-    held = set(model.uniform) | NETWORK_WIDE.get(name, set())
     fields = model.parameters.model_fields.items()
-    return {key: field.default for key, field in fields if isinstance(field.default, float) and key not in held}
+    return {
+        key: field.default for key, field in fields if isinstance(field.default, float) and key not in model.uniform
+    }
 
 
 def run(name, seed, regional=None, **parameters):
