@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+from scipy.optimize import root
 
 import fakeimaging as fi
 from fakeimaging.activity.models import deco2014
 from fakeimaging.activity.models.deco_node import inhibition, set_point
 from fakeimaging.core.errors import ModelError
 from fakeimaging.testing.fixtures import tiny_subject
+from tests.activity.models.bare import bare_subject, trace
 from tests.activity.models.nodes import field, fixed_point, waves
 from tests.reference import masses
 from tests.reference.networks import deco_rate
@@ -83,6 +85,51 @@ def test_without_feedback_the_rate_rises_with_the_in_strength(G, rate):
         G=G, sigma=0.0, feedback_inhibition=False,
     )  # fmt: skip
     np.testing.assert_allclose(settled[-1], rates(state, G)[0], rtol=1e-3)
+
+
+def synthetic_connectome(n, seed):
+    """Log-normal weights that fall with distance, the same in both directions, 30 % of all pairs."""
+    rng = np.random.default_rng(seed)
+    places = rng.uniform(-1, 1, (n, 3))
+    distance = np.linalg.norm(places[:, None] - places, axis=2)
+    weights = np.exp(rng.standard_normal((n, n)) - distance / 0.5)
+    weights = np.triu(weights + weights.T, 1)
+    weights *= weights > np.quantile(weights[np.triu_indices(n, 1)], 0.7)
+    return weights + weights.T
+
+
+def critical_coupling(C):
+    """G rho(C) at which the highest rate passes 15 Hz without feedback (J = 1), by Newton along the branch of rest."""
+    n, radius = len(C), np.abs(np.linalg.eigvals(C)).max()
+    state, strengths, highest = np.repeat(GUESS, n), np.arange(0.2, 0.45, 0.01), []
+    for strength in strengths:
+        G = strength / radius
+        found = root(lambda x, G=G: masses.deco2014(x.reshape(2, n), C @ x[:n], G=G).ravel(), state, tol=1e-10)
+        assert found.success
+        state = found.x
+        current = 0.382 + 0.21 * state[:n] + G * 0.15 * C @ state[:n] - state[n:]
+        highest.append(deco_rate(current, 310, 125, 0.16).max())
+    return np.interp(15.0, highest, strengths)
+
+
+NORMALISATIONS = {"largest 0.2": lambda w: 0.2 * w / w.max(), "log": lambda w: np.log1p(w / w.mean()), "root": np.sqrt}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("normalise", NORMALISATIONS.values(), ids=NORMALISATIONS)
+def test_without_feedback_rates_run_away_at_one_loop_gain_however_weights_are_normalised(normalise, seed):
+    """Science page: .30 to .32 for one synthetic connectome. It depends on the spread of in-strengths (.42 without any): three
+    connectomes of ours lie between .28 and .36, while G itself differs by a factor of 60."""
+    C = normalise(synthetic_connectome(80, seed))
+    radius = np.abs(np.linalg.eigvals(C)).max()
+    critical = critical_coupling(C)
+    assert critical == pytest.approx(0.32, abs=0.04)
+    quiet = {"sigma": 0.0, "feedback_inhibition": False, "scaling": "none"}
+    for share, passes in ((0.98, False), (1.02, True)):
+        rate = trace(
+            "deco2014", bare_subject(C), duration=1.0, step=2e-3, sampled=0.1, G=share * critical / radius, **quiet
+        )["rate"][-1]
+        assert (rate.max() > 15) == passes
 
 
 def test_a_start_elsewhere_relaxes_to_the_target():

@@ -52,6 +52,32 @@ def test_at_high_gain_it_falls_where_the_discrete_network_falls(seed):
     assert np.mean(np.sign(V) == discrete) > 0.97
 
 
+@pytest.mark.parametrize("seed", [514, 515, 516])
+def test_a_stimulus_moves_it_where_it_moves_the_discrete_network(seed):
+    """From memory 1, pushed for 5 s (10 time constants) with the signs of memory 2, harder than a memory holds, to stay there."""
+    n, chosen = 100, {"n_patterns": 3, "cue": 1}
+    subject = bare_subject(ring(n), seed=seed)
+    patterns = hopfield.stored_patterns(hopfield.HopfieldParameters(n_patterns=3), subject)
+    push = {"onset": 0.0, "duration": 5.0, "latency": 0.0, "rise": 0.1}
+    conditions = [
+        push
+        | {
+            "trial_type": f"{sign:g}",
+            "amplitude": 1.5 * sign,
+            "regions": [f"r{i + 1}" for i in np.flatnonzero(patterns[1] == sign)],
+        }
+        for sign in (1.0, -1.0)
+    ]
+    V = trace("hopfield", subject, duration=10.0, step=0.05, conditions=conditions, **STEEP, **chosen)["dipole"]
+    rng = np.random.default_rng(seed)
+    before = memories.settle(patterns, patterns[0], rng=rng)
+    during = memories.settle(patterns, before, rng=rng, stimulus=1.5 * patterns[1])
+    after = memories.settle(patterns, during, rng=rng)
+    for seconds, discrete in ((20.0, before), (24.9, during), (30.0, after)):
+        assert np.mean(np.sign(V[round(seconds / 0.05) - 1]) == discrete) > 0.97
+    assert np.mean(before == after) < 0.8
+
+
 # Science page, 2000 regions: overlap 1.00 at a load of .05, .997 at .10, .92 at .138, .56 at .16, .33 at .18. Beyond .138 a
 # run keeps its pattern or loses it, so the mean of few is uncertain. Below: what holds for 4 patterns in each of 3 networks.
 @pytest.mark.slow
@@ -111,6 +137,19 @@ def test_energy_is_hopfields_integral():
         own - 0.4 * V @ weights @ V - stimulus @ V, rel=1e-6
     )
     assert hopfield.energy(p, weights, np.array([x, x]), stimulus).shape == (2,)
+
+
+def test_it_descends_in_energy_and_the_stimulus_is_part_of_it():
+    """tau x' = -dE/dV (Hopfield 1984), with symmetric weights."""
+    tau, beta, G, stimulus, x = 0.05, 1.7, 0.8, np.array([0.3, -0.2, 0.0]), np.array([-0.4, 0.3, 0.9])
+    p = hopfield.HopfieldParameters(tau=tau, beta=beta, G=G)
+    weights = np.array([[0.0, 0.5, -0.2], [0.5, 0.0, 0.7], [-0.2, 0.7, 0.0]])
+    arriving = weights @ np.tanh(beta * x)
+    for i, change in enumerate(1e-5 * np.eye(3)):
+        (slope,) = hopfield.drift(arriving[i], stimulus[i], tau, G)
+        ahead, back = (hopfield.energy(p, weights, x + sign * change, stimulus) for sign in (1, -1))
+        outputs = np.tanh(beta * (x[i] + 1e-5)) - np.tanh(beta * (x[i] - 1e-5))
+        assert slope - x[i] / tau == pytest.approx(-(ahead - back) / outputs / tau, rel=1e-5)
 
 
 def test_directed_weights_need_not_descend():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import brentq
+from scipy.special import ive
 from scipy.stats import cauchy, norm
 
 from fakeimaging.activity.models import kuramoto
@@ -19,13 +20,12 @@ def quantiles(n, mean=0.0):
     return 2 * np.pi * mean + cauchy.ppf((np.arange(n) + 0.5) / n, scale=GAMMA)
 
 
-def finite_order(K, n):
-    """Order parameter of n regions at the quantiles: r = mean of sqrt(1 - (w / K r)^2) over those that lock."""
-    omega = quantiles(n)
+def finite_order(K, omega):
+    """Order parameter of regions of these frequencies: r = mean of sqrt(1 - (w / K r)^2) over those that lock."""
 
     def miss(r):
         locked = np.abs(omega) <= K * r
-        return np.sqrt(1 - (omega[locked] / (K * r)) ** 2).sum() / n - r
+        return np.sqrt(1 - (omega[locked] / (K * r)) ** 2).sum() / len(omega) - r
 
     return brentq(miss, 0.2, 1)
 
@@ -49,16 +49,16 @@ def test_row_8_the_slow_twin_has_the_order_parameter_of_kuramoto(K, exact):
     assert r == pytest.approx(exact, rel=0.01)
 
 
-def engine_order(n, K, duration, seed=1):
+def engine_order(n, K, duration, seed=1, distributed=LORENTZIAN):
     """Order parameter in the engine. The mean of cos theta turns with the locked regions at 1 Hz: from its mean square over whole turns."""
     subject = bare_subject(np.ones((n, n)) - np.eye(n), seed=seed)
-    x = trace("kuramoto", subject, duration=duration, step=0.02, K=K, frequency=1.0, **LORENTZIAN, **QUIET)["dipole"]
+    x = trace("kuramoto", subject, duration=duration, step=0.02, K=K, frequency=1.0, **distributed, **QUIET)["dipole"]
     return np.sqrt(2 * np.mean(x[-2000:].mean(axis=1) ** 2))
 
 
 @pytest.mark.parametrize(("K", "exact"), [(1.5, 0.577), (2.0, 0.707), (4.0, 0.866)])
 def test_row_8_in_the_engine_with_400_regions(K, exact):
-    expected = finite_order(K * 400 / 399, 400)
+    expected = finite_order(K * 400 / 399, quantiles(400))
     assert expected == pytest.approx(exact, rel=0.01)  # what 400 regions lack
     assert engine_order(400, K, 60.0) == pytest.approx(expected, rel=0.01)
 
@@ -67,6 +67,32 @@ def test_row_8_in_the_engine_with_400_regions(K, exact):
 @pytest.mark.parametrize(("K", "exact"), [(1.25, 0.447), (2.0, 0.707)])
 def test_row_8_in_the_engine_with_2000_regions(K, exact):
     assert engine_order(2000, K, 120.0) == pytest.approx(exact, rel=0.01 if K > 1.5 else 0.03)
+
+
+NORMAL = {"distribution": "normal", "placement": "quantiles", "frequency_spread": 1 / (2 * np.pi)}
+CRITICAL = np.sqrt(8 / np.pi)
+"""Coupling at which normal frequencies of SD 1 rad/s lock: 1.596."""
+
+
+@pytest.mark.parametrize("share", [1.1, 1.25, 1.5])
+def test_above_the_critical_coupling_normal_frequencies_lock(share):
+    """400 regions at the quantiles against those that lock among 400; infinitely many: 1 = K / Kc e^-y (I0 + I1)(y), y = (K r / 2)^2."""
+    omega, K = norm.ppf((np.arange(400) + 0.5) / 400), share * CRITICAL
+    expected = finite_order(K * 400 / 399, omega)
+
+    def surplus(r):
+        y = (K * r / 2) ** 2
+        return share * (ive(0, y) + ive(1, y)) - 1
+
+    assert expected == pytest.approx(brentq(surplus, 0.01, 1), rel=0.03)  # what 400 regions lack
+    assert engine_order(400, K, 60.0, distributed=NORMAL) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("seed", [304, 305, 306])
+def test_below_the_critical_coupling_normal_frequencies_do_not_lock(seed):
+    assert pytest.approx(1.596, abs=5e-4) == CRITICAL
+    # Independent phases have E r^2 = 1 / n, multiplied by 1 / (1 - K / Kc) (Daido 1990).
+    assert engine_order(400, 0.75 * CRITICAL, 40.0, seed, NORMAL) < 3 * np.sqrt(1 / (400 * 0.25))
 
 
 @pytest.mark.parametrize("seed", [301, 302, 303])

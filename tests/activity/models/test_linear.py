@@ -109,6 +109,44 @@ def test_the_covariance_of_regions_that_differ_is_the_simulated_one(seed):
     assert (np.abs(x.T @ x / len(x) - P) < error).all()
 
 
+def random_weights(n, seed):
+    """Weights as they are, of both directions alike, with their spectral radius and its eigenvector."""
+    weights = np.exp(np.random.default_rng(seed).standard_normal((n, n)))
+    weights = np.triu(weights, 1) + np.triu(weights, 1).T
+    values, vectors = np.linalg.eigh(weights)
+    return weights, values[-1], vectors[:, -1]
+
+
+@pytest.mark.parametrize("seed", [141, 142, 143])
+def test_the_critical_gain_is_one_over_the_spectral_radius(seed):
+    weights, radius, _ = random_weights(6, seed)
+    weights *= 2 / radius  # critical at a gain of 0.5
+    for gain in (0.4999, 0.3):
+        linear.prepare(linear.LinearParameters(gain=gain, scaling="none"), bare_subject(weights), 1e-3)
+    for gain in (0.5001, 0.9):
+        with pytest.raises(ModelError, match="model linear: the network grows at .* lower `gain`"):
+            linear.prepare(linear.LinearParameters(gain=gain, scaling="none"), bare_subject(weights), 1e-3)
+
+
+@pytest.mark.parametrize("seed", [144, 145, 146])
+def test_near_the_critical_gain_the_variance_is_one_over_the_distance(seed):
+    weights, radius, vector = random_weights(6, seed)
+    weights *= 2 / radius
+    for share in (0.5, 0.95, 0.999):
+        p = linear.LinearParameters(gain=0.5 * share, sigma=0.7, scaling="none")
+        assert vector @ linear.covariance(p, weights) @ vector == pytest.approx(0.7**2 / (1 - share), rel=1e-6)
+    share, tau, seconds = 0.95, 0.02, 980.0
+    run = trace(
+        "linear", bare_subject(weights, seed=seed), duration=seconds, step=1e-3, baseline=0.0, tau=tau, sigma=0.7,
+        gain=0.5 * share, scaling="none",
+    )  # fmt: skip
+    mode = run["rate"][5000:] @ vector
+    # It forgets at (1 - share) / tau; the coupling is held for a step, a share step / (2 tau) of the variance, and less here.
+    error = np.sqrt(2 / (len(mode) * 1e-3 * (1 - share) / tau))
+    assert np.mean(mode**2) == pytest.approx(0.7**2 / (1 - share), rel=3 * error + 1e-3 / (2 * tau))
+    assert error < 0.04
+
+
 @pytest.mark.parametrize("seed", [121, 122, 123])
 def test_it_is_its_slow_twin(seed):
     """A current into one region from rest, which spreads over delays."""
