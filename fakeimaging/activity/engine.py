@@ -17,6 +17,7 @@ from fakeimaging.activity.model import Model, Setup
 from fakeimaging.activity.network import Layout, edges_of, wired
 from fakeimaging.activity.steps import intervals
 from fakeimaging.activity.stimuli import Stimulus
+from fakeimaging.activity.taps import let_go
 from fakeimaging.core.errors import ModelError
 from fakeimaging.core.streams import Streams
 
@@ -145,6 +146,7 @@ def run(
             for sim, own in enumerate(taps):
                 with np.errstate(over="ignore"):
                     own[name][first // k : last // k] = made[name][:, :, sim]
+                let_go(own[name], first // k, last // k)
         tell(len(members) * (last - first) * schedule.step)
 
 

@@ -6,6 +6,7 @@ A long tap lives in a file behind the same interface.
 from __future__ import annotations
 
 import math
+import mmap
 import shutil
 import tempfile
 import weakref
@@ -21,6 +22,8 @@ from fakeimaging.core.errors import RateError
 
 IN_MEMORY = 64 * 2**20
 """Largest tap in bytes that is held in memory."""
+HELD = 16 * 2**20
+"""Bytes of a tap in a file that stay in memory while it is written."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -92,6 +95,13 @@ class Tap:
 def tap_clock(rate: float, start: float, stop: float, step: float) -> Clock:
     """Return the clock of a tap recorded from ``start`` to ``stop`` (s): the middle of the steps in each of its intervals."""
     return Clock(start + (1 / rate - step) / 2, 1 / rate, round((stop - start) * rate))
+
+
+def let_go(array: npt.NDArray[np.float32], first: int, last: int) -> None:
+    """Take a tap in a file out of memory when the rows just written, ``first`` to ``last``, complete another `HELD` bytes."""
+    mapped, row = getattr(array, "_mmap", None), array.strides[0]
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED") and first * row // HELD != last * row // HELD:
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def storage(

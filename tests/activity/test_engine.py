@@ -129,6 +129,9 @@ def test_a_long_tap_lives_in_a_file_and_holds_the_same_numbers(tmp_path, monkeyp
     stored = fi.simulate_activity(tiny_subject(), model="linear", duration=3.0, store=tmp_path)
     assert isinstance(stored.tap("rate").samples, np.memmap)
     assert (np.load(tmp_path / "rate.npy") == short.tap("rate").samples).all()
+    monkeypatch.setattr("fakeimaging.activity.taps.HELD", 4096)
+    let_go = fi.simulate_activity(tiny_subject(), model="linear", duration=3.0, store=tmp_path / "let_go")
+    assert (let_go.tap("rate").samples == short.tap("rate").samples).all()
     monkeypatch.setattr("fakeimaging.activity.taps.IN_MEMORY", 1)
     spooled = fi.simulate_activity(tiny_subject(), model="linear", duration=3.0).tap("rate").samples
     assert isinstance(spooled, np.memmap)
