@@ -69,14 +69,16 @@ class Contestant:
         return found
 
 
-def contestants(peers: Path | None) -> list[Contestant]:
-    """Ours in both precisions and every peer, there or not."""
+def contestants(case: str, peers: Path | None) -> list[Contestant]:
+    """Ours in both precisions and every peer, there or not; where coupling is slow, also held, and 16 simulations side by side."""
     folder = peers or Path("/nowhere")
-    variants = (
+    variants: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("ours f32", ("--precision", "float32")),
         ("ours f64", ("--precision", "float64")),
-        ("ours f32, coupling each 1 ms", ("--precision", "float32", "--hold", "0.001")),
     )
+    if case != "hopf_delays":
+        variants += (("ours f32, coupling each 1 ms", ("--precision", "float32", "--hold", "0.001")),)
+        variants += (("ours f32, each of 16 together", ("--precision", "float32", "--together", "16")),)
     ours = [Contestant(name, "fakeimaging", Path(sys.executable), arguments) for name, arguments in variants]
     return [*ours, *(Contestant(name, name, folder / name / "bin" / "python") for name in PEERS)]
 
@@ -171,11 +173,11 @@ def main() -> int:
     options = parser.parse_args()
     os.environ["BENCHMARK_CORE"] = str(options.core)
     os.sched_setaffinity(0, {options.core})
-    field = contestants(options.peers)
     with tempfile.TemporaryDirectory() as folder:
         inputs = write_connectomes(Path(folder))
         start = pace(inputs["deco2014"])
         for case in options.cases.split(","):
+            field = contestants(case, options.peers)
             speed_rows(case, inputs[case], field, options.repeats)
             if case != "deco2014_1000" and not options.no_checks:
                 check_rows(case, inputs[case], field)

@@ -73,6 +73,8 @@ class Task:
         ``"float32"`` or ``"float64"``, where there is a choice.
     hold : float
         Seconds between two refreshments of the coupling, where there is a choice; 0 is each step.
+    together : int
+        Simulations of the same network in one call, where there is a choice.
     """
 
     case: str
@@ -86,6 +88,7 @@ class Task:
     record: bool = False
     precision: str = ""
     hold: float = 0.0
+    together: int = 1
 
     @property
     def n_regions(self) -> int:
@@ -181,15 +184,19 @@ def main(version: str, prepare: Callable[[Task], Run]) -> None:
     parser.add_argument("--inputs", required=True, help=".npz with weights and tract_lengths")
     parser.add_argument("--check", action="store_true", help="print what shows that the equations are the same instead")
     parser.add_argument("--precision", default="")
+    parser.add_argument("--together", type=int, default=1, help="simulations of the same network in one call")
     parser.add_argument("--hold", type=float, default=0.0, help="seconds between two refreshments of the coupling")
     options = parser.parse_args()
     task = replace(
-        task_of(options.case, options.inputs, options.seconds), precision=options.precision, hold=options.hold
+        task_of(options.case, options.inputs, options.seconds),
+        precision=options.precision,
+        hold=options.hold,
+        together=options.together,
     )
     found: dict[str, object] = {"case": options.case, "version": version}
     try:
         measures = checked(prepare, task) if options.check else timed(prepare, task)
-        found |= measures if options.check else {"simulated_seconds": task.seconds, **measures}
+        found |= measures if options.check else {"simulated_seconds": task.seconds * task.together, **measures}
     except NotThereError as reason:
         found["skipped"] = str(reason)
     print(json.dumps(found))

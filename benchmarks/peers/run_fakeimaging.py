@@ -52,14 +52,18 @@ def simulate(
     subject: Any = Wired(Connectome(task.weights, lengths))
     timing = {"duration": duration, "step": 1e-4, "transient": 0.0, "speed": SPEED}
     method = {"scheme": "euler", "precision": task.precision or "float64", "coupling_interval": task.hold or None}
-    return fi.simulate_activity(subject, model=model, parameters=parameters, taps=taps, **timing, **method)
+    given = {"model": model, "taps": taps, **timing, **method}
+    if task.together == 1:
+        return fi.simulate_activity(subject, parameters=parameters, **given)
+    runs = [{"parameters": parameters, "run": k + 1} for k in range(task.together)]
+    return fi.simulate_activities(subject, runs, **given, delays=False, jobs=1)[0]
 
 
 def prepare(task: Task) -> Run:
     """Compile by a run of one second of a few regions."""
     settings = _hopf(task) if task.case == "hopf_delays" else _deco(task)
     few = replace(task, weights=task.weights[:40, :40], tract_lengths=task.tract_lengths[:40, :40])
-    bold = task.case == "deco2014" and not task.record
+    bold = task.case == "deco2014" and not task.record and task.together == 1
     first = simulate(few, 1.0, **settings)
     if bold:
         _bold(first)

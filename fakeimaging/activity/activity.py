@@ -17,8 +17,8 @@ from fakeimaging.activity.model import Model, Setup
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.modes import Modes
 from fakeimaging.activity.physiology import Physiology, PhysiologyParameters, make_physiology
-from fakeimaging.activity.regional import Maps, regional_maps, with_maps
-from fakeimaging.activity.run import LEAD, PreparedRun, RunParameters, prepare_run, room_for, run_path, stimulus_of
+from fakeimaging.activity.regional import Maps, with_maps
+from fakeimaging.activity.run import LEAD, PreparedRun, RunParameters, prepare_run, run_path, stimulus_of
 from fakeimaging.activity.stimuli import Event, events_of
 from fakeimaging.activity.taps import Tap, tap_clock
 from fakeimaging.core.arrays import frozen
@@ -227,34 +227,28 @@ def network_truth(setup: Setup, delays: npt.NDArray[np.float64], maps: Maps) -> 
 
 
 def compile_model(
-    model: str | Path | Model,
-    subject: Subject,
-    parameters: Mapping[str, Any] | None = None,
-    step: float | None = None,
-    regional: Mapping[str, Any] | None = None,
+    model: str | Path | Model, subject: Subject, *, parameters: Mapping[str, Any] | None = None, **timing: Any
 ) -> None:
-    """Compile a model's kernel and try one step of it, so that workers find it on disk and a mistake shows at once.
+    """Compile the kernels of a run and try one step of each, so that workers find them on disk and a mistake shows at once.
 
     Parameters
     ----------
-    model, parameters, step, regional
+    model, parameters, **timing
         As for `simulate_activity`.
     subject : Subject
 
     Raises
     ------
     ParameterError, ModelError
-        If the model or its parameters cannot be used.
+        If the model, its parameters or the run cannot be used.
     """
     chosen = as_model(model)
-    _, exact = engine.intervals(chosen, step or chosen.step)
-    checked = parameters_of(chosen, parameters)
-    own = with_maps(checked, regional_maps(chosen, checked, regional or {}, subject.regions))
-    setup = chosen.prepare(own, subject, exact)
-    schedule = engine.Schedule(exact, 1, 0)
-    taps = room_for(chosen, schedule, subject.n_regions, None)
-    member = engine.Member(engine.build(chosen, own, setup), setup, Streams(0))
-    engine.run([member], np.zeros_like(setup.coupling), schedule, [taps])
+    times, checked = timing_of(chosen, timing), parameters_of(chosen, parameters)
+    run = prepare_run(subject, chosen, checked, times, task="rest", run=1, session=None)
+    engine.begin([run.member], run.delays, replace(run.schedule, n_dropped=1))
+    modes = modes_of(chosen, with_maps(checked, run.maps), subject, run.streams, times.duration)
+    if modes is not None:
+        modes.compile()
 
 
 def _tap(model: Model, name: str, array: npt.NDArray[np.float32], schedule: engine.Schedule) -> Tap:

@@ -79,8 +79,15 @@ class Modes:
     @cached_property
     def starts(self) -> list[engine.Progress]:
         """State at the start of each block that was reached so far."""
+        return [self._begun(self.schedule)]
+
+    def compile(self) -> None:
+        """Take one step, so that the kernel is on disk."""
+        self._begun(replace(self.schedule, n_dropped=1))
+
+    def _begun(self, schedule: engine.Schedule) -> engine.Progress:
         nothing = np.zeros((N_MODES * self.subject.n_regions,) * 2)
-        return [engine.begin([engine.Member(self.kernel, Setup(nothing), self.streams)], nothing, self.schedule)]
+        return engine.begin([engine.Member(self.kernel, Setup(nothing), self.streams)], nothing, schedule)
 
     @cached_property
     def latest(self) -> dict[int, dict[str, npt.NDArray[np.float32]]]:

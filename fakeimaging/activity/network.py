@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-BLOCK, ROWS = 4, 3
-"""Registers of targets, and targets side by side, that a pass sums (`simd.sums`)."""
+from fakeimaging.activity.simd.sizes import BLOCK, LANES, ROWS
+
 CACHE = 1_000_000
 """Bytes of weights above which memory, not arithmetic, is what a step waits for (measured with 500 to 1000 regions)."""
-LANES = {"float32": 8, "float64": 4}
-"""Numbers in a register (`simd.vectors`)."""
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,10 @@ from fakeimaging.activity import engine
 from fakeimaging.activity.activity import Activity, activity_of
 from fakeimaging.activity.model import Model
 from fakeimaging.activity.models import as_model
-from fakeimaging.activity.network import LANES, edges_of
+from fakeimaging.activity.network import edges_of
 from fakeimaging.activity.orders import Order, orders_of, prepared
 from fakeimaging.activity.run import PreparedRun
+from fakeimaging.activity.simd.sizes import LANES
 from fakeimaging.core.errors import InputError, ModelError
 from fakeimaging.structure.subject import Subject
 

@@ -11,8 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from fakeimaging.activity.activity import compile_model, stimulus_of
-from fakeimaging.activity.models import as_model
+from fakeimaging.activity.activity import compile_model
 from fakeimaging.core.errors import InputError, OutputError
 from fakeimaging.core.files import HIDDEN, remove_leftovers
 from fakeimaging.core.provenance import versions
@@ -182,8 +181,7 @@ def _compile(study: Study) -> None:
     subject = subject_of(study, study.labels[0])
     for session in study.sessions:
         for run in session.runs:
-            compile_model(run.model, subject, run.parameters, run.step, run.regional)
-            stimulus_of(as_model(run.model), run, subject, subject.streams)
+            compile_model(run.model, subject, parameters=run.parameters, **run.timing)
     forget_template()
 
 

@@ -7,6 +7,7 @@ words alone, so that neither the number of regions nor that of simulations side 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from llvmlite import ir
@@ -72,8 +73,8 @@ def _constant(kind: ir.VectorType, number: float) -> Any:
 
 
 def logarithm_and_circle(u, v):
-    """Return log u, cos 2 pi v and sin 2 pi v of two vectors."""
-    raise NotImplementedError
+    """Return log u, and cos 2 pi v and sin 2 pi v."""
+    return math.log(u), (math.cos(2 * math.pi * v), math.sin(2 * math.pi * v))
 
 
 @overload(logarithm_and_circle, jit_options=FLAGS)

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from numba import njit
 
+from fakeimaging.activity.simd.sizes import BLOCK, ROWS
 from fakeimaging.activity.simd.vectors import column, lanes, load, store, total
 
 QUIET = {"error_model": "numpy"}
-BLOCK = 4
-"""Registers of targets that one pass over the sources of `weigh` sums."""
-ROWS = 3
-"""Targets that one pass of `weigh_side_by_side` sums, each in two registers of simulations."""
 
 
 @njit(**QUIET)

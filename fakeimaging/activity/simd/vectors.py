@@ -1,6 +1,6 @@
 """The numba types `Vector` and `Mask`: arithmetic, comparison, choice, and transfer between memory and registers.
 
-A vector holds 256 bits (8 numbers of 32 bits or 4 of 64), a size that LLVM splits or widens for whatever processor there is.
+A vector holds 256 bits: 8 numbers of 32 bits or 4 of 64.
 Scalars that meet a vector are spread over its lanes; truth values in arithmetic are 0 and 1, as in Python.
 """
 
@@ -15,7 +15,8 @@ from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
-BITS = 256
+from fakeimaging.activity.simd.sizes import BITS
+
 FAST = ("contract", "nsz")
 """What LLVM may do to arithmetic of 32 bits: fuse a product with a sum; infinities and NaN stay what they are."""
 INDEX = ir.IntType(32)
