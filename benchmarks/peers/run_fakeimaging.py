@@ -31,7 +31,7 @@ class Wired:
     """As much of a subject as a simulation reads; the number of regions has no limit."""
 
     connectome: Connectome
-    streams: Streams = Streams(1)
+    streams: Streams = Streams(1).at("sub-01")
 
     @property
     def n_regions(self) -> int:
@@ -56,7 +56,7 @@ def simulate(
     if task.together == 1:
         return fi.simulate_activity(subject, parameters=parameters, **given)
     runs = [{"parameters": parameters, "run": k + 1} for k in range(task.together)]
-    return fi.simulate_activities(subject, runs, **given, delays=False, jobs=1)[0]
+    return fi.simulate_activities([subject], runs, **given, delays=False, jobs=1)[0]
 
 
 def prepare(task: Task) -> Run:
