@@ -161,14 +161,11 @@ def _merged(condition: str, yes: Names, no: Names, writer: _Writer) -> Names:
 def _unrolled(node: ast.For, writer: _Writer) -> list[ast.stmt]:
     """Return the statements of a loop over ``range`` of whole numbers, one turn after the other."""
     call = node.iter
-    fits = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range"
-    if not fits or not isinstance(node.target, ast.Name) or node.orelse:
+    arguments = call.args if isinstance(call, ast.Call) and ast.unparse(call.func) == "range" else []
+    bounds = [part.value for part in arguments if isinstance(part, ast.Constant) and isinstance(part.value, int)]
+    if not bounds or len(bounds) < len(arguments) or not isinstance(node.target, ast.Name) or node.orelse:
         raise writer.refuse(node, "a loop runs over `range` of whole numbers")
-    assert isinstance(call, ast.Call)
-    bounds = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
-    if len(bounds) != len(call.args) or not all(isinstance(bound, int) for bound in bounds):
-        raise writer.refuse(node, "a loop runs over `range` of whole numbers")
-    turns = range(*(bound for bound in bounds if isinstance(bound, int)))
+    turns = range(*bounds)
     if len(turns) > LONGEST_LOOP:
         raise writer.refuse(node, f"a loop has at most {LONGEST_LOOP} turns")
     written: list[ast.stmt] = []

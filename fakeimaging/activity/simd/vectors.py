@@ -121,8 +121,7 @@ def _comparison(function: Any, symbol: str) -> None:
     _declare(function, lambda vector: Mask(vector.lanes))
 
     def lower(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-        wanted = _vector_among(sig.args)
-        assert wanted is not None
+        wanted = next(kind for kind in sig.args if isinstance(kind, Vector))
         a, b = (as_vector(context, builder, kind, value, wanted) for kind, value in zip(sig.args, values, strict=True))
         compare = builder.fcmp_unordered if symbol == "!=" else builder.fcmp_ordered
         return compare(symbol, a, b)
