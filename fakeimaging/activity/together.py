@@ -3,9 +3,8 @@
 Runs without delays whose effective weights are equal differ only in numbers that a register of simulations can hold: they become a
 tile, and the sum over sources a product of matrices. All others are simulated one a thread. What a run gives does not depend on
 its company: in float64 it has the same bits as alone, for any number of threads, tiles and any order. In float32 neither neighbours
-nor place in a tile matter, but the loops alone and side by side are compiled apart: they agree to 1e-5 before chaos grows it, in
-small networks to the last bit (wherever we compared them). More than 500 regions they sum in different orders; which of them is
-taken then follows from the runs that are asked for, and not from the number of threads.
+nor place in a tile matter, but the loops alone and side by side are compiled apart, and above 500 regions sum in different orders: they
+agree to 1e-5 before chaos grows it. Which of them is taken follows from the runs that are asked for, not from the number of threads.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.errors import ModelError
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.structure.subject import Subject
 
@@ -46,7 +47,8 @@ def wiring(parameters: WiringParameters, subject: Subject, *, signed: bool = Fal
         If the weights have no loop, so that their spectral radius is 0.
     """
     own = subject.connectome
-    own.row_normalised(signed=signed)
+    if not signed:
+        own.refuse_negative()
     return scaled(own.weights, parameters.scaling, reference=own.healthy.weights)
 
 
@@ -69,7 +71,5 @@ def scaled(
         return np.asarray(np.divide(weights, sums, out=np.zeros_like(weights), where=sums > 0))
     radius = float(np.abs(np.linalg.eigvals(whole)).max())
     if radius == 0:
-        from fakeimaging.core.errors import ModelError
-
         raise ModelError("`scaling`: weights without a loop have no spectral radius; take 'rows' or 'none'")
     return np.asarray(weights / radius)

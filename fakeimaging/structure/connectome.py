@@ -167,14 +167,25 @@ class Connectome:
         InputError
             If there are negative weights and the caller takes none.
         """
-        if not signed and (self.weights < 0).any():
+        if not signed:
+            self.refuse_negative()
+        total = np.abs(self.healthy.weights).sum(axis=1, keepdims=True)
+        return np.divide(self.weights, total, out=np.zeros_like(self.weights), where=total > 0)
+
+    def refuse_negative(self) -> None:
+        """Raise if there are negative weights, for those who take none.
+
+        Raises
+        ------
+        InputError
+            With how many there are, and the first.
+        """
+        if (self.weights < 0).any():
             row, column = np.argwhere(self.weights < 0)[0] + 1
             raise InputError(
                 f"`weights`: {(self.weights < 0).sum()} are negative, the first in row {row}, column {column}; "
                 "the model takes none"
             )
-        total = np.abs(self.healthy.weights).sum(axis=1, keepdims=True)
-        return np.divide(self.weights, total, out=np.zeros_like(self.weights), where=total > 0)
 
     def delays(self, speed: float) -> npt.NDArray[np.float64]:
         """Return conduction delays in s, shape (n_regions, n_regions), at ``speed`` in m/s."""
