@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.dataset.study import Acquisition, Session, Study
@@ -19,6 +20,10 @@ RECORD = SOURCE / "record.json"
 INPUTS = SOURCE / "inputs"
 
 
+ORDER = ("acq", "ce", "trc", "rec", "dir", "run", "echo")
+"""Entities in the order of BIDS, after subject, session and task."""
+
+
 @dataclass(frozen=True)
 class Scan:
     """One recording of a study: whose, which, and where its files go.
@@ -29,6 +34,8 @@ class Scan:
     task, run : str and int, or None
         Of the activity it images; None for a structural scan.
     acquisition : Acquisition
+    part : mapping
+        Parameters that tell this file of the acquisition from its others, such as ``{"echo": 2}``.
     """
 
     subject: str
@@ -37,6 +44,7 @@ class Scan:
     task: str | None
     run: int | None
     acquisition: Acquisition
+    part: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def instrument(self) -> Modality:
@@ -51,21 +59,30 @@ class Scan:
     @property
     def stem(self) -> str:
         """File name without suffix: ``sub-01_task-rest_run-1``."""
+        return self.named()
+
+    def named(self, *, part: bool = True, **entities: str) -> str:
+        """Return `stem` with more entities in BIDS' order; without the entity of its own part when it is for all of them."""
         named = self.instrument.names_run
         task, run = (self.task, self.run) if named else (None, None)
         repeat = self.acquisition.repeat
         parts = [f"sub-{self.subject}"]
         parts += [f"ses-{self.session}"] if self.session is not None else []
         parts += [f"task-{task}"] if task is not None else []
-        parts += [f"acq-repeat{repeat}"] if repeat > 1 and run is not None else []
-        parts += [f"{entity}-{label}" for entity, label in self.entities.items()]
-        parts += [f"run-{run if run is not None else repeat}"] if run is not None or repeat > 1 else []
-        return "_".join(parts)
+        own = {"acq": f"repeat{repeat}"} if repeat > 1 and run is not None else {}
+        own |= {"run": str(run if run is not None else repeat)} if run is not None or repeat > 1 else {}
+        own |= {**self.entities, **entities, **(self.instrument.part_of(self.parameters) if part else {})}
+        return "_".join([*parts, *(f"{entity}-{own[entity]}" for entity in sorted(own, key=ORDER.index))])
 
     @property
     def parameters(self) -> Parameters:
         """Parameters of the modality, defaults filled in."""
-        return self.instrument.parameters.parse(self.acquisition.parameters, where=self.modality)
+        return self.instrument.parameters.parse(self.given, where=self.modality)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Parameters of the modality that are not its defaults."""
+        return {**self.acquisition.parameters, **self.part}
 
     @property
     def entities(self) -> Mapping[str, str]:
@@ -121,9 +138,10 @@ def scans(study: Study, subject: str) -> Iterator[Scan]:
     """Yield every recording of a subject in the order of the study."""
     for session in study.sessions:
         for acquisition in session.acquisitions:
-            functional = MODALITIES.get(acquisition.modality).images == "function"
-            task, run = (acquisition.task, acquisition.run) if functional else (None, None)
-            yield Scan(subject, session.label, acquisition.modality, task, run, acquisition)
+            modality = MODALITIES.get(acquisition.modality)
+            task, run = (acquisition.task, acquisition.run) if modality.images == "function" else (None, None)
+            for part in modality.parts(modality.parameters.parse(acquisition.parameters, where=modality.name)):
+                yield Scan(subject, session.label, modality.name, task, run, acquisition, part)
 
 
 def tap_file(subject: str, session: Session | None, task: str, run: int, tap: str) -> PurePosixPath:

@@ -78,7 +78,7 @@ def recording_of(scan: Scan, subject: Subject, activity: Activity | None) -> Rec
     wanted = scan.acquisition
     session = scan.session if activity is None else None
     return acquire(
-        scan.modality, subject, activity, session=session, repeat=wanted.repeat, off=wanted.off, **wanted.parameters
+        scan.modality, subject, activity, session=session, repeat=wanted.repeat, off=wanted.off, **scan.given
     )
 
 

@@ -73,7 +73,8 @@ def acquire(
     used = activity if chosen.images == "function" else None
     origin = _origin(chosen, subject, used, session)
     forward = chosen.forward(subject, used, checked)
-    return Recording(chosen, checked, origin.at(*scan_path(chosen, checked, repeat)), forward, switched_off)
+    streams = origin.at(*scan_path(chosen, checked, repeat))
+    return Recording(chosen, checked, streams, forward, (subject, used), switched_off)
 
 
 def scan_path(modality: Modality, parameters: Any, repeat: int) -> tuple[str, ...]:

@@ -237,9 +237,12 @@ class Stage:
     act : callable
         Additive: ``act(forward, recipe, v, rng=...)`` returns the term of part v. Operator:
         ``act(signal, forward, recipe, v, rng=...)`` returns the changed part.
+    of_part : bool
+        Whether each part of a scan (echo) draws its own; else they share all draws, as one head does.
     """
 
     name: str
     kind: Literal["additive", "operator"]
     draw: Callable[..., Recipe]
     act: Callable[..., npt.NDArray]
+    of_part: bool = False

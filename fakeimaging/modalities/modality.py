@@ -20,6 +20,11 @@ def no_entities(parameters: Any) -> Mapping[str, str]:
     return {}
 
 
+def one_part(parameters: Any) -> tuple[Mapping[str, Any], ...]:
+    """A scan is one file."""
+    return ({},)
+
+
 @dataclass(frozen=True)
 class Modality:
     """An instrument.
@@ -47,6 +52,10 @@ class Modality:
         Parameters for a look within seconds (``--small``).
     entities : callable
         ``entities(parameters) -> dict`` of BIDS entities of its own, such as ``{"trc": "18FFDG"}``.
+    part_of : callable
+        ``part_of(parameters) -> dict``: the entity of one part of a scan that is stored as several files, such as ``{"echo": "2"}``.
+    parts : callable
+        ``parts(parameters) -> tuple of dict``: the parameters that tell its parts apart, one empty dict when there is one.
     names_run : bool
         Whether task and run of the activity it images stand in its file names; only a modality of function has them.
     unit : str
@@ -71,6 +80,8 @@ class Modality:
     references: tuple[Reference, ...] = ()
     small: Mapping[str, Any] = field(default_factory=dict)
     entities: Callable[[Any], Mapping[str, str]] = no_entities
+    part_of: Callable[[Any], Mapping[str, str]] = no_entities
+    parts: Callable[[Any], tuple[Mapping[str, Any], ...]] = one_part
     names_run: bool = True
     unit: str = "arbitrary"
     format: Literal["nifti", "brainvision"] = "nifti"

@@ -22,8 +22,8 @@ from fakeimaging.activity.physiology import SPHERE
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.spaces import Affine, Grid, pose
+from fakeimaging.modalities.boxes import box_of
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
-from fakeimaging.modalities.physio import box_of
 
 POLE = -0.2679491924311227
 """Pole of the cubic spline's filter: sqrt(3) - 2."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.activity.activity import Activity
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.layers import Forward, Recipe, Series, Stage
 from fakeimaging.modalities.modality import Modality
+from fakeimaging.structure.subject import Subject
 
 if TYPE_CHECKING:
     import mne
@@ -31,6 +34,8 @@ class Recording:
     streams : Streams
         Place in the tree of random streams.
     forward : Forward
+    source : (Subject, Activity or None)
+        What was imaged.
     off : frozenset of str
         Stages that are switched off.
     """
@@ -39,6 +44,7 @@ class Recording:
     parameters: Any
     streams: Streams
     forward: Forward
+    source: tuple[Subject, Activity | None]
     off: frozenset[str] = frozenset()
     _recipes: dict[str, Recipe] = field(default_factory=dict, repr=False)
 
@@ -70,11 +76,25 @@ class Recording:
         """The papers behind this recording."""
         return collect(self.modality.references)
 
+    @property
+    def parts(self) -> tuple[Recording, ...]:
+        """The recordings of one scan that is stored as several files, such as its echoes; itself alone, mostly."""
+        subject, activity = self.source
+        return tuple(
+            self if part.items() <= self.parameters.model_dump().items() else self._other(part, subject, activity)
+            for part in self.modality.parts(self.parameters)
+        )
+
+    def _other(self, part: Mapping[str, Any], subject: Subject, activity: Activity | None) -> Recording:
+        parameters = self.parameters.model_copy(update=part)
+        forward = self.modality.forward(subject, activity, parameters)
+        return replace(self, parameters=parameters, forward=forward, _recipes={})
+
     def recipe(self, name: str) -> Recipe:
         """Return parameters and draws of a stage, the same whether it is on or off."""
         if name not in self._recipes:
             stage = self._stage(name)
-            rng = self.streams.at(name, "recipe").rng()
+            rng = self._streams(stage).at("recipe").rng()
             drawn = stage.draw(self.forward, self.parameters, rng=rng)
             self._recipes[name] = {k: frozen(v) if isinstance(v, np.ndarray) else v for k, v in drawn.items()}
         return self._recipes[name]
@@ -140,7 +160,11 @@ class Recording:
         return stage.act(self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v))
 
     def _rng(self, stage: Stage, v: int) -> np.random.Generator:
-        return self.streams.at(stage.name, f"volume-{v}").rng()
+        return self._streams(stage).at(f"volume-{v}").rng()
+
+    def _streams(self, stage: Stage) -> Streams:
+        own = self.modality.part_of(self.parameters).items() if stage.of_part else ()
+        return self.streams.at(*(f"{entity}-{label}" for entity, label in own), stage.name)
 
     def _make(self, n_stages: int, v: int) -> npt.NDArray:
         signal = self.clean.make(v)

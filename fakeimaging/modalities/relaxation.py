@@ -30,11 +30,12 @@ REFERENCE = Reference(
 
 @dataclass(frozen=True)
 class Relaxation:
-    """Relaxation of a tissue at one field strength: T1 and T2* in s, proton density relative to cerebrospinal fluid."""
+    """Relaxation of a tissue at one field strength: T1, T2* and T2 in s (0 where unknown), proton density relative to fluid."""
 
     t1: float
     t2_star: float
     proton_density: float
+    t2: float = 0.0
 
 
 @lru_cache(maxsize=2)
@@ -78,6 +79,21 @@ def spoiled_gradient_echo(tissue: Relaxation, tr: float, flip_angle: float, echo
     angle = math.radians(flip_angle)
     longitudinal = (1 - recovery) / (1 - math.cos(angle) * recovery)
     return tissue.proton_density * math.sin(angle) * longitudinal * math.exp(-echo_time / tissue.t2_star)
+
+
+def spin_echo(tissue: Relaxation, tr: float, echo_time: float, decay: float | None = None) -> float:
+    """Return the steady-state signal of a spin echo of 90 and 180 degrees: times in s.
+
+    ``decay`` (s) is how long the signal has lost to T2 where that is not ``echo_time``.
+
+    Examples
+    --------
+    >>> round(spin_echo(Relaxation(1.6, 0.05, 0.8, 0.08), 2.0, 0.08), 4)
+    0.2068
+    """
+    longitudinal = 1 - 2 * math.exp(-(tr - echo_time / 2) / tissue.t1) + math.exp(-tr / tissue.t1)
+    lost = echo_time if decay is None else decay
+    return tissue.proton_density * longitudinal * math.exp(-lost / tissue.t2)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def _thermal(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generat
     return noise.view(np.complex64)[..., 0]
 
 
-THERMAL = Stage("thermal", "additive", _draw_thermal, _thermal)
+THERMAL = Stage("thermal", "additive", _draw_thermal, _thermal, of_part=True)
 """Complex Gaussian receiver noise, SD ``reference / snr`` in each channel; needs ``parameters.snr``."""
 
 

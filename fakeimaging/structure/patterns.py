@@ -55,7 +55,7 @@ class Patterns:
 
 
 @lru_cache(maxsize=4)
-def make_patterns(parcellation: Parcellation, maps: TissueMaps, streams: Streams) -> Patterns:
+def make_patterns(parcellation: Parcellation, maps: TissueMaps, streams: Streams, n: int = N_MODES) -> Patterns:
     """Draw the patterns of a subject.
 
     Parameters
@@ -65,17 +65,19 @@ def make_patterns(parcellation: Parcellation, maps: TissueMaps, streams: Streams
         Whose grey matter weighs the points of a region.
     streams : Streams
         Of the subject; each pattern draws from its own.
+    n : int
+        How many.
     """
     grid = _field_grid(parcellation.grid)
-    fields = np.stack([_smooth_field(grid, streams.at("patterns", f"mode-{m + 1}")) for m in range(N_MODES)])
+    fields = np.stack([_smooth_field(grid, streams.at("patterns", f"mode-{m + 1}")) for m in range(n)])
     points, labels = _sampled(parcellation)
     grey = np.maximum(_interpolated(maps.grey[None].astype(np.float32), maps.grid, points)[0], 1e-3)
-    values, n = _interpolated(fields, grid, points), len(parcellation.regions) + 1
-    total = np.bincount(labels, weights=grey, minlength=n)
-    share = np.divide(1.0, total, out=np.zeros(n), where=total > 0)
-    mean = np.stack([np.bincount(labels, weights=grey * value, minlength=n) * share for value in values])
-    power = np.stack([np.bincount(labels, weights=grey * value**2, minlength=n) * share for value in values])
-    variance = np.where(np.bincount(labels, minlength=n) >= FEWEST, power - mean**2, 0.0)
+    values, n_labels = _interpolated(fields, grid, points), len(parcellation.regions) + 1
+    total = np.bincount(labels, weights=grey, minlength=n_labels)
+    share = np.divide(1.0, total, out=np.zeros(n_labels), where=total > 0)
+    mean = np.stack([np.bincount(labels, weights=grey * value, minlength=n_labels) * share for value in values])
+    power = np.stack([np.bincount(labels, weights=grey * value**2, minlength=n_labels) * share for value in values])
+    variance = np.where(np.bincount(labels, minlength=n_labels) >= FEWEST, power - mean**2, 0.0)
     scale = np.divide(1.0, np.sqrt(np.maximum(variance, 0.0)), out=np.zeros_like(mean), where=variance > 1e-6)
     scale[:, 0] = 0
     return Patterns(grid, frozen(fields), frozen(np.asarray(mean)), frozen(np.asarray(scale)))

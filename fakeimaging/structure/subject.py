@@ -152,6 +152,14 @@ class Subject:
         wanted = patterns.labels_at(self.parcellation, points) if labels is None else np.asarray(labels)
         return self._patterns.at(points, wanted)
 
+    def response_pattern_at(self, points: npt.ArrayLike, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.float32]:
+        """Return how much stronger or weaker places respond than their region, at points (n, 3) in template mm, shape (n,).
+
+        Mean 0 and variance 1 over the grey matter of each region; ``labels`` (n,) says which region each point counts for.
+        """
+        own = self.streams.at("structure", "response")
+        return patterns.make_patterns(self.parcellation, self.anatomy.maps, own, n=1).at(points, np.asarray(labels))[0]
+
     @property
     def _patterns(self) -> patterns.Patterns:
         return patterns.make_patterns(self.parcellation, self.anatomy.maps, self.streams.at("structure"))

@@ -6,7 +6,7 @@ from fakeimaging.activity.hemodynamics import Hemodynamics, blood_flow, mode_dri
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, ModelError
 from fakeimaging.modalities.bold import BoldParameters
-from fakeimaging.modalities.bold_field import bold_change
+from fakeimaging.modalities.bold.field import bold_change
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
 from tests.reference.balloon import balloon
 

@@ -19,10 +19,10 @@ import numpy.typing as npt
 from fakeimaging.activity.physiology import BEFORE, Physiology
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.spaces import apply_affine
+from fakeimaging.modalities.boxes import Box, box_of
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
 from fakeimaging.modalities.stages import N_COEFFICIENTS, polynomial_field
 
-Box = tuple[slice, slice, slice]
 Maps = npt.NDArray[np.float32]
 
 HARMONICS = (0.85, 0.15)
@@ -71,19 +71,6 @@ class LowRank:
         for image, course in zip(self.maps, self.courses[v], strict=True):
             term[self.box] += image * course[self.box[2]]
         return term
-
-
-def box_of(image: npt.NDArray, margin: int = 0) -> Box:
-    """Return the box around what is not zero, ``margin`` voxels wider where there is room; the whole image when all is zero."""
-    filled = image != 0
-    along_x, along_y = filled.any(axis=2), filled.any(axis=0)
-    lines = (along_x.any(axis=1), along_x.any(axis=0), along_y.any(axis=0))
-    edges = [(int(line.argmax()), len(line) - int(line[::-1].argmax())) for line in lines]
-    x, y, z = (
-        slice(max(0, first - margin), min(size, last + margin))
-        for (first, last), size in zip(edges, image.shape, strict=True)
-    )
-    return x, y, z
 
 
 def respiration_response(times: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.spaces import Grid
 from fakeimaging.core.streams import Streams
+from fakeimaging.modalities.bold.physio import Box, box_of
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
-from fakeimaging.modalities.physio import Box, box_of
 
 TAU = {"grey": 2.0, "white": 1.0, "csf": 1.0}
 """s, memory of the noise (assumed: 0.37 from volume to volume in grey matter at 2 s, 0.2 to 0.5 in published simulators)."""

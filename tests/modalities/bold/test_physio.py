@@ -5,8 +5,8 @@ import pytest
 
 import fakeimaging as fi
 from fakeimaging.core.spaces import apply_affine
-from fakeimaging.modalities import physio, physio_noise
-from fakeimaging.modalities.physio import harmonics, respiration_response, volume_course
+from fakeimaging.modalities.bold import physio, physio_noise
+from fakeimaging.modalities.bold.physio import harmonics, respiration_response, volume_course
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
 
 GRID = {"voxel_size": 7.0}

@@ -21,7 +21,7 @@ from fakeimaging.activity.hemodynamics import BloodFlow
 from fakeimaging.modalities.relaxation import Relaxation
 
 if TYPE_CHECKING:
-    from fakeimaging.modalities.bold import BoldParameters
+    from fakeimaging.modalities.bold.parameters import BoldParameters
 
 DEFAULT = 3.0
 """T."""
@@ -60,16 +60,31 @@ def fields() -> dict[float, Field]:
 def _field(rows: Mapping[str, dict]) -> Field:
     defaults = {name: row["value"] for name, row in rows.items() if name not in TISSUES}
     tissues = {
-        name: Relaxation(*(rows[name][key]["value"] for key in ("t1", "t2_star", "proton_density"))) for name in TISSUES
+        name: Relaxation(*(rows[name][key]["value"] for key in ("t1", "t2_star", "proton_density", "t2")))
+        for name in TISSUES
     }
     return Field(defaults, tissues)
 
 
 def bold_change(flow: BloodFlow, parameters: BoldParameters) -> npt.NDArray[np.float64]:
-    """Return the relative BOLD signal change of each region, shape (n_samples, n_regions)."""
-    p = parameters
+    """Return the relative BOLD signal change of each region at the scan's echo time, shape (n_samples, n_regions)."""
+    relaxation, amount = bold_parts(flow, parameters, parameters.echo_time)
+    return np.asarray(relaxation + amount)
+
+
+def bold_parts(
+    flow: BloodFlow, parameters: BoldParameters, echo_time: float
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the change through R2*, in proportion to the echo time (s), and that through blood volume, which is not.
+
+    Each shape (n_samples, n_regions). The classic equation (Buxton et al. 1998) has k1 = 7 E0, k2 = 2 and k3 = 2 E0 - 0.2 and all of its
+    change counts as one of R2*.
+    """
+    p, extraction = parameters, parameters.hemodynamics.E0
     v, q = flow.volume.astype(np.float64), flow.deoxyhemoglobin.astype(np.float64)
-    k1 = 4.3 * p.nu0 * p.hemodynamics.E0 * p.echo_time
-    k2 = p.epsilon * p.r0 * p.hemodynamics.E0 * p.echo_time
-    k3 = 1 - p.epsilon
-    return np.asarray(p.V0 * (k1 * (1 - q) + k2 * (1 - q / v) + k3 * (1 - v)))
+    if p.output == "classic":
+        whole = p.V0 * (7 * extraction * (1 - q) + 2 * (1 - q / v) + (2 * extraction - 0.2) * (1 - v))
+        return np.asarray(whole), np.zeros_like(whole)
+    k1 = 4.3 * p.nu0 * extraction * echo_time
+    k2 = p.epsilon * p.r0 * extraction * echo_time
+    return np.asarray(p.V0 * (k1 * (1 - q) + k2 * (1 - q / v))), np.asarray(p.V0 * (1 - p.epsilon) * (1 - v))
