@@ -3,7 +3,8 @@ import pytest
 
 import fakeimaging as fi
 from fakeimaging.core.spaces import Grid, apply_affine, centred_grid
-from fakeimaging.modalities.motion import framewise_displacement, resample_volume, rigid
+from fakeimaging.modalities.motion import framewise_displacement, rigid
+from fakeimaging.modalities.spline import resample_volume
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
 from tests.reference import splines
 
