@@ -11,7 +11,7 @@ from fakeimaging.activity.simd.functions import fabs
 from fakeimaging.activity.simd.vectors import load, select, total
 
 PAD = 2
-CELL = 4
+CELL, SHIFT = 4, 2
 POLE = -0.2679491924311227
 FLAGS = {"cache": True, "nogil": True, "error_model": "numpy"}
 INLINE = {"forceinline": True, "error_model": "numpy"}
@@ -97,15 +97,15 @@ def plane(c, start, step, w):
 
 
 @njit(**INLINE)
-def value(c, shape, x, y, z, lag):
-    """Value of a spline at one place, in samples from the first that is no padding."""
-    ix, iy, iz = np.int32(np.floor(x)), np.int32(np.floor(y)), np.int32(np.floor(z))
+def value(c, shape, ix, iy, iz, x, y, z, lag):
+    """Value of a spline at one place: x, y, z past the sample ix, iy, iz, counted from `CELL` samples before the first."""
     row, size = shape[2], shape[1] * shape[2]
-    start = (ix + PAD - 1) * size + (iy + PAD - 1) * row + iz + PAD - 1
-    a, b = cubic(x - np.float32(ix)), cubic(y - np.float32(iy))
-    first = a[0] * plane(c, start, row, b) + a[1] * plane(c, start + size, row, b)
-    second = a[2] * plane(c, start + 2 * size, row, b) + a[3] * plane(c, start + 3 * size, row, b)
-    return total((first + second) * along(lag, z - np.float32(iz)))
+    first = PAD - CELL - 1
+    start = (ix + first) * size + (iy + first) * row + iz + first
+    a, b = cubic(x), cubic(y)
+    low = a[0] * plane(c, start, row, b) + a[1] * plane(c, start + size, row, b)
+    high = a[2] * plane(c, start + 2 * size, row, b) + a[3] * plane(c, start + 3 * size, row, b)
+    return total((low + high) * along(lag, z))
 
 
 @njit(**FLAGS)
@@ -113,20 +113,25 @@ def spline_values(c, shape, cells, to_index, lag, result):
     """Evaluate a spline: voxel (i, j, k) of ``result`` lies at ``to_index`` (3, 4) times (i, j, k, 1) of its samples.
 
     ``c`` holds the padded coefficients flat, ``shape`` their number along each axis; ``lag`` is -1, 0, ... 6. Where no cell is
-    marked the result stays as it is.
+    marked the result stays as it is. Places are counted from `CELL` samples before the first, so that all are above 0.
     """
-    high = (shape[0] - 2 * PAD - 0.5, shape[1] - 2 * PAD - 0.5, shape[2] - 2 * PAD - 0.5)
+    low = np.float32(CELL - 0.5)
+    top_x = np.float32(shape[0] - 2 * PAD + CELL - 0.5)
+    top_y = np.float32(shape[1] - 2 * PAD + CELL - 0.5)
+    top_z = np.float32(shape[2] - 2 * PAD + CELL - 0.5)
+    step_x, step_y, step_z = np.float32(to_index[0, 2]), np.float32(to_index[1, 2]), np.float32(to_index[2, 2])
     lags = load(lag, 0)
     for i in range(result.shape[0]):
         for j in range(result.shape[1]):
-            x0 = to_index[0, 0] * i + to_index[0, 1] * j + to_index[0, 3]
-            y0 = to_index[1, 0] * i + to_index[1, 1] * j + to_index[1, 3]
-            z0 = to_index[2, 0] * i + to_index[2, 1] * j + to_index[2, 3]
+            x0 = np.float32(to_index[0, 0] * i + to_index[0, 1] * j + to_index[0, 3] + CELL)
+            y0 = np.float32(to_index[1, 0] * i + to_index[1, 1] * j + to_index[1, 3] + CELL)
+            z0 = np.float32(to_index[2, 0] * i + to_index[2, 1] * j + to_index[2, 3] + CELL)
             for k in range(result.shape[2]):
-                x = np.float32(x0 + to_index[0, 2] * k)
-                y = np.float32(y0 + to_index[1, 2] * k)
-                z = np.float32(z0 + to_index[2, 2] * k)
-                if x < -0.5 or y < -0.5 or z < -0.5 or x > high[0] or y > high[1] or z > high[2]:
+                along_k = np.float32(k)
+                x, y, z = x0 + step_x * along_k, y0 + step_y * along_k, z0 + step_z * along_k
+                if x < low or y < low or z < low or x > top_x or y > top_y or z > top_z:
                     continue
-                if cells[int(x + CELL) // CELL, int(y + CELL) // CELL, int(z + CELL) // CELL]:
-                    result[i, j, k] = value(c, shape, x, y, z, lags)
+                ix, iy, iz = np.int64(x), np.int64(y), np.int64(z)
+                if cells[ix >> SHIFT, iy >> SHIFT, iz >> SHIFT]:
+                    away = x - np.float32(ix), y - np.float32(iy), z - np.float32(iz)
+                    result[i, j, k] = value(c, shape, ix, iy, iz, away[0], away[1], away[2], lags)

@@ -72,6 +72,16 @@ def test_a_spin_echo_decays_with_t2_and_recovers_over_tr():
     )
 
 
+def test_a_spin_echo_sees_less_of_the_change():
+    gradient, spin = (
+        fi.acquire("bold", tiny_subject(), short_activity(), voxel_size=7.0, sequence=sequence, epsilon=1.0)
+        for sequence in ("gradient_echo", "spin_echo")
+    )
+    # With epsilon 1 there is no volume part.
+    slope = np.polyfit(gradient.truth["regional_bold"].ravel(), spin.truth["regional_bold"].ravel(), 1)[0]
+    assert slope == pytest.approx(1 / 3.52, rel=0.01)
+
+
 def test_the_response_varies_within_a_region_by_what_was_asked():
     asked = {"voxel_size": 4.0, "susceptibility": 0.0}
     plain, varied = (
