@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 CEILING, CEILING_MEMORY, CEILING_IMPORT = 8.0, 300.0, 3.0
 MISSED: list[str] = []
@@ -177,8 +178,9 @@ def main() -> int:
     parser.add_argument("--peer", action="store_true", help="fmrisim too, where it is installed")
     arguments = parser.parse_args()
     n_volumes = 40 if arguments.small else SHAPE[3]
-    chain(n_volumes)
-    parts(min(n_volumes, 80))
+    with threadpool_limits(limits=1):
+        chain(n_volumes)
+        parts(min(n_volumes, 80))
     memory(n_volumes)
     phantom()
     if arguments.peer:
