@@ -152,15 +152,16 @@ def kept_clock(clock: Clock) -> tuple[int, Clock]:
 
 def _check_flowing(response: BloodFlow, n_regions: int | None) -> None:
     """Refuse a run in which flow is no number, or stays at its least for `LONGEST_STOP`."""
-    wrong = ~np.isfinite(response.deoxyhemoglobin).all(axis=0)
-    for column in np.nonzero((response.flow < 1.5 * LEAST).any(axis=0))[0]:
+    n = response.flow.shape[1]
+    wrong = set(np.flatnonzero(~np.isfinite(response.deoxyhemoglobin).all(axis=0)).tolist())
+    for column in np.flatnonzero((response.flow < 1.5 * LEAST).any(axis=0)).tolist():
         edges = np.flatnonzero(np.diff(response.flow[:, column] < 1.5 * LEAST, prepend=False, append=False))
-        wrong[column] |= (edges[1::2] - edges[::2]).max() * response.clock.step >= LONGEST_STOP
-    if wrong.any():
-        column = int(np.argmax(wrong))
-        mode, region = divmod(column, n_regions or len(wrong))
+        if (edges[1::2] - edges[::2]).max() * response.clock.step >= LONGEST_STOP:
+            wrong.add(column)
+    if wrong:
+        mode, region = divmod(min(wrong), n_regions or n)
         where = f"region {region + 1}" if n_regions is None else f"mode {mode + 1} of region {region + 1}"
-        limit = response.constants.gamma[column]
+        limit = response.constants.gamma[min(wrong)]
         raise ModelError(f"blood flow of {where} stops: its drive stays below what the model allows (-{limit:g})")
 
 
