@@ -182,7 +182,7 @@ def partial_correlation(series: npt.ArrayLike, *, ridge: float | Literal["ledoit
         raise InputError(f"`ridge`: {ridge!r} is neither 'ledoit-wolf' nor a number of at least 0", value=ridge)
     else:
         correlation = _scaled(_covariance(centred)) + ridge * np.eye(centred.shape[-1])
-    return _without_diagonal(-_scaled(np.linalg.inv(correlation)))
+    return _without_diagonal(-_scaled(np.asarray(np.linalg.inv(correlation))))
 
 
 def _centred(series: npt.ArrayLike) -> Array:

@@ -46,23 +46,25 @@ def bold(network: Network, case: Case, streams: Streams, *, gaussian: bool) -> A
     ndarray, shape (n_timepoints, n_nodes), percent
         At the end of each repetition time.
     """
-    # Gates multiply states, and take the published Euler step with all else; without them a step of any length is exact.
-    n_parts = 1 if len(network.gates) else round(BLOOD_STEP / NOISE_STEP)
+    n_parts, result = parts_of(network), np.empty((case.n_timepoints, case.n_nodes))
     n_steps = round(case.n_timepoints * case.tr / NOISE_STEP)
-    network_part = _network_part(network, case, streams, n_steps, n_parts, gaussian)
-    result = np.empty((case.n_timepoints, case.n_nodes))
-    blood_part = (*_blood_part(network, case), result)
-    run, place = kernel(), np.zeros(2, dtype=np.int64)
-    n_normals = len(network_part[2]) + len(network.gates)
-    for normals in _normals(n_steps // n_parts, n_normals, streams):
-        run(normals, place, *network_part, *blood_part)
+    neural = network_part(network, case, streams, n_steps, gaussian=gaussian)
+    blood, place, run = blood_part(network, case), np.zeros(2, dtype=np.int64), kernel()
+    for normals in _normals(n_steps // n_parts, len(neural[2]) + len(network.gates), streams):
+        run(normals, place, *neural, *blood, result)
     return result
 
 
-def _network_part(network: Network, case: Case, streams: Streams, n_steps: int, n_parts: int, gaussian: bool) -> tuple:  # type: ignore[type-arg]
-    """Return switches to noise of gates, as the kernel takes them."""
-    steps, rng = stepped(network, case.sigma, n_parts, gaussian=gaussian), streams.at("inputs").rng()
-    mean, sd = mean_and_sd(network.rates)
+def parts_of(network: Network) -> int:
+    """Return how many times 5 ms a step of the network takes."""
+    # Gates multiply states, and take the published Euler step with all else; without them a step of any length is exact.
+    return 1 if len(network.gates) else round(BLOOD_STEP / NOISE_STEP)
+
+
+def network_part(network: Network, case: Case, streams: Streams, n_steps: int, *, gaussian: bool) -> tuple:
+    """Return what the kernel takes from switches to the noise of gates, for ``n_steps`` of 5 ms."""
+    n_parts, rng = parts_of(network), streams.at("inputs").rng()
+    steps, (mean, sd) = stepped(network, case.sigma, n_parts, gaussian=gaussian), mean_and_sd(network.rates)
     state, levels, table = np.zeros(len(steps.transition)), np.zeros(len(mean)), np.zeros((0, 3), dtype=np.int64)
     if gaussian:
         state[case.n_nodes :], levels = sd * rng.standard_normal(len(sd)), mean.copy()
@@ -74,12 +76,11 @@ def _network_part(network: Network, case: Case, streams: Streams, n_steps: int, 
     return (table, n_parts, state, held, levels, *turned, network.gates, gate, network.input_noise)
 
 
-def _blood_part(network: Network, case: Case) -> tuple:  # type: ignore[type-arg]
-    """Return last drive to volumes, as the kernel takes them: everything at rest."""
-    n, n_parts = case.n_nodes, 1 if len(network.gates) else round(BLOOD_STEP / NOISE_STEP)
+def blood_part(network: Network, case: Case) -> tuple:
+    """Return what the kernel takes from the last drive to the steps of a volume: everything at rest."""
+    n, every = case.n_nodes, round(BLOOD_STEP / NOISE_STEP / parts_of(network))
     blood = np.vstack([np.zeros(n), np.ones((5, n))])
     constants = np.stack([network.constants[name] for name in CONSTANTS])
-    every = round(BLOOD_STEP / NOISE_STEP / n_parts)
     return (np.zeros(n), blood, constants, every, BLOOD_STEP, round(case.tr / BLOOD_STEP))
 
 
