@@ -81,7 +81,7 @@ def _write_signal(signal: Any, path: PurePosixPath, events: Events, root: Path, 
     if isinstance(signal, Image):
         manifest.add(path, write_image(root / path, signal))
         return
-    for name, written in write_brainvision(root / path, signal, events).items():
+    for name, written in write_brainvision(root / path, signal, [event[:3] for event in events]).items():
         manifest.add(path.with_name(name), written)
 
 
