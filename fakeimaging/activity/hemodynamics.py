@@ -68,8 +68,8 @@ class BloodFlow:
     @property
     def oxygen_metabolism(self) -> npt.NDArray[np.float32]:
         """Oxygen consumption (CMRO2) relative to rest, f (1 - (1 - E0)^(1/f)) / E0, shape (n_samples, n_regions); made when read."""
-        E0 = self.constants.E0.astype(np.float32)
-        return np.asarray(self.flow * (1 - (1 - E0) ** (1 / self.flow)) / E0)
+        f, E0 = self.flow.astype(np.float64), self.constants.E0
+        return np.asarray(f * (1 - (1 - E0) ** (1 / f)) / E0, dtype=np.float32)
 
 
 def classic_change(flow: BloodFlow, V0: float = 0.02) -> npt.NDArray[np.float64]:  # noqa: N803
