@@ -4,7 +4,7 @@ With y = dS/S at the usual echo time TE0 of the field, in its two parts (`field.
 
     dS/S (TE) = (1 + y_R2)^(TE / TE0) - 1 + y_S0
 
-so that the BOLD part is an exact change of R2* and the volume part one of S0.
+so that the BOLD part is an exact change of R2* and the volume part one of S0. What a design imposes (`imposed`) is a change of R2*.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from fakeimaging.activity.activity import Activity
 from fakeimaging.activity.hemodynamics import BloodFlow, Hemodynamics, blood_flow, mode_flow
 from fakeimaging.core.clocks import Clock
 from fakeimaging.modalities.bold.field import bold_parts, fields
+from fakeimaging.modalities.bold.imposed import ImposedChange, at_echo, imposed_change
 from fakeimaging.modalities.bold.parameters import BoldParameters
+from fakeimaging.modalities.bold.sequence import geometry
 
 Floats = npt.NDArray[np.float32]
 
@@ -35,11 +37,14 @@ class Changes:
         Of the regions, then of each of their modes.
     flow : BloodFlow
         Behind those of the regions.
+    imposed : ImposedChange, optional
+        What a design adds to those of the regions.
     """
 
     clock: Clock
     series: Floats
     flow: BloodFlow
+    imposed: ImposedChange | None = None
 
     @property
     def n_series(self) -> int:
@@ -48,7 +53,10 @@ class Changes:
 
     def at(self, times: npt.NDArray[np.float64]) -> Floats:
         """Return the changes at ``times`` (s), shape (n, n_series, n_regions)."""
-        return sample(self.series, self.clock, times)
+        found = sample(self.series, self.clock, times)
+        if self.imposed is not None:
+            found[:, 0] += self.imposed.at(times)
+        return found
 
 
 def regional_changes(activity: Activity, p: BoldParameters) -> Changes:
@@ -57,7 +65,8 @@ def regional_changes(activity: Activity, p: BoldParameters) -> Changes:
     parts = [_change(flow, p)] if modes is None else [_change(flow, p), _change(modes, p)]
     n_samples, n_regions = parts[0].shape
     series = np.concatenate(parts, axis=1, dtype=np.float32).reshape(n_samples, -1, n_regions)
-    return Changes(flow.clock, series, flow)
+    imposed = imposed_change(activity.imposed, p, geometry(p, activity.duration)[1].n)
+    return Changes(flow.clock, series, flow, imposed)
 
 
 @lru_cache(maxsize=1)
@@ -70,11 +79,6 @@ def _change(flow: BloodFlow, p: BoldParameters) -> npt.NDArray[np.float64]:
     usual = fields()[p.field_strength].defaults["echo_time"]
     relaxation, amount = bold_parts(flow, p, usual)
     return at_echo(relaxation, p.echo_time / usual) + amount
-
-
-def at_echo(change: npt.NDArray[np.float64], ratio: float) -> npt.NDArray[np.float64]:
-    """Return a relative change through R2* at another echo time, ``ratio`` times the one it is given at."""
-    return change if ratio == 1 else np.expm1(ratio * np.log1p(change))
 
 
 def sample(series: npt.NDArray, clock: Clock, times: npt.NDArray[np.float64]) -> npt.NDArray:
