@@ -44,7 +44,7 @@ def write_recording(
     for name, image in recording.forward.maps.items():
         path = TRUTH / scan.beside(f"{name}.nii.gz")
         manifest.add(path, _write_map(root / path, image))
-    if events and activity is not None:
+    if events and activity is not None and str(scan.events) not in manifest.files:
         _write_events(activity, scan, root, manifest)
     path = scan.source.with_name(scan.source.name + "_recipe.json")
     manifest.add(path, write_json(root / path, recipe_of(recording)))
@@ -125,7 +125,7 @@ def _check_same(path: PurePosixPath, companion: Companion, root: Path, manifest:
 
 def _write_events(activity: Activity, scan: Scan, root: Path, manifest: Manifest) -> None:
     """Write the events; sizes only where there are other ones than 1."""
-    path, events = scan.beside("events.tsv"), activity.events
+    path, events = scan.events, activity.events
     sized = any(event.modulation != 1 for event in events)
     n = 4 if sized else 3
     names = ["onset", "duration", "trial_type", "modulation"][:n]
