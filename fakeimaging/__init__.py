@@ -15,6 +15,7 @@ _HOMES = {
     "Condition": "activity.stimuli",
     "Connectome": "structure.connectome",
     "Dataset": "dataset.load",
+    "Design": "activity.stimuli",
     "FakeImagingError": "core.errors",
     "Grid": "core.spaces",
     "MODALITIES": "modalities",
@@ -50,6 +51,7 @@ __all__ = [
     "Condition",
     "Connectome",
     "Dataset",
+    "Design",
     "FakeImagingError",
     "Grid",
     "MODALITIES",
@@ -97,7 +99,7 @@ if TYPE_CHECKING:
     from fakeimaging.activity.activity import Activity, simulate_activity
     from fakeimaging.activity.model import Model, Observable, Rotation, Setup
     from fakeimaging.activity.models import MODELS
-    from fakeimaging.activity.stimuli import Condition
+    from fakeimaging.activity.stimuli import Condition, Design
     from fakeimaging.activity.sweep import sweep
     from fakeimaging.activity.together import simulate_activities
     from fakeimaging.core.errors import FakeImagingError

@@ -108,11 +108,14 @@ def response(name: str, times: npt.ArrayLike) -> Array:
     return (own - shape.at(t, SHIFT) / (1 - shape.ratio)) / SHIFT if derivative else own
 
 
-def _kernel(name: str, tr: float, oversampling: int) -> Array:
+def _kernel(name: str | Callable[[Array], Array], tr: float, oversampling: int) -> Array:
     """Response on nilearn's grid, where it sums to 1: one step late, its last point at the end."""
-    shape, derivative = _known(name)
     step = tr / oversampling
     times = np.linspace(0, LENGTH, int(np.rint(LENGTH / step)))
+    if callable(name):
+        own = np.asarray(name(times - step))
+        return np.asarray(own / own.sum())
+    shape, derivative = _known(name)
     own, later = (shape.at(times - shift, step) for shift in (0.0, SHIFT))
     own, later = own / own.sum(), later / later.sum()
     return (own - later) / SHIFT if derivative else own
@@ -139,7 +142,7 @@ class Course:
 
 
 def expected_course(
-    name: str,
+    name: str | Callable[[Array], Array],
     onsets: npt.ArrayLike,
     durations: npt.ArrayLike,
     modulation: npt.ArrayLike,
@@ -152,8 +155,8 @@ def expected_course(
 
     Parameters
     ----------
-    name : str
-        One of `NAMES`.
+    name : str or callable
+        One of `NAMES`, or a response of its own: ``name(times)`` at times in s since a pulse, whatever its area.
     onsets, durations : array_like, shape (n_events,)
         Seconds; an event of duration 0 lasts one step of the grid.
     modulation : array_like, shape (n_events,)

@@ -30,6 +30,8 @@ _DERIVATIVES = (
         "Tables,\nGraphML and a zip for The Virtual Brain lie in sourcedata/fakeimaging of the dataset two folders up",
     ),
 )
+_UNNAMED = {TRUTH: "*_statmap.nii.gz\n*_statmap.json\n"}
+"""What the BIDS validator is told to pass over: names that BIDS does not have yet, here those of the BIDS Stats Models."""
 _GENERATED = {
     "Name": "fakeimaging",
     "Version": fakeimaging.__version__,
@@ -68,6 +70,7 @@ What has no BIDS name, one folder a subject. Row i of every table and matrix is 
 - *_transform.json: native mm to template mm
 - *_tap-*.npy with .json: activity, time x region, unit and clock in the .json; times below 0 are warm-up
 - *_recipe.json: parameters and random draws of each stage, and the stream of its random numbers
+- *_betas.tsv: response of each region to each type of trial in percent
 - *_regional-*.npy: regional truth of a recording, region x volume
 - manifest.json: every file of the subject with size and hash of its decompressed bytes, and versions and machine that made it
 """
@@ -96,6 +99,8 @@ def write_description(study: Study, root: Path) -> None:
             "GeneratedBy": [_GENERATED], "SourceDatasets": [{"URL": "../../"}], "DatasetLinks": {"raw": "../../"},
         }  # fmt: skip
         write_json(root / folder / "dataset_description.json", about)
+        if folder in _UNNAMED:
+            write_text(root / folder / ".bidsignore", _UNNAMED[folder])
         write_text(root / folder / "README", f"{words}, simulated with fakeimaging {fakeimaging.__version__}.\n")
     write_text(root / SOURCE / "README", _SOURCE_README)
 

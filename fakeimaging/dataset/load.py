@@ -19,7 +19,7 @@ from fakeimaging.activity.activity import Activity, modes_of, network_truth, run
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.regional import regional_maps, with_maps
 from fakeimaging.activity.run import with_taps
-from fakeimaging.activity.stimuli import events_of
+from fakeimaging.activity.stimuli import events_of, imposed_of
 from fakeimaging.activity.taps import Tap
 from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.clocks import Clock
@@ -94,11 +94,12 @@ class Dataset:
         own = with_maps(parameters, maps)
         setup = made_by.prepare(own, person, step)
         streams = person.streams.at(*run_path(task, run, session))
+        conditions = wanted.presented(streams)
         return Activity(
             streams, task, run, session, made_by.name, parameters,
             wanted.duration, taps, network_truth(setup, wanted.delays_in(person.connectome), maps), made_by.references,
-            events_of(wanted.conditions, wanted.duration), modes_of(made_by, own, person, streams, wanted.duration),
-            wanted.physiology, maps,
+            events_of(conditions, wanted.duration), modes_of(made_by, own, person, streams, wanted.duration),
+            wanted.physiology, maps, imposed_of(conditions, person.regions, wanted.duration),
         )  # fmt: skip
 
     def recording(

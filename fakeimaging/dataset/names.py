@@ -114,6 +114,16 @@ class Scan:
         """What BIDS says of the observed signal."""
         return self.beside(f"{self.suffix}.json")
 
+    @property
+    def events(self) -> PurePosixPath:
+        """The table of events, one for all parts of a scan."""
+        return self.folder / f"{self.named(part=False)}_events.tsv"
+
+    @property
+    def betas(self) -> PurePosixPath:
+        """The table of true responses to a task."""
+        return self.source.with_name(f"{self.stem}_betas.tsv")
+
     def beside(self, ending: str) -> PurePosixPath:
         """Return a file of this scan; ``ending`` is the rest of its name."""
         return self.folder / f"{self.stem}_{ending}"

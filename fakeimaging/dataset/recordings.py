@@ -14,9 +14,9 @@ import numpy.typing as npt
 from fakeimaging.activity.activity import Activity
 from fakeimaging.activity.stimuli import Event
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.files import tsv_text, write_json, write_tsv
+from fakeimaging.core.files import Written, tsv_text, write_json, write_tsv
 from fakeimaging.dataset.brainvision import write_brainvision
-from fakeimaging.dataset.images import write_array, write_image
+from fakeimaging.dataset.images import write_array, write_floats, write_image, write_labels
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import TRUTH, Scan, subject_folder
 from fakeimaging.dataset.prep import brain_masking, preprocessing
@@ -41,8 +41,11 @@ def write_recording(
     _write_clean(recording, scan, keys, root, manifest)
     for companion in recording.forward.companions:
         _write_companion(companion, scan, root, manifest)
-    if events:
-        _write_events(events, scan, root, manifest)
+    for name, image in recording.forward.maps.items():
+        path = TRUTH / scan.beside(f"{name}.nii.gz")
+        manifest.add(path, _write_map(root / path, image))
+    if events and activity is not None and str(scan.events) not in manifest.files:
+        _write_events(activity, scan, root, manifest)
     path = scan.source.with_name(scan.source.name + "_recipe.json")
     manifest.add(path, write_json(root / path, recipe_of(recording)))
     for name, array in recording.truth.items():
@@ -81,7 +84,7 @@ def _write_signal(signal: Any, path: PurePosixPath, events: Events, root: Path, 
     if isinstance(signal, Image):
         manifest.add(path, write_image(root / path, signal))
         return
-    for name, written in write_brainvision(root / path, signal, events).items():
+    for name, written in write_brainvision(root / path, signal, [event[:3] for event in events]).items():
         manifest.add(path.with_name(name), written)
 
 
@@ -101,6 +104,14 @@ def _write_companion(companion: Companion, scan: Scan, root: Path, manifest: Man
         manifest.add(about, write_json(root / about, dict(companion.about)))
 
 
+def _write_map(path: Path, image: Image) -> Written:
+    """Write a still image of the truth: numbers as they are, a mask as 0 and 1."""
+    values = image.make(0)
+    if values.dtype == bool:
+        return write_labels(path, values, image.grid)
+    return write_floats(path, image.grid, [values], None)
+
+
 def _check_same(path: PurePosixPath, companion: Companion, root: Path, manifest: Manifest) -> None:
     """Refuse two tables of one name, as two montages in a session would have."""
     known = manifest.files.get(str(path))
@@ -112,10 +123,25 @@ def _check_same(path: PurePosixPath, companion: Companion, root: Path, manifest:
         )
 
 
-def _write_events(events: Events, scan: Scan, root: Path, manifest: Manifest) -> None:
-    path = scan.beside("events.tsv")
-    rows = [[event.onset, event.duration, event.trial_type] for event in events]
-    manifest.add(path, write_tsv(root / path, ["onset", "duration", "trial_type"], rows))
-    words = {"trial_type": {"Description": "condition: what stimulated the network", "Levels": {}}}
-    words["trial_type"]["Levels"] = {event.trial_type: "stimulus current into its regions" for event in events}
+def _write_events(activity: Activity, scan: Scan, root: Path, manifest: Manifest) -> None:
+    """Write the events; sizes only where there are other ones than 1."""
+    path, events = scan.events, activity.events
+    sized = any(event.modulation != 1 for event in events)
+    n = 4 if sized else 3
+    names = ["onset", "duration", "trial_type", "modulation"][:n]
+    manifest.add(path, write_tsv(root / path, names, [list(event[:n]) for event in events]))
+    imposed = {one.trial_type for one in activity.imposed}
+    levels = {
+        event.trial_type: "response imposed on BOLD"
+        if event.trial_type in imposed
+        else "stimulus current into its regions"
+        for event in events
+    }
+    what = (
+        "condition: what stimulated the network"
+        if not imposed
+        else "condition: what stimulated the network or was imposed"
+    )
+    words: dict[str, Any] = {"trial_type": {"Description": what, "Levels": levels}}
+    words |= {"modulation": {"Description": "size of the event; 1 is full strength"}} if sized else {}
     write_sidecar(path, words, root, manifest)

@@ -209,6 +209,9 @@ class Forward:
     companions : tuple of Companion
     context : mapping
         What the stages need beside that: physiology of the run, tissue, topographies.
+    maps : mapping of str to Image
+        Images of what only the simulator knows, by the end of their names: ``"contrast-look_stat-effect_statmap"``. Still ones; what
+        is said of each is a companion of that name.
     """
 
     clean: Any
@@ -217,6 +220,7 @@ class Forward:
     truth: Mapping[str, npt.NDArray] = field(default_factory=dict)
     companions: tuple[Companion, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
+    maps: Mapping[str, Image] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for array in (self.baseline, *self.truth.values()):
