@@ -6,6 +6,7 @@ import pytest
 import fakeimaging as fi
 from fakeimaging.activity.activity import Activity
 from fakeimaging.activity.hemodynamics import blood_flow, respond
+from fakeimaging.activity.hemodynamics_regional import regional_constants
 from fakeimaging.activity.taps import Tap
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import ParameterError
@@ -17,6 +18,10 @@ from fakeimaging.modalities.relaxation import relaxation_at_3t
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
 
 GRID = {"voxel_size": 7.0}
+
+
+def own_constants(parameters):
+    return regional_constants(parameters.hemodynamics, tiny_subject())
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +40,7 @@ def test_a_voxel_of_grey_matter_carries_its_region_at_the_time_the_sidecar_says(
     p, grid = bold.parameters, bold.clean.grid
     times_in_volume = bold.modality.sidecar(p, bold.forward)["SliceTiming"]
     labels, tissue = tiny_subject().labels(grid), tiny_subject().anatomy.tissue(grid)
-    flow = blood_flow(long_run, p.hemodynamics)
+    flow = blood_flow(long_run, p.hemodynamics, own_constants(p))
     series = np.array(list(bold.clean.volumes()))
     for x, y, z in np.argwhere((labels > 0) & (tissue.grey > 0.99))[::97]:
         times = bold.clean.clock.times + times_in_volume[z]
@@ -85,7 +90,7 @@ def test_a_longer_echo_loses_signal_at_the_same_noise(long_run):
 
 
 def test_the_truth_holds_flow_and_bold_at_the_middle_of_each_volume(bold, long_run):
-    flow = blood_flow(long_run, bold.parameters.hemodynamics)
+    flow = blood_flow(long_run, bold.parameters.hemodynamics, own_constants(bold.parameters))
     middle = 2.0 * np.arange(200) + 1.0
     np.testing.assert_array_equal(bold.truth["regional_flow"], sample(flow.flow, flow.clock, middle).T)
     expected = sample(bold_change(flow, bold.parameters), flow.clock, middle).T
@@ -237,7 +242,7 @@ def test_a_place_follows_its_region_and_its_modes(long_run):
     added = full.clean.make(12) - plain.clean.make(12)
     z = 10
     times = full.clean.clock.times[12] + full.forward.context["slice_times"][z]
-    flow = respond(lambda part: 0.3 * np.tanh(0.15 * slow[part]), run.tap("rate").clock, full.parameters.hemodynamics)
+    flow = respond(lambda part: 0.3 * np.tanh(0.15 * slow[part]), run.tap("rate").clock, own_constants(full.parameters))
     at_slice = sample(bold_change(flow, full.parameters), flow.clock, np.array([times])).reshape(2, 10)
     for x, y in np.argwhere(labels[:, :, z] > 0)[::17]:
         expected = grey[x, y, z] * (patterns[:, x, y, z] @ at_slice[:, labels[x, y, z] - 1])
