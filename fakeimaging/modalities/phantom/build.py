@@ -223,7 +223,7 @@ def _made(
     seed: int,
 ) -> Phantom:
     head, conditions = make_head(p), designs.conditions_of(wanted)
-    courses = designs.regressors(wanted, p.hrf, terms.seen_times(p))
+    courses = designs.regressors(wanted, p.response, terms.seen_times(p))
     asked = _own_regions(conditions, p.n_regions) if effects is None else effects
     size = designs.read_effects(asked, conditions, p.n_regions, EFFECT)
     links = network_correlation(p.n_regions) if connectivity is None else connectivity

@@ -1,6 +1,6 @@
 """Spontaneous signals that are connected as asked, in plain numpy: no compilation, and their correlation is known exactly.
 
-From a correlation matrix C: independent white series pass the canonical response h and are mixed by the root of C. From a
+From a correlation matrix C: independent white series pass the response h and are mixed by the root of C. From a
 connectome: the linear network of `activity.models.linear` without delays, in exact steps, passes h:
 
     x(t + d) = A x(t) + e,  A = exp(J d),  J = (g W - 1) / tau,  cov e = P - A P A',  J P + P J' + 2 / tau = 0
@@ -14,6 +14,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.activity import hrf
 from fakeimaging.core.errors import InputError
 from fakeimaging.modalities.phantom.parameters import SeriesParameters
 from fakeimaging.structure.connectome import Connectome
@@ -24,22 +25,8 @@ STEP = 0.25
 """s, longest step between neural samples."""
 TAU = 0.1
 """s, time constant of a region, as in `activity.models.linear`."""
-RESPONSE_LENGTH = 32.0
-"""s."""
 WITHIN, BETWEEN, NETWORK_SIZE = 0.5, 0.1, 4
 """Correlation of regions of one network and of two, and how many regions a network has (assumed)."""
-
-
-def canonical_response(times: npt.ArrayLike) -> Array:
-    """Return the difference of two gammas t^5 e^-t / 5! - t^15 e^-t / (6 15!) at ``times`` (s) (Glover 1999; SPM's constants).
-
-    Examples
-    --------
-    >>> canonical_response([0.0, 5.0, 16.0]).round(4)
-    array([ 0.    ,  0.1755, -0.0166])
-    """
-    t = np.asarray(times, dtype=float)
-    return np.asarray(t**5 * np.exp(-t) / math.factorial(5) - t**15 * np.exp(-t) / (6 * math.factorial(15)))
 
 
 def network_correlation(n: int) -> Array:
@@ -86,7 +73,7 @@ def fluctuations(
     The root mean square of their SDs is ``fluctuation_percent``; with a correlation matrix every one has that SD.
     """
     step = p.tr / math.ceil(p.tr / STEP)
-    response = canonical_response(np.arange(0, RESPONSE_LENGTH, step))
+    response = hrf.response(p.response, np.arange(0, hrf.LENGTH, step))
     per_volume = round(p.tr / step)
     white = rng.standard_normal((len(response) + (p.n_volumes - 1) * per_volume, n))
     if isinstance(connectivity, Connectome):

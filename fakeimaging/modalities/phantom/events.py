@@ -84,14 +84,14 @@ def conditions_of(events: Iterable[Event]) -> tuple[str, ...]:
     return tuple(sorted({event.trial_type for event in events}))
 
 
-def regressors(events: tuple[Event, ...], hrf: str, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def regressors(events: tuple[Event, ...], response: str, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return what each condition is expected to do at ``times`` (s), shape (n_conditions, n_volumes); a long block reaches 1."""
     courses = []
     for name in conditions_of(events):
         onsets, durations, modulation = np.array(
             [(e.onset, e.duration, e.modulation) for e in events if e.trial_type == name]
         ).T
-        courses.append(regressor(hrf, onsets, durations, modulation, times))
+        courses.append(regressor(response, onsets, durations, modulation, times))
     return np.array(courses).reshape(len(courses), len(times))
 
 

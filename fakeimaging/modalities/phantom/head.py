@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.spaces import Affine, Grid, centred_grid
+from fakeimaging.core.spaces import Affine, Grid, centred_grid, rotation
 from fakeimaging.modalities.phantom.parameters import PhantomParameters
 from fakeimaging.modalities.relaxation import BRAIN, relaxation_at_3t, spoiled_gradient_echo
 
@@ -21,7 +21,7 @@ Image = npt.NDArray[np.float32]
 EXTENT = 0.75
 """Share of the grid that the brain takes along each axis: 18 x 21 x 15 voxels of the default grid."""
 FINER = 3
-RIM, CORTEX, FOLDS, WAVES = 0.95, 0.70, 0.07, 7.0
+RIM, CORTEX, FOLDS, WAVES = 0.95, 0.72, 0.08, 9.0
 """Radii where fluid and, on the average, white matter begin, depth of the folds and how many (assumed)."""
 FISSURE = (0.035, 0.45)
 """Half width of the fissure between the hemispheres, and the radius it reaches down to (assumed)."""
@@ -97,7 +97,8 @@ def _tissues(u: npt.NDArray[np.float32]) -> tuple[Image, Image, Image]:
     """Grey, white and fluid at each place, 0 or 1."""
     radius = np.sqrt((u**2).sum(axis=0))
     mirrored = np.stack([np.abs(u[0]), u[1], u[2]])
-    waves = np.sin(WAVES * (mirrored / np.maximum(radius, 1e-3)) + np.array([1.0, 0.4, 2.1]).reshape(3, 1, 1, 1))
+    direction = np.tensordot(rotation((0.6, 0.5, 0.4)).astype(np.float32), mirrored, axes=1) / np.maximum(radius, 1e-3)
+    waves = np.sin(WAVES * direction + np.reshape((1.0, 0.4, 2.1), (3, 1, 1, 1)))
     folded = CORTEX + FOLDS * (waves[0] * waves[1] + waves[1] * waves[2] + waves[2] * waves[0])
     brain = radius < 1
     fissure = (mirrored[0] < FISSURE[0]) & (radius > FISSURE[1]) & (u[2] > -0.3)

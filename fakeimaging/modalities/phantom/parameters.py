@@ -22,17 +22,19 @@ class SeriesParameters(Parameters):
     slice_time_ref: float = parameter(
         0.0, unit="1", bounds=(0, 1), description="when in its repetition time a volume is seen, as nilearn's argument"
     )
-    hrf: str = parameter("spm", unit="-", description="hemodynamic response of the task, by nilearn's name")
+    response: Literal["spm", "glover"] = parameter(
+        "spm", unit="-", description="hemodynamic response, as nilearn convolves it"
+    )
     baseline: float = parameter(1000.0, unit="arbitrary", bounds=(1e-3, 1e9), description="signal of grey matter at rest")
     fluctuation_percent: float = parameter(
         0.5, unit="%", bounds=(0, 20), description="SD of the spontaneous signal, where connectivity is given"
     )
     coupling: float = parameter(0.9, unit="1", bounds=(0, 0.99), symbol="g", description="loop gain of a connectome")
     snr: float = parameter(150.0, unit="1", bounds=(1, 1e6), symbol="SNR_0", description="baseline over thermal noise")
-    thermal: Literal["gaussian", "rician", "chi"] = parameter(
-        "gaussian", unit="-", description="receiver: real part, magnitude of one coil, or root sum of squares of several"
+    noise: Literal["rician", "chi", "gaussian"] = parameter(
+        "gaussian", unit="-", description="of the magnitude: one receiver, `coils` of them (sum of squares), or none of it"
     )
-    n_coils: int = parameter(1, unit="1", bounds=(1, 256), description="coils of 'chi'")
+    coils: int = parameter(8, unit="1", bounds=(1, 128), description="receivers of 'chi'")
     lambda_grey: float = parameter(
         0.0085, unit="1", bounds=(0, 0.5), symbol="lambda", description="autoregressive noise over baseline"
     )
@@ -56,14 +58,19 @@ class SeriesParameters(Parameters):
     def _no_conflict(self) -> Self:
         if self.ar is not None and "ar_time" in self.model_fields_set:
             raise ValueError("`ar`: give either `ar` or `ar_time`, not both")
-        if self.n_coils > 1 and self.thermal != "chi":
-            raise ValueError(f"`n_coils`: {self.n_coils} coils need thermal='chi', not '{self.thermal}'")
+        if "coils" in self.model_fields_set and self.noise != "chi":
+            raise ValueError(f"`coils`: they belong to noise='chi', not '{self.noise}'")
         return self
 
     @property
     def coefficients(self) -> tuple[float, ...]:
         """Coefficients of the autoregression, newest first."""
         return self.ar if self.ar is not None else (math.exp(-self.tr / self.ar_time),)
+
+    @property
+    def n_channels(self) -> int:
+        """Real channels whose squares make the magnitude: two a receiver."""
+        return 2 * (self.coils if self.noise == "chi" else 1)
 
     @property
     def tsnr(self) -> float:
@@ -80,8 +87,8 @@ class PhantomParameters(SeriesParameters):
     shape: tuple[int, int, int] = parameter((24, 28, 20), unit="1", description="voxels along each axis")
     voxel_size: float = parameter(8.0, unit="mm", bounds=(0.5, 20), description="edge of the cubic voxel")
     n_regions: int = parameter(8, unit="1", bounds=(1, 1000), description="regions of grey matter")
-    thermal: Literal["gaussian", "rician", "chi"] = parameter(
-        "rician", unit="-", description="receiver: real part, magnitude of one coil, or root sum of squares of several"
+    noise: Literal["rician", "chi", "gaussian"] = parameter(
+        "rician", unit="-", description="of the magnitude: one receiver, `coils` of them (sum of squares), or none of it"
     )
     lambda_white: float = parameter(0.0043, unit="1", bounds=(0, 0.5), description="`lambda_grey` in white matter")
     lambda_csf: float = parameter(0.0085, unit="1", bounds=(0, 0.5), description="`lambda_grey` in fluid")

@@ -135,7 +135,7 @@ def simulate_series(
     streams, left_out = Streams(seed).at("series"), check_off(off)
     wanted = designs.read_events(events)
     conditions, times = designs.conditions_of(wanted), terms.seen_times(p)
-    courses = designs.regressors(wanted, p.hrf, times)
+    courses = designs.regressors(wanted, p.response, times)
     size = designs.read_effects(effects, conditions, n_series, EFFECT)
     percent, correlation = size.T @ courses, None
     if connectivity is not None:
@@ -180,7 +180,7 @@ def _noise(clean: Array, p: SeriesParameters, left_out: frozenset[str], streams:
     noise = {
         name: p.baseline * make(streams.at(name).rng()) for name, make in makers.items() if name not in left_out
     }
-    if p.thermal != "gaussian" and not {"thermal", "magnitude"} & left_out:
+    if p.noise != "gaussian" and not {"thermal", "magnitude"} & left_out:
         signal = clean + sum(noise.values())
         noise["magnitude"] = terms.magnitude(signal, p.baseline / p.snr, p, rng=streams.at("magnitude").rng())
     return noise

@@ -118,6 +118,5 @@ def seen_times(p: SeriesParameters) -> Array:
 
 def magnitude(signal: npt.NDArray, sigma: float, p: SeriesParameters, *, rng: np.random.Generator) -> npt.NDArray:
     """Return what taking the length of the complex signals of all coils adds to ``signal``, which holds the noise of one channel."""
-    n_channels = 2 * p.n_coils - 1
-    other = rng.standard_gamma(n_channels / 2, signal.shape, dtype=np.float32) * np.float32(2 * sigma**2)
-    return np.sqrt(signal**2 + other) - signal
+    squares = rng.standard_gamma((p.n_channels - 1) / 2, signal.shape, dtype=signal.dtype)
+    return np.sqrt(signal**2 + signal.dtype.type(2 * sigma**2) * squares) - signal

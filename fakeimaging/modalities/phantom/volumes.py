@@ -44,7 +44,7 @@ def make_noise(
     }
     gain = np.float32(p.baseline)
     noise = {name: gain * make(streams.at(name)) for name, make in makers.items() if name not in left_out}
-    if p.thermal != "gaussian" and not {"thermal", "magnitude"} & left_out:
+    if p.noise != "gaussian" and not {"thermal", "magnitude"} & left_out:
         signal = clean + sum(noise.values())
         noise["magnitude"] = terms.magnitude(signal, p.baseline / p.snr, p, rng=streams.at("magnitude").rng())
     return noise
