@@ -157,9 +157,7 @@ def embed(
     reach = correlation.radius(TAIL)
     lengths = [n + math.ceil(reach / d) for n, d in zip(shape, voxel_size, strict=True)]
     torus = tuple(fft.next_fast_len(n) for n in lengths)
-    squares = [
-        (d * np.minimum(np.arange(n), n - np.arange(n))) ** 2 for n, d in zip(torus, voxel_size, strict=True)
-    ]
+    squares = [(d * np.minimum(np.arange(n), n - np.arange(n))) ** 2 for n, d in zip(torus, voxel_size, strict=True)]
     distance = np.sqrt(squares[0][:, None, None] + squares[1][:, None] + squares[2])
     eigenvalues = fft.fftn(correlation.at(distance)).real
     kept = np.maximum(eigenvalues, 0.0)
@@ -214,8 +212,10 @@ def null_maps(
     if n < 1 or block < 1 or len(shape) != 3 or len(sizes) != 3 or min(*shape, *sizes) <= 0:
         raise InputError("`null_maps`: `n`, `block`, the three sizes of `shape` and `voxel_size` are positive", value=n)
     if mask is not None and np.shape(mask) != tuple(shape):
-        raise InputError(f"`mask`: its shape is {np.shape(mask)}, that of the maps {tuple(shape)}", value=np.shape(mask))
-    field = embed(tuple(shape), tuple(float(d) for d in sizes), correlation or SpatialCorrelation())  # type: ignore[arg-type]
+        raise InputError(
+            f"`mask`: its shape is {np.shape(mask)}, that of the maps {tuple(shape)}", value=np.shape(mask)
+        )
+    field = embed(tuple(shape), tuple(float(d) for d in sizes), correlation or SpatialCorrelation())
     return _blocks(n, field, mask, Streams(seed).at("null"), block)
 
 

@@ -1,6 +1,6 @@
 """The phantom: a small 4-D image with labels, events and all that is true of it, ready for nilearn.
 
-    S(x, t) = rest(x) + grey(x) S_grey c_r(t) / 100 + noise,  c_r the percent change of region r (task and spontaneous signal)
+S(x, t) = rest(x) + grey(x) S_grey c_r(t) / 100 + noise,  c_r the percent change of region r (task and spontaneous signal)
 """
 
 from __future__ import annotations
@@ -158,9 +158,9 @@ def phantom(
     >>> made.image.shape, made.truth.conditions, made.truth.effects[0]
     ((24, 28, 20, 120), ('face', 'house'), array([2., 2., 0., 0., 0., 0., 0., 0.]))
     >>> made.events.head(2)
-       onset  duration trial_type  modulation
-    0   16.0      16.0       face         1.0
-    1   48.0      16.0      house         1.0
+       onset  duration trial_type
+    0   16.0      16.0       face
+    1   48.0      16.0      house
     """
     p = PhantomParameters.parse(parameters)
     seed = fresh_seed() if seed is None else seed

@@ -61,7 +61,9 @@ def check_correlation(matrix: npt.ArrayLike, n: int) -> Array:
         )
     least = float(np.linalg.eigvalsh(correlation).min())
     if least < -1e-8:
-        raise InputError(f"`connectivity`: no data have these correlations (eigenvalue {least:.3g} below 0)", value=matrix)
+        raise InputError(
+            f"`connectivity`: no data have these correlations (eigenvalue {least:.3g} below 0)", value=matrix
+        )
     return correlation
 
 
@@ -78,13 +80,13 @@ def fluctuations(
     white = rng.standard_normal((len(response) + (p.n_volumes - 1) * per_volume, n))
     if isinstance(connectivity, Connectome):
         neural, covariance = _network(connectivity, n, p.coupling, step, white, response)
+        spread = np.sqrt(np.diag(covariance))
+        correlation, size = covariance / np.outer(spread, spread), np.sqrt((spread**2).mean())
     else:
         correlation = check_correlation(connectivity, n)
-        neural, covariance = white @ _root(correlation).T, correlation * (response @ response)
+        neural, size = white @ _root(correlation), np.linalg.norm(response)
     bold = _convolved(neural, response)[::per_volume].T
-    size = p.fluctuation_percent / np.sqrt(np.diag(covariance).mean())
-    spread = np.sqrt(np.diag(covariance))
-    return size * bold, covariance / np.outer(spread, spread)
+    return p.fluctuation_percent / size * bold, correlation
 
 
 def _root(covariance: Array) -> Array:
@@ -99,7 +101,9 @@ def _network(
     from scipy.linalg import expm, solve_continuous_lyapunov
 
     if connectome.n_regions != n:
-        raise InputError(f"`connectivity`: the connectome has {connectome.n_regions} regions, not {n}", value=connectome)
+        raise InputError(
+            f"`connectivity`: the connectome has {connectome.n_regions} regions, not {n}", value=connectome
+        )
     rows = connectome.weights.sum(axis=1, keepdims=True)
     weights = np.divide(connectome.weights, rows, out=np.zeros((n, n)), where=rows > 0)
     flow = (gain * weights - np.eye(n)) / TAU

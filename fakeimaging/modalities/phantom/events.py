@@ -68,15 +68,18 @@ def _event(i: int, row: Any) -> Event:
     onset, duration, name = float(row[0]), float(row[1]), str(row[2])
     modulation = float(row[3]) if len(row) > 3 else 1.0
     if not np.isfinite([onset, duration, modulation]).all() or duration < 0:
-        raise InputError(f"`events[{i}]`: {tuple(row)} has a number that is not finite, or a negative duration", value=row)
+        raise InputError(
+            f"`events[{i}]`: {tuple(row)} has a number that is not finite, or a negative duration", value=row
+        )
     return Event(onset, duration, name, modulation)
 
 
-def table(events: Iterable[Event]) -> pd.DataFrame:
-    """Return events as nilearn takes them."""
+def table(events: tuple[Event, ...]) -> pd.DataFrame:
+    """Return events as nilearn takes them, with modulation where it is not 1 throughout."""
     import pandas as pd
 
-    return pd.DataFrame([[getattr(e, name) for name in COLUMNS] for e in events], columns=list(COLUMNS))
+    columns = COLUMNS if any(event.modulation != 1 for event in events) else COLUMNS[:3]
+    return pd.DataFrame([[getattr(event, name) for name in columns] for event in events], columns=list(columns))
 
 
 def conditions_of(events: Iterable[Event]) -> tuple[str, ...]:

@@ -25,14 +25,18 @@ class SeriesParameters(Parameters):
     response: Literal["spm", "glover"] = parameter(
         "spm", unit="-", description="hemodynamic response, as nilearn convolves it"
     )
-    baseline: float = parameter(1000.0, unit="arbitrary", bounds=(1e-3, 1e9), description="signal of grey matter at rest")
+    baseline: float = parameter(
+        1000.0, unit="arbitrary", bounds=(1e-3, 1e9), description="signal of grey matter at rest"
+    )
     fluctuation_percent: float = parameter(
         0.5, unit="%", bounds=(0, 20), description="SD of the spontaneous signal, where connectivity is given"
     )
     coupling: float = parameter(0.9, unit="1", bounds=(0, 0.99), symbol="g", description="loop gain of a connectome")
     snr: float = parameter(150.0, unit="1", bounds=(1, 1e6), symbol="SNR_0", description="baseline over thermal noise")
     noise: Literal["rician", "chi", "gaussian"] = parameter(
-        "gaussian", unit="-", description="of the magnitude: one receiver, `coils` of them (sum of squares), or none of it"
+        "gaussian",
+        unit="-",
+        description="of the magnitude: one receiver, `coils` of them (sum of squares), or none of it",
     )
     coils: int = parameter(8, unit="1", bounds=(1, 128), description="receivers of 'chi'")
     lambda_grey: float = parameter(
@@ -52,7 +56,9 @@ class SeriesParameters(Parameters):
     heart_rate: float = parameter(70.0, unit="1/min", bounds=(30, 200), description="mean heart rate")
     heart_rate_variability: float = parameter(0.05, unit="1", bounds=(0, 0.3), description="SD of it over its mean")
     breathing_rate: float = parameter(14.0, unit="1/min", bounds=(4, 60), description="mean breathing rate")
-    breathing_variability: float = parameter(0.1, unit="1", bounds=(0, 0.5), description="SD of the log of a breath's period")
+    breathing_variability: float = parameter(
+        0.1, unit="1", bounds=(0, 0.5), description="SD of the log of a breath's period"
+    )
 
     @model_validator(mode="after")
     def _no_conflict(self) -> Self:
@@ -88,7 +94,9 @@ class PhantomParameters(SeriesParameters):
     voxel_size: float = parameter(8.0, unit="mm", bounds=(0.5, 20), description="edge of the cubic voxel")
     n_regions: int = parameter(8, unit="1", bounds=(1, 1000), description="regions of grey matter")
     noise: Literal["rician", "chi", "gaussian"] = parameter(
-        "rician", unit="-", description="of the magnitude: one receiver, `coils` of them (sum of squares), or none of it"
+        "rician",
+        unit="-",
+        description="of the magnitude: one receiver, `coils` of them (sum of squares), or none of it",
     )
     lambda_white: float = parameter(0.0043, unit="1", bounds=(0, 0.5), description="`lambda_grey` in white matter")
     lambda_csf: float = parameter(0.0085, unit="1", bounds=(0, 0.5), description="`lambda_grey` in fluid")

@@ -1,6 +1,6 @@
 """Series without anatomy: one voxel or some regions, with every part of them known.
 
-    observed = baseline (1 + task + spontaneous signal) + autoregressive + drift + cardiac + respiratory + thermal (+ magnitude)
+observed = baseline (1 + task + spontaneous signal) + autoregressive + drift + cardiac + respiratory + thermal (+ magnitude)
 """
 
 from __future__ import annotations
@@ -177,9 +177,7 @@ def _noise(clean: Array, p: SeriesParameters, left_out: frozenset[str], streams:
         "respiratory": lambda rng: p.respiratory_percent / 100 * _cycle("respiratory_phase", n, p, streams, rng),
         "thermal": lambda rng: rng.standard_normal((n, n_volumes)) / p.snr,
     }
-    noise = {
-        name: p.baseline * make(streams.at(name).rng()) for name, make in makers.items() if name not in left_out
-    }
+    noise = {name: p.baseline * make(streams.at(name).rng()) for name, make in makers.items() if name not in left_out}
     if p.noise != "gaussian" and not {"thermal", "magnitude"} & left_out:
         signal = clean + sum(noise.values())
         noise["magnitude"] = terms.magnitude(signal, p.baseline / p.snr, p, rng=streams.at("magnitude").rng())

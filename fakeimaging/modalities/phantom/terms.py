@@ -1,9 +1,9 @@
 """What noise is made of, as series of unit size; who calls gives each its size in every place.
 
-    autoregressive   x_t = sum_i phi_i x_{t-i} + s e_t,  stationary from its first value
-    drift            cosines slower than 128 s
-    pulse, breath    sum_k sqrt(2 s_k) cos(k phase(t) - theta_k)
-    magnitude        sqrt((S + n)^2 + sigma^2 chi^2_{2L-1}) - (S + n),  L coils: Rician for one, non-central chi for more
+autoregressive   x_t = sum_i phi_i x_{t-i} + s e_t,  stationary from its first value
+drift            cosines slower than 128 s
+pulse, breath    sum_k sqrt(2 s_k) cos(k phase(t) - theta_k)
+magnitude        sqrt((S + n)^2 + sigma^2 chi^2_{2L-1}) - (S + n),  L coils: Rician for one, non-central chi for more
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def autoregression(coefficients: tuple[float, ...], innovations: npt.NDArray) ->
     --------
     >>> import numpy as np
     >>> noise = autoregression((0.6,), Streams(1).rng().standard_normal((20000, 2)))
-    >>> np.corrcoef(noise[:-1, 0], noise[1:, 0])[0, 1].round(2)
+    >>> round(float(np.corrcoef(noise[:-1, 0], noise[1:, 0])[0, 1]), 2)
     0.6
     """
     p, dtype = len(coefficients), innovations.dtype
@@ -119,4 +119,4 @@ def seen_times(p: SeriesParameters) -> Array:
 def magnitude(signal: npt.NDArray, sigma: float, p: SeriesParameters, *, rng: np.random.Generator) -> npt.NDArray:
     """Return what taking the length of the complex signals of all coils adds to ``signal``, which holds the noise of one channel."""
     squares = rng.standard_gamma((p.n_channels - 1) / 2, signal.shape, dtype=signal.dtype)
-    return np.sqrt(signal**2 + signal.dtype.type(2 * sigma**2) * squares) - signal
+    return np.asarray(np.sqrt(signal**2 + signal.dtype.type(2 * sigma**2) * squares) - signal)
