@@ -7,6 +7,7 @@ Shares of tissue in a voxel are counted on a grid three times finer. Places are 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +68,7 @@ class Head:
         return (self.grey + self.white + self.csf) > 0.5
 
 
+@lru_cache(maxsize=4)
 def make_head(p: PhantomParameters) -> Head:
     """Return the head on the grid of these parameters; it has no randomness.
 
