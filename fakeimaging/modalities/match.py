@@ -297,8 +297,10 @@ def _measured(image: Any, data: npt.NDArray[np.float32], inside: Mask, air: Mask
     parts = moments.split(left, tr, None if law is None else sigma * spread)
     sigma = parts.white / spread if law is None else sigma
     tsnr = mean / series.std(axis=1, ddof=1)
-    sizes = tuple(float(d) for d in np.linalg.norm(image.affine[:3, :3], axis=0))
+    dx, dy, dz = (float(d) for d in np.linalg.norm(image.affine[:3, :3], axis=0))
+    sizes = (dx, dy, dz)
     near = moments.neighbours(left.series, inside, sizes)
+    fx, fy, fz = (moments.gaussian_fwhm(c, d) for c, d in zip(near.along, sizes, strict=True))
     return Match(
         n_volumes=series.shape[1],
         tr=tr,
@@ -313,7 +315,7 @@ def _measured(image: Any, data: npt.NDArray[np.float32], inside: Mask, air: Mask
         lambda_grey=parts.memory,
         ar1=parts.lag1,
         ar_time=-tr / math.log(max(parts.rho, 1e-3)),
-        fwhm=tuple(moments.gaussian_fwhm(c, d) for c, d in zip(near.along, sizes, strict=True)),
+        fwhm=(fx, fy, fz),
         correlation=moments.fit_correlation(near, _share(parts, near)),
         drift_percent=100 * parts.drift,
         mask=_map(np.ones(len(mean)), inside, image, np.uint8),
@@ -337,13 +339,13 @@ def _map(values: Array, inside: Mask, image: Any, dtype: Any) -> nib.Nifti1Image
 
 def _within(what: str, values: dict[str, Any]) -> dict[str, Any]:
     """Bring numbers to the bounds of their parameters: a scan can be worse than what is simulated."""
-    if what == "bold":
-        from fakeimaging.modalities.bold.parameters import BoldParameters as Known
-    else:
-        from fakeimaging.modalities.phantom.parameters import PhantomParameters as Known
+    from fakeimaging.modalities.bold.parameters import BoldParameters
+    from fakeimaging.modalities.phantom.parameters import PhantomParameters
+
+    fields = (BoldParameters if what == "bold" else PhantomParameters).model_fields
     brought = {}
     for name, value in values.items():
-        low, high = bounds_of(Known.model_fields[name])
+        low, high = bounds_of(fields[name])
         if isinstance(value, float):
             value = min(value, math.inf if high is None else high)
             value = max(value, -math.inf if low is None else low)

@@ -269,9 +269,9 @@ def fit_correlation(near: Neighbours, share: float) -> SpatialCorrelation:
     b, c = np.geomspace(low, high, 48), np.geomspace(low, high, 48)
     for _ in range(3):
         best = _best_mixture(r, y, b, c)
-        step = np.log(b[1] / b[0])
-        b, c = (v * np.exp(np.linspace(-1.5, 1.5, 25) * step) for v in best[1:])
-    return SpatialCorrelation.parse(dict(zip("abc", map(float, best), strict=True)))
+        around = np.exp(np.linspace(-1.5, 1.5, 25) * np.log(b[1] / b[0]))
+        b, c = best[1] * around, best[2] * around
+    return SpatialCorrelation.parse(dict(zip("abc", best, strict=True)))
 
 
 def _best_mixture(r: Array, y: Array, b: Array, c: Array) -> tuple[float, float, float]:
@@ -282,4 +282,4 @@ def _best_mixture(r: Array, y: Array, b: Array, c: Array) -> tuple[float, float,
     a = np.clip(np.divide(top, bottom, out=np.ones_like(top), where=bottom > 0), 0, 1)
     misfit = ((y - tail - a[..., None] * difference) ** 2).sum(axis=-1)
     i, j = np.unravel_index(misfit.argmin(), misfit.shape)
-    return a[i, j], b[i], c[j]
+    return float(a[i, j]), float(b[i]), float(c[j])

@@ -113,7 +113,7 @@ def body(p: SeriesParameters, streams: Streams) -> Physiology:
 
 def seen_times(p: SeriesParameters) -> Array:
     """Return when each volume is seen, in s."""
-    return (np.arange(p.n_volumes) + p.slice_time_ref) * p.tr
+    return np.asarray((np.arange(p.n_volumes) + p.slice_time_ref) * p.tr)
 
 
 def magnitude(signal: npt.NDArray, sigma: float, p: SeriesParameters, *, rng: np.random.Generator) -> npt.NDArray:
