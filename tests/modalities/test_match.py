@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from functools import lru_cache
 from pathlib import Path
 
 import nibabel as nib
@@ -31,6 +32,11 @@ CASES = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=12)
+def still(case, seed):
+    return phantom(seed=seed, **STILL, **CASES[case])
+
+
 def data(image):
     return np.asarray(image.dataobj)
 
@@ -49,7 +55,7 @@ def stripped(made):
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("case", CASES)
 def test_what_was_asked_for_is_found(case, seed):
-    made = phantom(seed=seed, **STILL, **CASES[case])
+    made = still(case, seed)
     p, found = made.parameters, match(made.image, mask=made.labels)
     assert (found.n_volumes, found.tr, found.snr_from, found.noise) == (
         p.n_volumes, pytest.approx(p.tr), "background", p.noise,
@@ -69,7 +75,7 @@ def test_what_was_asked_for_is_found(case, seed):
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("case", ["default", "noisy, slow and heavy-tailed"])
 def test_without_air_time_alone_tells_the_same(case, seed):
-    made = phantom(seed=seed, **STILL, **CASES[case])
+    made = still(case, seed)
     found = match(stripped(made), mask=made.labels)
     assert found.snr_from == "time"
     assert found.snr == pytest.approx(made.parameters.snr, rel=0.08)
@@ -93,7 +99,7 @@ def test_its_parameters_make_a_scan_of_the_same_noise():
     found = match(made.image, mask=made.labels)
     assert BoldParameters.parse(found.parameters()).snr == found.snr
     subject = tiny_subject()
-    activity = constant_activity(short_activity(duration=160.0))
+    activity = constant_activity(short_activity(duration=120.0))
     scan = fi.acquire("bold", subject, activity, off=["motion"], **found.parameters())
     image = scan.observed.to_nifti()
     again = match(image, mask=subject.labels(scan.clean.grid) > 0)

@@ -137,7 +137,7 @@ def test_each_term_has_the_size_asked_for_in_grey_matter(seed):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_autoregressive_noise_has_the_memory_and_the_smoothness_asked_for(seed):
     correlation = SpatialCorrelation(a=0.4, b=6.0, c=14.0)
-    one = phantom(seed=seed, n_volumes=300, correlation=correlation, ar_time=3.0)
+    one = phantom(seed=seed, n_volumes=200, correlation=correlation, ar_time=3.0)
     noise, inside = data(one.truth.terms["autoregressive"]), data(one.mask) > 0
     rest = data(one.truth.clean)[..., 0]
     flat = np.where(inside[..., None], noise / np.maximum(rest, 1)[..., None], 0)

@@ -18,13 +18,13 @@ def fields(correlation, n, seed):
 @pytest.mark.parametrize("seed", [11, 12, 13])
 @pytest.mark.parametrize("correlation", [HEAVY, GAUSSIAN, SpatialCorrelation(a=0.0, c=8.0)])
 def test_the_measured_correlation_is_the_one_asked_for(correlation, seed):
-    maps = fields(correlation, 200, seed).astype(float)
+    maps = fields(correlation, 100, seed).astype(float)
     for axis in range(3):
         for lag in (1, 2, 4, 8):
             near = np.take(maps, range(SHAPE[axis] - lag), axis=axis + 1)
             far = np.take(maps, range(lag, SHAPE[axis]), axis=axis + 1)
             each = (near * far).mean(axis=(1, 2, 3))
-            # Maps are independent, voxels are not: the spread over 200 maps is the error. 36 looks a seed, so 4 SE.
+            # Maps are independent, voxels are not: the spread over 100 maps is the error. 36 looks a seed, so 4 SE.
             error = each.std(ddof=1) / np.sqrt(len(each))
             assert abs(each.mean() - correlation.at(lag * VOXEL[axis])) < 4 * error
 
