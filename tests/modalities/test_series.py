@@ -41,6 +41,7 @@ def test_without_noise_nilearns_model_finds_the_betas_exactly(response, slice_ti
     np.testing.assert_allclose(found[:2], made.betas, rtol=1e-6)
     np.testing.assert_allclose(made.betas, [[10, 20, 30], [-10, -10, -10]])
     np.testing.assert_array_equal(made.observed, made.clean)
+    np.testing.assert_allclose(made.times, 2.0 * (np.arange(200) + slice_time_ref))
 
 
 @pytest.mark.parametrize("noise", ["gaussian", "rician"])
@@ -71,6 +72,9 @@ def test_each_term_has_the_size_asked_for(seed):
     assert abs(100 * sizes["drift"] / p.drift_percent - 1) < 4 / math.sqrt(2 * 6 * n)
     for name in ("cardiac", "respiratory"):
         assert 100 * sizes[name] / getattr(p, f"{name}_percent") == pytest.approx(1, abs=0.03)
+    # In the order that random numbers are drawn in, not in that of the arrays.
+    drawn = [made.terms["thermal"].ravel(), made.terms["autoregressive"].T.ravel()]
+    assert abs(np.corrcoef(drawn)[0, 1]) < 4 / math.sqrt(free)
     tsnr = made.observed.mean(axis=1) / made.observed.std(axis=1)
     assert np.mean(tsnr**-2.0) ** -0.5 == pytest.approx(p.tsnr, rel=0.02)
 
