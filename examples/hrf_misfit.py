@@ -13,7 +13,7 @@ import numpy as np
 
 from fakeimaging.activity.hrf import response
 from fakeimaging.modalities.phantom import simulate_series
-from fakeimaging.modalities.phantom.events import read_events, regressors
+from fakeimaging.modalities.phantom.events import events_in, regressors
 from fakeimaging.plotting.canvas import BLUE, GREY, TRUTH, row, styled
 
 EFFECT, TR, SHOWN = 2.5, 2.0, 2.0
@@ -51,7 +51,7 @@ def scored(delay, duration, n, seed):
     drifts = make_first_level_design_matrix(made.times, drift_model="cosine", high_pass=1 / 128).to_numpy()
     ratios, shares = [], []
     for events in (late, shown):
-        design = np.column_stack([regressors(read_events(events), "spm", made.times)[0], drifts])
+        design = np.column_stack([regressors(events_in(events), "spm", made.times)[0], drifts])
         labels, results = run_glm(made.observed.T.copy(), design, noise_model="ar1")
         contrast = compute_contrast(labels, results, np.eye(design.shape[1])[0], stat_type="t")
         ratios.append(np.mean(contrast.effect_size() / made.betas[0]))

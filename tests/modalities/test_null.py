@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fakeimaging.modalities.phantom import TERMS, simulate_series
-from fakeimaging.modalities.phantom.events import read_events, regressors
+from fakeimaging.modalities.phantom.events import events_in, regressors
 
 SEEDS = [51, 52, 53]
 LIMIT = 1.959964
@@ -17,7 +17,7 @@ def design_of(made, high_pass=None):
     from nilearn.glm.first_level import make_first_level_design_matrix
 
     duration = made.parameters.n_volumes * made.parameters.tr
-    events = read_events([(32.0 * i + 16, 16.0, "a") for i in range(int(duration / 32))])
+    events = events_in([(32.0 * i + 16, 16.0, "a") for i in range(int(duration / 32))])
     task = regressors(events, "spm", made.times)
     kind = {"drift_model": None} if high_pass is None else {"drift_model": "cosine", "high_pass": high_pass}
     rest = make_first_level_design_matrix(made.times, **kind)

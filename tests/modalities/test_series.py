@@ -186,10 +186,12 @@ def test_a_connectome_drives_a_network_whose_correlation_is_known(seed):
     assert np.sqrt((made.clean.std(axis=1) ** 2).mean()) == pytest.approx(5.0, rel=0.1)
 
 
-def test_events_come_in_any_form():
+def test_events_come_in_any_form(tmp_path):
     rows = [(4.0, 1.0, "a"), (30.0, 1.0, "b")]
     columns = {"onset": [4.0, 30.0], "duration": [1.0, 1.0], "trial_type": ["a", "b"]}
-    made = [simulate_series(events=form, seed=1) for form in (rows, columns, pd.DataFrame(columns))]
+    path = tmp_path / "events.tsv"
+    pd.DataFrame(columns).to_csv(path, sep="\t", index=False)
+    made = [simulate_series(events=form, seed=1) for form in (rows, columns, pd.DataFrame(columns), path)]
     for one in made[1:]:
         np.testing.assert_array_equal(one.observed, made[0].observed)
     pd.testing.assert_frame_equal(made[0].events, pd.DataFrame(columns))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.activity.stimuli.condition import Event
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import apply_affine
@@ -97,7 +98,7 @@ class Phantom:
     truth: PhantomTruth
     parameters: PhantomParameters
     seed: int
-    _events: tuple[designs.Event, ...] = field(default=(), repr=False)
+    _events: tuple[Event, ...] = field(default=(), repr=False)
 
     @property
     def events(self) -> pd.DataFrame:
@@ -129,8 +130,8 @@ def phantom(
 
     Parameters
     ----------
-    events : pandas.DataFrame, mapping of columns, or iterable of (onset, duration, trial_type[, modulation]), optional
-        Times in s. By default blocks of "face" and "house"; an empty list is rest.
+    events : pandas.DataFrame, mapping of columns, iterable of (onset, duration, trial_type[, modulation]), or path, optional
+        Times in s; a path is that of a BIDS table. By default blocks of "face" and "house"; an empty list is rest.
     effects : float or mapping of str to float or array_like (n_regions,), optional
         Percent signal change of each condition (of the plateau of a long block). By default 2 % in a share of the regions that
         belongs to each condition alone.
@@ -164,7 +165,7 @@ def phantom(
     """
     p = PhantomParameters.parse(parameters)
     seed = fresh_seed() if seed is None else seed
-    wanted = _blocks(p) if events is None else designs.read_events(events)
+    wanted = _blocks(p) if events is None else designs.events_in(events)
     streams, left_out = Streams(seed).at("phantom"), check_off(off)
     return _made(p, wanted, effects, connectivity, left_out, streams, seed)
 
@@ -200,10 +201,10 @@ def null_runs(n: int, *, off: str | Iterable[str] = (), seed: int, **parameters:
     return (_made(p, (), None, None, left_out, root.at(f"sub-{i + 1}"), seed) for i in range(n))
 
 
-def _blocks(p: PhantomParameters) -> tuple[designs.Event, ...]:
+def _blocks(p: PhantomParameters) -> tuple[Event, ...]:
     """Blocks of the conditions by turns, each after as much rest."""
     n = int(p.n_volumes * p.tr / (2 * BLOCK))
-    return tuple(designs.Event((2 * i + 1) * BLOCK, BLOCK, CONDITIONS[i % len(CONDITIONS)]) for i in range(n))
+    return tuple(Event((2 * i + 1) * BLOCK, BLOCK, CONDITIONS[i % len(CONDITIONS)]) for i in range(n))
 
 
 def _own_regions(conditions: tuple[str, ...], n: int) -> dict[str, Array]:
@@ -215,7 +216,7 @@ def _own_regions(conditions: tuple[str, ...], n: int) -> dict[str, Array]:
 
 def _made(
     p: PhantomParameters,
-    wanted: tuple[designs.Event, ...],
+    wanted: tuple[Event, ...],
     effects: designs.Effects,
     connectivity: npt.ArrayLike | Connectome | None,
     left_out: frozenset[str],

@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.hrf import regressor
+from fakeimaging.activity.stimuli.condition import Event
+from fakeimaging.activity.stimuli.events_file import read_events
 from fakeimaging.core.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = ("onset", "duration", "trial_type", "modulation")
-Events = Iterable[tuple[Any, ...]] | Mapping[str, Any] | Any
+Events = Iterable[tuple[Any, ...]] | Mapping[str, Any] | str | Path | Any
 Effects = float | Mapping[str, npt.ArrayLike] | None
 
 
-@dataclass(frozen=True)
-class Event:
-    """One event: onset and duration in s, the condition it belongs to, and how strong it is (1 by default)."""
-
-    onset: float
-    duration: float
-    trial_type: str
-    modulation: float = 1.0
-
-
-def read_events(events: Events | None) -> tuple[Event, ...]:
+def events_in(events: Events | None) -> tuple[Event, ...]:
     """Return events out of a table or a list.
 
     Parameters
     ----------
-    events : pandas.DataFrame, mapping of columns, iterable of tuples, or None
+    events : pandas.DataFrame, mapping of columns, iterable of tuples, path of a table, or None
         Onset and duration in s, trial_type, and modulation where there is one, as BIDS and nilearn have them.
 
     Raises
@@ -45,11 +37,13 @@ def read_events(events: Events | None) -> tuple[Event, ...]:
 
     Examples
     --------
-    >>> read_events([(4.0, 1.0, "face")])
+    >>> events_in([(4.0, 1.0, "face")])
     (Event(onset=4.0, duration=1.0, trial_type='face', modulation=1.0),)
     """
     if events is None:
         return ()
+    if isinstance(events, str | Path):
+        return read_events(str(events)).events
     rows = _rows(events) if hasattr(events, "keys") else list(events)
     return tuple(_event(i, row) for i, row in enumerate(rows))
 

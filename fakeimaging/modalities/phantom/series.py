@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.activity.stimuli.condition import Event
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.streams import Streams, fresh_seed
@@ -69,7 +70,7 @@ class Series:
     lag1: float
     parameters: SeriesParameters
     seed: int
-    _events: tuple[designs.Event, ...] = field(default=(), repr=False)
+    _events: tuple[Event, ...] = field(default=(), repr=False)
 
     @property
     def events(self) -> pd.DataFrame:
@@ -97,8 +98,8 @@ def simulate_series(
     Parameters
     ----------
     n_series : int
-    events : pandas.DataFrame, mapping of columns, or iterable of (onset, duration, trial_type[, modulation]), optional
-        Times in s.
+    events : pandas.DataFrame, mapping of columns, iterable of (onset, duration, trial_type[, modulation]), or path, optional
+        Times in s; a path is that of a BIDS table.
     effects : float or mapping of str to float or array_like (n_series,), optional
         Percent signal change of each condition (of the plateau of a long block); 1 % by default.
     connectivity : array_like, shape (n_series, n_series), or Connectome, optional
@@ -133,7 +134,7 @@ def simulate_series(
         raise InputError(f"`n_series`: {n_series!r} is not a whole number of at least 1", value=n_series)
     seed = fresh_seed() if seed is None else seed
     streams, left_out = Streams(seed).at("series"), check_off(off)
-    wanted = designs.read_events(events)
+    wanted = designs.events_in(events)
     conditions, times = designs.conditions_of(wanted), terms.seen_times(p)
     courses = designs.regressors(wanted, p.response, times)
     size = designs.read_effects(effects, conditions, n_series, EFFECT)
