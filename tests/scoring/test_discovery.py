@@ -43,7 +43,7 @@ def test_pooled_and_per_subject_are_different_percentiles():
 
 
 def test_the_sign_of_a_strength_counts_and_its_way_does_not():
-    strength = np.array([[0, 0.9, 0.1, 0.1], [0.2, 0, -5, 0.1], [0.1, -6, 0, 0.1], [0.1, 0.1, 0.8, 0]])
+    strength = np.array([[0, 0.05, 0.1, 0.1], [0.9, 0, -5, 0.1], [0.1, -6, 0, 0.1], [0.1, 0.1, 0.8, 0]])
     assert c_sensitivity(strength, NET, percentile="pooled") == pytest.approx(2 / 3)
 
 

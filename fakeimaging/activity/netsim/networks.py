@@ -2,9 +2,9 @@
 
     dz/dt = sigma (W - 1) z + C u        weights[target, source], C[node, input] in 1/s
 
-The blood's constants scatter by Friston's (2003, doi:10.1016/S1053-8119(03)00202-7) prior covariance, as in the authors'
-balloon_defaults.m (same place as the cases' script): kappa and gamma always, tau, alpha and E0 by four times it, "which gives a
-delay of +-0.5 s", or not at all; none falls below 0.1.
+The blood's constants scatter by Friston's (2003, doi:10.1016/S1053-8119(03)00202-7) prior covariance, rounded as in the authors'
+balloon_defaults.m (same place as the cases' script) and without what links kappa and gamma to the rest: kappa and gamma always,
+tau, alpha and E0 by four times it, which gives a delay of +-0.5 s, or not at all; none falls below 0.1.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from fakeimaging.activity.hemodynamics import Hemodynamics
+from fakeimaging.activity.hemodynamics_parameters import CONSTANTS, presets, relative_covariance
 from fakeimaging.activity.models.netsim import NOISE_STEP, NetsimParameters, draw_weights, ring_links
 from fakeimaging.activity.netsim.cases import MORE_LINKS, Case
 from fakeimaging.core.arrays import frozen
@@ -27,15 +27,12 @@ SHARE = 0.3
 """Strength of another node's input, where inputs are shared (the cases' script)."""
 GATE_RATES = (0.05, 0.03)
 """Rates in 1/s at which the inputs that gate connections turn on and off (the cases' script)."""
-FLOW_COVARIANCE = ((0.0148, -0.0001), (-0.0001, 0.0018))
-"""Of kappa and gamma in 1/s2 (balloon_defaults.m)."""
-BALLOON_COVARIANCE = ((0.0514, 0.0021, 0.0018), (0.0021, 0.0002, 0.0001), (0.0018, 0.0001, 0.0001))
-"""Of tau (s), alpha and E0 (balloon_defaults.m)."""
 SPREAD = 4.0
-"""Factor of the second covariance where there is variability (nma_rsns_thesis.m)."""
+"""Factor of the covariance of tau, alpha and E0 where there is variability (nma_rsns_thesis.m)."""
 LEAST = 0.1
 """Lowest value of each constant in its own unit (nma_rsns_thesis.m)."""
-CONSTANTS = ("kappa", "gamma", "tau", "alpha", "E0")
+DIGITS = 4
+"""To which the authors rounded the covariance in their units (balloon_defaults.m)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,9 +112,10 @@ def _inputs(case: Case, rng: np.random.Generator) -> tuple[Array, Array]:
 
 def draw_constants(case: Case, *, rng: np.random.Generator) -> dict[str, Array]:
     """Draw the hemodynamic constants of each node, each shape (n_nodes,)."""
-    mean, n = Hemodynamics(), case.n_nodes
-    flow = rng.standard_normal((n, 2)) @ np.linalg.cholesky(FLOW_COVARIANCE).T
-    balloon = rng.standard_normal((n, 3)) @ np.linalg.cholesky(BALLOON_COVARIANCE).T
+    mean, n = np.array([presets()["friston2003"][name] for name in CONSTANTS]), case.n_nodes
+    covariance = np.round(relative_covariance() * np.outer(mean, mean), DIGITS)
+    flow = rng.standard_normal((n, 2)) @ np.linalg.cholesky(covariance[:2, :2]).T
+    balloon = rng.standard_normal((n, 3)) @ np.linalg.cholesky(covariance[2:, 2:]).T
     spread = np.hstack([flow, math.sqrt(SPREAD) * balloon if case.hrf_sd else 0 * balloon])
-    drawn = np.maximum([getattr(mean, name) for name in CONSTANTS] + spread, LEAST)
+    drawn = np.maximum(mean + spread, LEAST)
     return {name: frozen(np.ascontiguousarray(drawn[:, k])) for k, name in enumerate(CONSTANTS)}

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity import kernels
+from fakeimaging.activity.hemodynamics_parameters import CONSTANTS
 from fakeimaging.activity.models.netsim import NOISE_STEP
 from fakeimaging.activity.netsim.cases import Case
 from fakeimaging.activity.netsim.inputs import mean_and_sd, stepped, switches
 from fakeimaging.activity.netsim.kernel import advance_netsim
-from fakeimaging.activity.netsim.networks import CONSTANTS, Network
+from fakeimaging.activity.netsim.networks import Network
 from fakeimaging.core.streams import Streams
 
 Array = npt.NDArray[np.float64]

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.activity.hemodynamics_parameters import CONSTANTS
 from fakeimaging.activity.netsim.cases import Case, case_of
-from fakeimaging.activity.netsim.networks import CONSTANTS, Network, draw_network
+from fakeimaging.activity.netsim.networks import Network, draw_network
 from fakeimaging.activity.netsim.result import Inputs, NetSim
 from fakeimaging.activity.netsim.session import bold, kernel
 from fakeimaging.activity.together import threads_of

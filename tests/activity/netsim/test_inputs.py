@@ -75,11 +75,14 @@ def test_a_long_step_is_ten_short_ones(number, gaussian):
     np.testing.assert_allclose(long.transition[:5, :5], expm(flow * 0.05), atol=1e-12)
     n_on = np.linalg.solve(flow, (expm(flow * 0.02) - np.eye(5)) @ one.inputs)  # on from part 6 of 10
     np.testing.assert_allclose(long.jumps[6, :5], n_on, atol=1e-12)
-    z = still[1][:5, :5] if not gaussian else None
-    if z is not None:  # white noise of SD 0.05 at 200 Hz: C^2 0.05^2 / 200 / (2 sigma) in a node that receives nothing
-        assert np.sqrt(z[0, 0]) == pytest.approx(
-            one.inputs[0, 0] * 0.05 * np.sqrt(STEP / 40), rel=0.01 if number == 1 else 0.4
-        )
+
+
+def test_the_noise_of_inputs_has_the_published_size():
+    one = network(1)
+    steps = stepped(one, 20.0, 10, gaussian=False)
+    z = solve_discrete_lyapunov(steps.transition, steps.spread @ steps.spread.T)
+    # White noise of SD 0.05 at 200 Hz in a node that receives nothing else: variance C^2 0.05^2 / 200 / (2 sigma).
+    assert np.sqrt(z[0, 0]) == pytest.approx(one.inputs[0, 0] * 0.05 * np.sqrt(STEP / 40), rel=0.01)
 
 
 def course(number, seconds, seed, *, gaussian):

@@ -24,26 +24,17 @@ from tests.reference import netsim as reference
 SECONDS = 60
 
 
-def apart(number, seed=3):
+def apart(number, seed=3, factor=1.0):
     """Largest difference to an adaptive solver over the largest BOLD, without noise of the inputs."""
     case = replace(CASES[number], minutes=SECONDS / 60, tr=1.0)
     streams = Streams(seed).at(str(number))
-    network = replace(draw_network(case, streams), input_noise=1e-9)
-    table = switches(network.rates, 200 * SECONDS, rng=streams.at("inputs").rng())
-    edges, levels = reference.courses(table, len(network.rates), 200 * SECONDS)
-    times = np.arange(1.0, SECONDS + 1)
-    truth = reference.bold(
-        network.weights,
-        network.inputs,
-        case.sigma,
-        edges,
-        levels,
-        network.constants,
-        times,
-        gates=network.gates,
-        b=case.gate,
-    )
-    found = session.bold(network, case, streams, gaussian=False)
+    one = draw_network(case, streams)
+    one = replace(one, inputs=factor * one.inputs, input_noise=1e-9)
+    table = switches(one.rates, 200 * SECONDS, rng=streams.at("inputs").rng())
+    edges, levels = reference.courses(table, len(one.rates), 200 * SECONDS)
+    times, more = np.arange(1.0, SECONDS + 1), {"gates": one.gates, "b": case.gate}
+    truth = reference.bold(one.weights, one.inputs, case.sigma, edges, levels, one.constants, times, **more)
+    found = session.bold(one, case, streams, gaussian=False)
     assert np.abs(truth).max() > 3
     return np.abs(found - truth).max() / np.abs(truth).max()
 
@@ -51,6 +42,27 @@ def apart(number, seed=3):
 @pytest.mark.parametrize("number", [1, 8, 13, 15, 19, 22])
 def test_bold_is_that_of_an_adaptive_solver_of_the_published_equations(number):
     assert apart(number) < 4e-3
+
+
+def test_it_also_is_where_flow_reaches_its_bounds():
+    assert apart(1, factor=3.0) < 1e-2
+
+
+def test_gaussian_inputs_gate_connections_as_the_bilinear_model_says():
+    case, n_steps = CASES[22], 600
+    one = replace(draw_network(case, Streams(7).at("test")), input_noise=1e-9)
+    neural = session.network_part(one, case, Streams(7).at("run"), n_steps, gaussian=True)
+    normals = Streams(7).at("normals").rng().standard_normal((n_steps, 20), dtype=np.float32)
+    share, rho = one.rates[:, 0] / one.rates.sum(axis=1), 1 - 0.005 * one.rates.sum(axis=1)
+    w, z = neural[2][5:].copy(), np.zeros(5)
+    for t in range(n_steps):
+        A = one.weights - np.eye(5)
+        for target, source, number in one.gates:
+            A[target, source] += -0.12 * one.inputs[0, 0] * (share + w)[number]
+        z = z + 0.005 * (20 * A @ z + one.inputs @ (share + w))
+        w = rho * w + np.sqrt(share * (1 - share) * (1 - rho**2)) * normals[t, 5:15]
+    session.kernel()(normals, np.zeros(2, dtype=np.int64), *neural, *session.blood_part(one, case), np.empty((200, 5)))
+    np.testing.assert_allclose(neural[2], [*z, *w], atol=1e-6)
 
 
 def test_half_the_step_leaves_a_third_of_the_error(monkeypatch):
