@@ -24,8 +24,9 @@ from fakeimaging.dataset.images import MNI, SCANNER, volumes_to, write_labels
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import PREP, Scan
 from fakeimaging.dataset.sidecars import reference_of, write_sidecar
-from fakeimaging.modalities.motion import resample_volume, rigid
+from fakeimaging.modalities.motion import rigid
 from fakeimaging.modalities.recording import Recording
+from fakeimaging.modalities.spline import resample_volume
 from fakeimaging.structure.anatomy import Anatomy, Tissue, brain_centre
 from fakeimaging.structure.subject import Subject
 

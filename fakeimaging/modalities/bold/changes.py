@@ -5,6 +5,7 @@ With y = dS/S at the usual echo time TE0 of the field, in its two parts (`field.
     dS/S (TE) = (1 + y_R2)^(TE / TE0) - 1 + y_S0
 
 so that the BOLD part is an exact change of R2* and the volume part one of S0. What a design imposes (`imposed`) is a change of R2*.
+A spin echo has `field.SPIN_ECHO_SHARE` of a change of R2*.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.activity import Activity
-from fakeimaging.activity.hemodynamics import BloodFlow, Hemodynamics, blood_flow, mode_flow
+from fakeimaging.activity.hemodynamics import BloodFlow, Hemodynamics, blood_flow, mode_drive, mode_flow
+from fakeimaging.activity.hemodynamics_regional import regional_constants, same_everywhere
+from fakeimaging.activity.hrf import canonical_response, linear_response
 from fakeimaging.core.clocks import Clock
-from fakeimaging.modalities.bold.field import bold_parts, fields
-from fakeimaging.modalities.bold.imposed import ImposedChange, at_echo, imposed_change
+from fakeimaging.modalities.bold import field
+from fakeimaging.modalities.bold.imposed import ImposedChange, at_echo, echo_ratio, imposed_change
 from fakeimaging.modalities.bold.parameters import BoldParameters
 from fakeimaging.modalities.bold.sequence import geometry
+from fakeimaging.structure.subject import Subject
 
 Floats = npt.NDArray[np.float32]
 
@@ -59,26 +63,55 @@ class Changes:
         return found
 
 
-def regional_changes(activity: Activity, p: BoldParameters) -> Changes:
-    """Return the signal changes of a run at the echo time of a scan."""
-    flow, modes = _flow(activity, p.hemodynamics)
-    parts = [_change(flow, p)] if modes is None else [_change(flow, p), _change(modes, p)]
+def regional_changes(subject: Subject, activity: Activity, p: BoldParameters) -> Changes:
+    """Return the signal changes of a run at the echo time of a scan.
+
+    With a canonical response they are its convolution with the relative change of the firing rates, as large as the balloon model's
+    for weak and slow activity; blood flow is the balloon model's all the same.
+    """
+    flow, modes = _flow(subject, activity, p.hemodynamics)
+    clock = flow.clock
+    if p.response == "balloon":
+        parts = [_change(flow, p)] if modes is None else [_change(flow, p), _change(modes, p)]
+    else:
+        clock, parts = _canonical(activity, p)
     n_samples, n_regions = parts[0].shape
     series = np.concatenate(parts, axis=1, dtype=np.float32).reshape(n_samples, -1, n_regions)
     imposed = imposed_change(activity.imposed, p, geometry(p, activity.duration)[1].n)
-    return Changes(flow.clock, series, flow, imposed)
+    return Changes(clock, series, flow, imposed)
 
 
 @lru_cache(maxsize=1)
-def _flow(activity: Activity, hemodynamics: Hemodynamics) -> tuple[BloodFlow, BloodFlow | None]:
+def _flow(subject: Subject, activity: Activity, hemodynamics: Hemodynamics) -> tuple[BloodFlow, BloodFlow | None]:
     """Blood flow of a run; kept, since the echoes of a scan share it."""
-    return blood_flow(activity, hemodynamics), mode_flow(activity, hemodynamics)
+    constants = regional_constants(hemodynamics, subject)
+    return blood_flow(activity, hemodynamics, constants), mode_flow(activity, hemodynamics, constants)
 
 
 def _change(flow: BloodFlow, p: BoldParameters) -> npt.NDArray[np.float64]:
-    usual = fields()[p.field_strength].defaults["echo_time"]
-    relaxation, amount = bold_parts(flow, p, usual)
-    return at_echo(relaxation, p.echo_time / usual) + amount
+    relaxation, amount = field.bold_parts(flow, p, field.fields()[p.field_strength].defaults["echo_time"])
+    share = field.SPIN_ECHO_SHARE if p.sequence == "spin_echo" else 1.0
+    return at_echo(relaxation, share * echo_ratio(p)) + amount
+
+
+def _canonical(activity: Activity, p: BoldParameters) -> tuple[Clock, list[npt.NDArray]]:
+    gain, modes = weak_gain(p), mode_drive(activity, 1.0)
+    clock, regions = canonical_response(activity, p.response)
+    parts = [gain * regions]
+    if modes is not None:
+        parts.append(gain * linear_response(*modes, p.response)[1])
+    return clock, parts
+
+
+def weak_gain(p: BoldParameters) -> float:
+    """Return the signal change over the relative change of a firing rate that the balloon model settles at, for weak activity."""
+    h, small = p.hemodynamics, 1e-4
+    f = 1 + small * h.efficacy / h.gamma
+    v = f**h.alpha
+    q = v * (1 - (1 - h.E0) ** (1 / f)) / h.E0
+    flow, volume, deoxyhemoglobin = (np.array([[value]]) for value in (f, v, q))
+    settled = BloodFlow(Clock(0.0, 1.0, 1), flow, volume, deoxyhemoglobin, same_everywhere(h, 1))
+    return float(_change(settled, p)[0, 0]) / small
 
 
 def sample(series: npt.NDArray, clock: Clock, times: npt.NDArray[np.float64]) -> npt.NDArray:

@@ -69,7 +69,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: BoldParamet
     tissue = subject.anatomy.tissue(grid)
     maps = make_maps(subject, tissue, p)
     baseline = maps.baseline(p.echo_time)
-    changes = regional_changes(activity, p)
+    changes = regional_changes(subject, activity, p)
     painting = _paint(subject, grid, baseline * maps.grey, changes.n_series > 1, p.within_region)
 
     def volume(v: int) -> npt.NDArray[np.float32]:
