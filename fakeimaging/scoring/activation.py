@@ -120,10 +120,10 @@ def area_under_curve(values: Matrix, active: npt.NDArray[np.bool_]) -> float:
     return float((ranks[active].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def slope(found: Matrix, true: Matrix, active: npt.NDArray[np.bool_]) -> float:
+def slope(found: Matrix, true: Matrix, active: npt.NDArray[np.bool_], *, through_zero: bool = False) -> float:
     """Return the slope of the responses found on the true ones over the active regions: 1 without bias.
 
-    Where all true ones are the same, as an imposed response often is, the line goes through the origin.
+    Imposed responses, often all the same, take a line ``through_zero``.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def slope(found: Matrix, true: Matrix, active: npt.NDArray[np.bool_]) -> float:
     0.5
     """
     x, y = true[active], found[active]
-    if np.ptp(x) < 1e-6 * np.abs(x).max():
+    if through_zero:
         return float((x @ y) / (x @ x))
     return float(np.polyfit(x, y, 1)[0])
 
@@ -145,7 +145,9 @@ def turned(task: Matrix) -> list[Matrix]:
     return [ways[k] for k in chosen]
 
 
-def chance(series: Matrix, model: Design, true: Matrix, active: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def chance(
+    series: Matrix, model: Design, true: Matrix, active: npt.NDArray[np.bool_], *, through_zero: bool = False
+) -> tuple[float, float]:
     """Return what the design finds at other times in the series without the response it has.
 
     Parameters
@@ -155,6 +157,8 @@ def chance(series: Matrix, model: Design, true: Matrix, active: npt.NDArray[np.b
     true : ndarray, shape (n_conditions, n_regions)
         Responses of the clean series.
     active : ndarray of bool, shape (n_conditions, n_regions)
+    through_zero : bool
+        As for `slope`.
 
     Returns
     -------
@@ -169,7 +173,7 @@ def chance(series: Matrix, model: Design, true: Matrix, active: npt.NDArray[np.b
     for task in turned(model.task):
         by_chance, t = least_squares(silent, Design(model.conditions, task, model.nuisance))
         areas.append(_mean_area(t, active))
-        errors.append(abs(slope(by_chance, true, active) - 1))
+        errors.append(abs(slope(by_chance, true, active, through_zero=through_zero) - 1))
     return float(np.quantile(areas, 0.95)), float(np.quantile(errors, 0.05))
 
 
@@ -222,11 +226,12 @@ def recovered(
     if not told.all() or active.sum() < FEWEST:
         return None
     beta, t = responses(series[kept], model)
-    area_by_chance, error_by_chance = chance(series[kept], model, true_beta, active)
+    through_zero = known.keys() >= set(model.conditions)
+    area_by_chance, error_by_chance = chance(series[kept], model, true_beta, active, through_zero=through_zero)
     return {
         "auc": _mean_area(t, active),
         "auc_chance": area_by_chance,
-        "slope": slope(beta, true_beta, active),
+        "slope": slope(beta, true_beta, active, through_zero=through_zero),
         "slope_chance": error_by_chance,
         "n": int(active.size),
     }

@@ -22,7 +22,7 @@ from fakeimaging.activity.hemodynamics_regional import regional_constants, same_
 from fakeimaging.activity.hrf import canonical_response, linear_response
 from fakeimaging.core.clocks import Clock
 from fakeimaging.modalities.bold import field
-from fakeimaging.modalities.bold.imposed import ImposedChange, at_echo, echo_ratio, imposed_change
+from fakeimaging.modalities.bold.imposed import ImposedChange, at_echo, decay_ratio, imposed_change
 from fakeimaging.modalities.bold.parameters import BoldParameters
 from fakeimaging.modalities.bold.sequence import geometry
 from fakeimaging.structure.subject import Subject
@@ -90,8 +90,7 @@ def _flow(subject: Subject, activity: Activity, hemodynamics: Hemodynamics) -> t
 
 def _change(flow: BloodFlow, p: BoldParameters) -> npt.NDArray[np.float64]:
     relaxation, amount = field.bold_parts(flow, p, field.fields()[p.field_strength].defaults["echo_time"])
-    share = field.SPIN_ECHO_SHARE if p.sequence == "spin_echo" else 1.0
-    return at_echo(relaxation, share * echo_ratio(p)) + amount
+    return at_echo(relaxation, decay_ratio(p)) + amount
 
 
 def _canonical(activity: Activity, p: BoldParameters) -> tuple[Clock, list[npt.NDArray]]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from fakeimaging.activity.hrf import Course, balloon_response, expected_course
 from fakeimaging.activity.stimuli import Event, Imposed
-from fakeimaging.modalities.bold.field import fields
+from fakeimaging.modalities.bold.field import SPIN_ECHO_SHARE, fields
 from fakeimaging.modalities.bold.parameters import BoldParameters
 
 Array = npt.NDArray[np.float64]
@@ -35,7 +35,7 @@ class ImposedChange:
     percent : ndarray, shape (n_conditions, n_regions)
         At the usual echo time.
     ratio : float
-        Echo time of the scan over the usual one.
+        What a change of R2* does in the scan over what it does at that time (`decay_ratio`).
     """
 
     courses: tuple[Course, ...]
@@ -54,7 +54,7 @@ def imposed_change(imposed: Sequence[Imposed], p: BoldParameters, n_volumes: int
         return None
     frames = frame_times(p.tr, n_volumes)
     courses = tuple(course_of(p, one.onsets, one.durations, one.modulation, frames) for one in imposed)
-    return ImposedChange(courses, np.stack([one.percent for one in imposed]), echo_ratio(p))
+    return ImposedChange(courses, np.stack([one.percent for one in imposed]), decay_ratio(p))
 
 
 def course_of(p: BoldParameters, onsets: Array, durations: Array, modulation: Array, frames: Array) -> Course:
@@ -78,9 +78,10 @@ def frame_times(tr: float, n_volumes: int) -> Array:
     return np.linspace(0.5 * tr, (n - 1 + 0.5) * tr, n)
 
 
-def echo_ratio(p: BoldParameters) -> float:
-    """Return the echo time of a scan over the usual one of its field."""
-    return p.echo_time / fields()[p.field_strength].defaults["echo_time"]
+def decay_ratio(p: BoldParameters) -> float:
+    """Return how much a change of R2* does in a scan over what it does at the usual echo time of a gradient echo."""
+    share = SPIN_ECHO_SHARE if p.sequence == "spin_echo" else 1.0
+    return share * p.echo_time / fields()[p.field_strength].defaults["echo_time"]
 
 
 def at_echo(change: Array, ratio: float) -> Array:

@@ -16,7 +16,7 @@ from fakeimaging.activity.activity import Activity
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.bold.drift import DRIFT_PERIOD
-from fakeimaging.modalities.bold.imposed import at_echo, echo_ratio, event_course, frame_times
+from fakeimaging.modalities.bold.imposed import at_echo, decay_ratio, event_course, frame_times
 from fakeimaging.modalities.bold.parameters import BoldParameters
 from fakeimaging.modalities.layers import Companion, Image
 from fakeimaging.structure.parcellation import Region
@@ -52,7 +52,7 @@ def responses(activity: Activity, series: Array, p: BoldParameters) -> dict[str,
     -------
     dict of str to (str, ndarray of shape (n_regions,))
     """
-    found = {one.trial_type: ("imposed", 100 * at_echo(one.percent / 100, echo_ratio(p))) for one in activity.imposed}
+    found = {one.trial_type: ("imposed", 100 * at_echo(one.percent / 100, decay_ratio(p))) for one in activity.imposed}
     names = sorted({event.trial_type for event in activity.events})
     if set(names) <= set(found):
         return found
