@@ -20,13 +20,17 @@ _HOMES = {
     "Grid": "core.spaces",
     "MODALITIES": "modalities",
     "MODELS": "activity.models",
+    "Match": "modalities.match",
     "Modality": "modalities.modality",
     "Model": "activity.model",
+    "NetSim": "activity.netsim",
     "Observable": "activity.model",
     "Parameters": "core.parameters",
+    "Phantom": "modalities.phantom",
     "Recording": "modalities.recording",
     "Rotation": "activity.model",
     "Setup": "activity.model",
+    "SpatialCorrelation": "modalities.smoothness",
     "Stage": "modalities.layers",
     "Streams": "core.streams",
     "Study": "dataset.study",
@@ -35,12 +39,18 @@ _HOMES = {
     "lesion": "structure.lesion",
     "load": "dataset.load",
     "make_subject": "structure.subject",
+    "match": "modalities.match",
+    "netsim": "activity.netsim",
+    "null_maps": "modalities.smoothness",
+    "null_runs": "modalities.phantom",
     "parameter": "core.parameters",
+    "phantom": "modalities.phantom",
     "read_connectome": "structure.formats",
     "read_study": "dataset.study",
     "score": "scoring",
     "simulate_activities": "activity.together",
     "simulate_activity": "activity.activity",
+    "simulate_series": "modalities.phantom",
     "simulate_study": "dataset.cohort",
     "sweep": "activity.sweep",
     "write_connectome": "structure.formats",
@@ -56,13 +66,17 @@ __all__ = [
     "Grid",
     "MODALITIES",
     "MODELS",
+    "Match",
     "Modality",
     "Model",
+    "NetSim",
     "Observable",
     "Parameters",
+    "Phantom",
     "Recording",
     "Rotation",
     "Setup",
+    "SpatialCorrelation",
     "Stage",
     "Streams",
     "Study",
@@ -71,12 +85,18 @@ __all__ = [
     "lesion",
     "load",
     "make_subject",
+    "match",
+    "netsim",
+    "null_maps",
+    "null_runs",
     "parameter",
+    "phantom",
     "read_connectome",
     "read_study",
     "score",
     "simulate_activities",
     "simulate_activity",
+    "simulate_series",
     "simulate_study",
     "sweep",
     "write_connectome",
@@ -99,6 +119,7 @@ if TYPE_CHECKING:
     from fakeimaging.activity.activity import Activity, simulate_activity
     from fakeimaging.activity.model import Model, Observable, Rotation, Setup
     from fakeimaging.activity.models import MODELS
+    from fakeimaging.activity.netsim import NetSim, netsim
     from fakeimaging.activity.stimuli import Condition, Design
     from fakeimaging.activity.sweep import sweep
     from fakeimaging.activity.together import simulate_activities
@@ -112,8 +133,11 @@ if TYPE_CHECKING:
     from fakeimaging.modalities import MODALITIES
     from fakeimaging.modalities.acquire import acquire
     from fakeimaging.modalities.layers import Stage
+    from fakeimaging.modalities.match import Match, match
     from fakeimaging.modalities.modality import Modality
+    from fakeimaging.modalities.phantom import Phantom, null_runs, phantom, simulate_series
     from fakeimaging.modalities.recording import Recording
+    from fakeimaging.modalities.smoothness import SpatialCorrelation, null_maps
     from fakeimaging.structure.connectome import Connectome
     from fakeimaging.structure.formats import read_connectome, write_connectome
     from fakeimaging.structure.lesion import lesion

@@ -1,4 +1,4 @@
-"""The command line: simulate, plan, list, score, report, verify, cite. Heavy modules load only inside the command that needs them."""
+"""The command line: simulate, plan, list, score, report, verify, cite, match. Heavy modules load only inside the command that needs them."""
 
 from __future__ import annotations
 
@@ -264,6 +264,50 @@ def cite(
 
     for reference in load(dataset).references():
         print(reference)
+
+
+@app.command("match")
+def match_(
+    image: Annotated[
+        Path, typer.Argument(metavar="IMAGE", help="A 4-D image (NIfTI) of a real scan.", show_default=False)
+    ],
+    mask: Annotated[Path | None, typer.Option(help="Voxels to look at (3-D image).", show_default=False)] = None,
+    tr: Annotated[
+        float | None, typer.Option(help="Repetition time in s, if the header has none.", show_default=False)
+    ] = None,
+    tsnr: Annotated[Path | None, typer.Option(help="Write the map of temporal SNR here.", show_default=False)] = None,
+) -> None:
+    """Measure the noise of a real scan, and print what simulates it: lines for a study file."""
+    from fakeimaging.modalities.match import match
+
+    found = match(image, mask=mask, tr=tr)
+    x, y, z = found.fwhm
+    rows = [
+        ["SNR", f"{found.snr:.1f}", f"of {found.noise} noise, from {found.snr_from}"],
+        ["temporal SNR", f"{found.tsnr:.1f}", "median"],
+        ["lambda", f"{found.lambda_grey:.4f}", "SD of physiological noise over signal"],
+        ["AR(1)", f"{found.ar1:.2f}", f"memory of physiological noise {found.ar_time:.1f} s"],
+        ["smoothness", f"{(x + y + z) / 3:.1f}", "mm, full width at half maximum"],
+        ["drift", f"{found.drift_percent:.2f}", "%, slower than 1/128 Hz"],
+    ]
+    print(aligned([["of the scan", "", ""], *rows]))
+    print('\n[[sessions.acquisitions]]\nmodality = "bold"')
+    for name, value in found.parameters().items():
+        print(f"{name} = {_toml(value)}")
+    if tsnr is not None:
+        found.tsnr_map.to_filename(tsnr)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return (
+        f"{value:.4g}"
+        if isinstance(value, float) and value % 1
+        else f'"{value}"'
+        if isinstance(value, str)
+        else f"{value}"
+    )
 
 
 def _study(settings: list[str] | None, seed: int | None, subjects: int | None, only: str | None, small: bool) -> Study:
