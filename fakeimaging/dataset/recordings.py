@@ -45,7 +45,7 @@ def write_recording(
     for name, image in recording.forward.maps.items():
         path = TRUTH / scan.beside(f"{name}.nii.gz")
         manifest.add(path, _write_map(root / path, image))
-    for extra in extras:
+    for extra in (extra for extra in extras if not extra.shared or scan.raw == scan.all_parts[0]):
         _write_extra(extra, scan, root, manifest)
     if events and activity is not None and str(scan.events) not in manifest.files:
         _write_events(activity, scan, root, manifest)

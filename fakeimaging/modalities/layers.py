@@ -211,6 +211,8 @@ class Extra:
         Whether it goes to the truth rather than beside the raw file.
     maps_field : bool
         Whether the field of the scan can be estimated from it: then both sidecars say so.
+    shared : bool
+        Whether all files of a scan (echoes) have it in common.
     """
 
     suffix: str
@@ -220,6 +222,7 @@ class Extra:
     folder: str = ""
     truth: bool = False
     maps_field: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ import numpy as np
 from fakeimaging.activity import hemodynamics, physiology
 from fakeimaging.core.citations import Reference
 from fakeimaging.modalities import motion, susceptibility
-from fakeimaging.modalities.bold import distortion, physio, physio_noise
+from fakeimaging.modalities.bold import distortion, fieldmaps, physio, physio_noise
 from fakeimaging.modalities.bold.changes import sample
 from fakeimaging.modalities.bold.distortion import DISTORTION, axis_of, readout
 from fakeimaging.modalities.bold.drift import DRIFT
@@ -76,6 +76,7 @@ MODALITY = Modality(
     suffix="bold",
     sidecar=sidecar,
     small={"voxel_size": 7.0},
+    extras=fieldmaps.extras,
     part_of=part_of,
     parts=parts,
     references=(
