@@ -117,7 +117,9 @@ def truth(recording: Recording) -> Iterator[Extra]:
     yield _true("desc-truth_fieldmap", recording, frequency, {"Units": "Hz", "Description": f"true field, {where}"})
     shift = shift_of(recording.forward, recipe["voxels_per_hz"]) * np.float32(grid.voxel_size[recipe["axis"]])
     if "distortion" in recording.stages and shift.any():
-        words = f"shift of the signal of each voxel in mm, towards higher indices of axis {'ij'[recipe['axis']]}, {where}"
+        words = (
+            f"shift of the signal of each voxel in mm, towards higher indices of axis {'ij'[recipe['axis']]}, {where}"
+        )
         yield _true("desc-shift_fieldmap", recording, shift, {"Units": "mm", "Description": words})
 
 

@@ -82,7 +82,9 @@ def test_a_voxel_decays_from_the_sum_of_its_tissues_at_their_mean_rate(long_run)
 
 
 def test_a_longer_echo_loses_signal_at_the_same_noise(long_run):
-    short, long = (fi.acquire("bold", tiny_subject(), long_run, echo_time=te, susceptibility=0.0, **GRID) for te in (0.03, 0.06))
+    short, long = (
+        fi.acquire("bold", tiny_subject(), long_run, echo_time=te, susceptibility=0.0, **GRID) for te in (0.03, 0.06)
+    )
     assert short.recipe("thermal")["sigma"] == long.recipe("thermal")["sigma"] == pytest.approx(1000 / 150)
     grey = tiny_subject().anatomy.tissue(short.clean.grid).grey > 0.999
     ratio = long.forward.baseline[grey].mean() / short.forward.baseline[grey].mean()
