@@ -20,8 +20,8 @@ from fakeimaging.dataset.images import write_array, write_floats, write_image, w
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import TRUTH, Scan, subject_folder
 from fakeimaging.dataset.prep import brain_masking, preprocessing
-from fakeimaging.dataset.sidecars import raw_sidecar, recipe_of, write_sidecar
-from fakeimaging.modalities.layers import Companion, Image
+from fakeimaging.dataset.sidecars import extra_sidecar, raw_sidecar, recipe_of, write_sidecar
+from fakeimaging.modalities.layers import Companion, Extra, Image
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.structure.subject import Subject
 
@@ -34,16 +34,19 @@ def write_recording(
     recording: Recording, scan: Scan, subject: Subject, activity: Activity | None, root: Path, manifest: Manifest
 ) -> None:
     """Write everything of one recording."""
-    keys = raw_sidecar(recording, scan)
+    keys, extras = raw_sidecar(recording, scan), recording.extras
+    mapped = {"B0FieldSource": scan.field_identifier} if any(extra.maps_field for extra in extras) else {}
     events = activity.events if activity is not None and recording.modality.names_run else ()
     _write_observed(recording, scan, subject, events, root, manifest)
-    write_sidecar(scan.raw, keys, root, manifest)
+    write_sidecar(scan.raw, keys | mapped, root, manifest)
     _write_clean(recording, scan, keys, root, manifest)
     for companion in recording.forward.companions:
         _write_companion(companion, scan, root, manifest)
     for name, image in recording.forward.maps.items():
         path = TRUTH / scan.beside(f"{name}.nii.gz")
         manifest.add(path, _write_map(root / path, image))
+    for extra in (extra for extra in extras if not extra.shared or scan.raw == scan.all_parts[0]):
+        _write_extra(extra, scan, root, manifest)
     if events and activity is not None and str(scan.events) not in manifest.files:
         _write_events(activity, scan, root, manifest)
     path = scan.source.with_name(scan.source.name + "_recipe.json")
@@ -110,6 +113,12 @@ def _write_map(path: Path, image: Image) -> Written:
     if values.dtype == bool:
         return write_labels(path, values, image.grid)
     return write_floats(path, image.grid, [values], None)
+
+
+def _write_extra(extra: Extra, scan: Scan, root: Path, manifest: Manifest) -> None:
+    path = scan.extra(extra)
+    manifest.add(path, write_image(root / path, extra.image))
+    write_sidecar(path, extra_sidecar(extra, scan), root, manifest)
 
 
 def _check_same(path: PurePosixPath, companion: Companion, root: Path, manifest: Manifest) -> None:

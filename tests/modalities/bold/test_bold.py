@@ -82,7 +82,9 @@ def test_a_voxel_decays_from_the_sum_of_its_tissues_at_their_mean_rate(long_run)
 
 
 def test_a_longer_echo_loses_signal_at_the_same_noise(long_run):
-    short, long = (fi.acquire("bold", tiny_subject(), long_run, echo_time=te, **GRID) for te in (0.03, 0.06))
+    short, long = (
+        fi.acquire("bold", tiny_subject(), long_run, echo_time=te, susceptibility=0.0, **GRID) for te in (0.03, 0.06)
+    )
     assert short.recipe("thermal")["sigma"] == long.recipe("thermal")["sigma"] == pytest.approx(1000 / 150)
     grey = tiny_subject().anatomy.tissue(short.clean.grid).grey > 0.999
     ratio = long.forward.baseline[grey].mean() / short.forward.baseline[grey].mean()
@@ -123,7 +125,7 @@ def test_slices_are_acquired_in_order_and_within_the_tr():
 def test_the_delivered_snr_is_the_one_asked_for(seed):
     subject, activity = tiny_subject(seed=seed), constant_activity(short_activity(seed=seed, duration=200.0))
     off = ["physiological", "drift", "cardiac", "respiratory", "motion"]
-    scan = fi.acquire("bold", subject, activity, snr=50.0, off=off, **GRID)
+    scan = fi.acquire("bold", subject, activity, snr=50.0, susceptibility=0.0, off=off, **GRID)
     grey = subject.anatomy.tissue(scan.clean.grid).grey > 0.99
     series = scan.observed.to_array()[grey]
     tsnr = series.mean() / np.sqrt(series.var(axis=1, ddof=1).mean())
@@ -301,7 +303,7 @@ def test_tsnr_follows_krueger_and_glover(seed):
     off = ["drift", "cardiac", "respiratory", "motion"]
     found = {}
     for snr in (50.0, 100.0, 400.0):
-        scan = fi.acquire("bold", subject, activity, snr=snr, off=off, **lambdas, **GRID)
+        scan = fi.acquire("bold", subject, activity, snr=snr, susceptibility=0.0, off=off, **lambdas, **GRID)
         grey = subject.anatomy.tissue(scan.clean.grid).grey > 0.99
         series = scan.observed.to_array()[grey].astype(float)
         # The noise remembers, so the sample's own mean takes some of its variance: compare with the true mean.
