@@ -2,9 +2,9 @@
 
 A spin that goes from slice s' to slice s between two volumes is excited TR + t_s - t_s' after the last time, rather than TR. With
 the recursion of `steady_state` its magnetisation changes by g(s', s), relative, and (cos a exp(-TR / T1))^l of that is left l volumes
-later. The change of a slice is the mean over its spins: at a place of the slice that has moved by D (in slices), a spin at depth d of slice s
-at volume v lay in slice s + floor(d + D_u - D_v) at volume u. So d falls into three parts for each pair of volumes (u - 1, u), whose
-lengths are the weights of three pairs of slices.
+later. The change of a slice is the mean over its spins: at a place of the slice that has moved by D (in slices), a spin at depth d of
+slice s at volume v lay in slice s + floor(d + D_u - D_v) at volume u. So d falls into three parts for each pair of volumes (u - 1, u),
+whose lengths are the weights of three pairs of slices.
 
 First order in g: what two changes make of each other is left out. One pose holds for a volume, as in `motion`. Spins from beyond the
 slices are at rest. Pure tissues; muscle counts as grey matter.
