@@ -64,7 +64,7 @@ def verify(root: str | Path, subject: str) -> Verdict:
     problems += [
         f"{path.relative_to(dataset.root)}: the manifest does not list it" for path in strangers(dataset.root, manifest)
     ]
-    if manifest.study != dataset.study.digest():
+    if manifest.study != dataset.study_of(subject).digest():
         problems.append("its manifest belongs to another study than the record")
     compare = _made_again if how == "same machine class" else _replayed
     return Verdict(subject, how, len(manifest.files), (*problems, *compare(dataset, manifest)))
