@@ -327,7 +327,8 @@ def _print_score(folder: Path, save: Path | None = None, *, whole: bool = True) 
     from fakeimaging.scoring import score_dataset
 
     dataset = load(folder)
-    with _progress(len(dataset.subjects) + len(dataset.scans()), "scoring", lines=False) as step:
+    steps = len(dataset.subjects) + len(dataset.scans()) + bool(dataset.study.effects)
+    with _progress(steps, "scoring", lines=False) as step:
         result = score_dataset(dataset, progress=step)
     if save is not None:
         result.save(save)
