@@ -23,6 +23,8 @@ Value = str | float
 RESERVED = ("participant_id",)
 FINEST_SHARE = 100
 """Largest denominator of a share: blocks stay short enough for shares to hold in small groups as well."""
+ROUNDED = 6e-4
+"""By how much a written share may differ from an exact one: 0.333 is a third."""
 BIDS_LEVELS = {
     "sex": {"male", "m", "M", "MALE", "Male", "female", "f", "F", "FEMALE", "Female", "other", "o", "O", "OTHER", "Other"},
     "handedness": {
@@ -77,9 +79,14 @@ class Covariate(Parameters):
             return f"`meanings`: {min(unknown)!r} is none of the levels"
         if self.shares and (len(self.shares) != len(self.levels) or min(self.shares) <= 0):
             return f"`shares`: one above 0 for each of {', '.join(self.levels)}"
-        if sum(self.fractions) != 1:
+        if not self._has_exact_shares():
             return f"`shares`: in hundredths of a whole at the finest, not {', '.join(f'{share:g}' for share in self.shares)}"
         return ""
+
+    def _has_exact_shares(self) -> bool:
+        total = math.fsum(self.shares)
+        away = [abs(share / total - exact) for share, exact in zip(self.shares, self.fractions, strict=False)]
+        return sum(self.fractions) == 1 and min(self.fractions) > 0 and max(away, default=0.0) < ROUNDED
 
     def _continuous_problem(self) -> str:
         if self.shares or self.meanings:
@@ -105,10 +112,10 @@ class Covariate(Parameters):
     @property
     def fractions(self) -> tuple[Fraction, ...]:
         """Exact shares of the levels."""
-        shares = self.shares or (1.0,) * len(self.levels)
         if not self.shares:
             return (Fraction(1, len(self.levels)),) * len(self.levels)
-        return tuple(Fraction(share / math.fsum(shares)).limit_denominator(FINEST_SHARE) for share in shares)
+        total = math.fsum(self.shares)
+        return tuple(Fraction(share / total).limit_denominator(FINEST_SHARE) for share in self.shares)
 
     @property
     def block(self) -> tuple[str, ...]:
@@ -149,21 +156,22 @@ class Covariate(Parameters):
             return self.block[order[within]]
         rng = root.at(f"sub-{label}", "covariates", name).rng()
         standard = math.sqrt(12) * (rng.random() - 0.5) if self.distribution == "uniform" else rng.standard_normal()
-        return float(round(self.centre + self.spread * standard, self.decimals))
+        value = self.centre + self.spread * standard
+        return round(value, self.decimals) if self.decimals else round(value)
 
 
 def name_problems(covariates: Mapping[str, Covariate]) -> Iterator[str]:
     """Yield names that cannot head a column of participants.tsv, and levels that BIDS does not allow there."""
     seen: dict[str, str] = {}
     for name, covariate in covariates.items():
-        where = f"`covariates.{name}`"
+        where = f"covariates.{name}"
         if name.lower() in RESERVED:
-            yield f"{where}: BIDS has this column of participants.tsv for the labels; choose another name"
+            yield f"`{where}`: BIDS has this column of participants.tsv for the labels; choose another name"
         elif not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-            yield f"{where}: a name has letters, digits and underscores, and begins with a letter"
+            yield f"`{where}`: a name has letters, digits and underscores, and begins with a letter"
         if name.lower() in seen:
-            yield f"{where}: there is `covariates.{seen[name.lower()]}` already (case does not count)"
+            yield f"`{where}`: there is `covariates.{seen[name.lower()]}` already (case does not count)"
         seen[name.lower()] = name
         allowed = BIDS_LEVELS.get(name)
         if allowed is not None and (strange := sorted(set(covariate.levels) - allowed)):
-            yield f"{where}.levels: {strange[0]!r} is not among what BIDS allows in this column ({', '.join(sorted(allowed))})"
+            yield f"`{where}.levels`: {strange[0]!r} is not among what BIDS allows in this column ({', '.join(sorted(allowed))})"
