@@ -22,7 +22,15 @@ from fakeimaging.core.parameters import Parameters, dotted, parameter
 from fakeimaging.core.provenance import digest
 from fakeimaging.core.streams import fresh_seed
 from fakeimaging.dataset.covariates import Covariate, name_problems
-from fakeimaging.dataset.effects import Effect, Variability, content_for, effect_problems, touched_by, without_lost
+from fakeimaging.dataset.effects import (
+    Effect,
+    Variability,
+    content_for,
+    effect_problems,
+    for_subject,
+    touched_by,
+    without_lost,
+)
 from fakeimaging.dataset.imaged import imaging_problems
 from fakeimaging.dataset.inputs import own_files, renamed, tables
 from fakeimaging.dataset.settings import apply_setting
@@ -139,6 +147,10 @@ class Study(Parameters):
         content = self.content()
         renamed(content, lambda path: path.name)
         return content
+
+    def for_subject(self, label: str) -> Study:
+        """Return the study as one subject has it: with its own value of every number that differs by design."""
+        return for_subject(self, label)
 
     def null_twin(self) -> Study:
         """Return the same study with every effect of a covariate left out: same subjects, covariates and noise."""

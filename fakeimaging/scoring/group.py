@@ -98,9 +98,8 @@ def group_effect(
     from scipy.stats import t as student
 
     column, nuisance = _design(covariates, name, level, reference)
-    outcome = np.asarray(values, dtype=np.float64)
-    freedom = len(outcome) - 1 - int(np.linalg.matrix_rank(nuisance))
-    estimate, error = _fit(outcome, column, nuisance, freedom)
+    freedom = _freedom(nuisance)
+    estimate, error = map(float, _fit(np.asarray(values, dtype=np.float64), column, nuisance))
     t = estimate / error if error > 0 else np.copysign(np.inf, estimate) if estimate else 0.0
     half = float(student.ppf((1 + confidence) / 2, freedom)) * error
     return GroupEffect(
@@ -124,11 +123,10 @@ def _design(covariates: Columns, name: str, level: str | None, reference: str | 
         )
     tested = columns.pop(own[0])
     nuisance = np.stack([np.ones(n), *columns.values()], axis=1)
-    rank = int(np.linalg.matrix_rank(nuisance))
-    if np.linalg.matrix_rank(np.column_stack([nuisance, tested])) == rank:
+    if _freedom(np.column_stack([nuisance, tested])) == _freedom(nuisance):
         raise InputError(f"`{name}`: the other covariates say all of it in these {n} subjects", value=name)
-    if n - 1 - rank < 1:
-        raise InputError(f"{n} subjects are too few for {rank + 1} columns of a GLM", value=n)
+    if _freedom(nuisance) < 1:
+        raise InputError(f"{n} subjects are too few for {nuisance.shape[1] + 1} columns of a GLM", value=n)
     return tested, nuisance
 
 
@@ -146,13 +144,18 @@ def _residuals(values: Vector, nuisance: Vector) -> Vector:
     return np.asarray(values - nuisance @ np.linalg.lstsq(nuisance, values, rcond=None)[0])
 
 
-def _fit(values: Vector, tested: Vector, nuisance: Vector, freedom: int) -> tuple[float, float]:
-    """Return the coefficient of a column and its standard error (Frisch-Waugh-Lovell)."""
+def _fit(values: Vector, tested: Vector, nuisance: Vector) -> tuple[Vector, Vector]:
+    """Return the coefficient of a column and its standard error for values of shape (n, ...) (Frisch-Waugh-Lovell)."""
     column, left = _residuals(tested, nuisance), _residuals(values, nuisance)
     energy = float(column @ column)
-    estimate = float(column @ left) / energy
-    unexplained = left - estimate * column
-    return estimate, float(np.sqrt(unexplained @ unexplained / freedom / energy))
+    estimates = np.asarray(column @ left / energy)
+    unexplained = left - np.multiply.outer(column, estimates)
+    return estimates, np.sqrt((unexplained**2).sum(axis=0) / _freedom(nuisance) / energy)
+
+
+def _freedom(nuisance: Vector) -> int:
+    """Return the degrees of freedom of the residuals with one more column."""
+    return len(nuisance) - 1 - int(np.linalg.matrix_rank(nuisance))
 
 
 def by_chance(
@@ -164,9 +167,9 @@ def by_chance(
     """
     column, nuisance = _design(covariates, contrast.covariate, contrast.level, contrast.reference)
     left = _residuals(np.asarray(values, dtype=np.float64), nuisance)
-    freedom = len(left) - 1 - int(np.linalg.matrix_rank(nuisance))
-    fits = np.array([_fit(rng.permutation(left), column, nuisance, freedom) for _ in range(N_PERMUTATIONS)])
-    return fits[:, 0], np.divide(fits[:, 0], fits[:, 1], out=np.zeros(len(fits)), where=fits[:, 1] > 0)
+    dealt = rng.permuted(np.tile(left, (N_PERMUTATIONS, 1)), axis=1)
+    estimates, errors = _fit(dealt.T, column, nuisance)
+    return estimates, np.divide(estimates, errors, out=np.zeros_like(estimates), where=errors > 0)
 
 
 def score_group(dataset: Dataset) -> Iterator[Row]:
