@@ -145,12 +145,21 @@ def list_(
     from fakeimaging.activity.models import MODELS
     from fakeimaging.activity.stimuli import Condition
     from fakeimaging.core.errors import UnknownNameError, did_you_mean
+    from fakeimaging.dataset.covariates import Covariate
+    from fakeimaging.dataset.effects import Effect, Variability
     from fakeimaging.dataset.study import Run
     from fakeimaging.modalities import MODALITIES
     from fakeimaging.structure.subject import SubjectParameters
 
     entries: dict[str, dict[str, tuple[type[Parameters], str]]] = {
-        "study": {"subject": (SubjectParameters, ""), "runs": (Run, ""), "conditions": (Condition, " of a run")},
+        "study": {
+            "subject": (SubjectParameters, ""),
+            "runs": (Run, ""),
+            "conditions": (Condition, " of a run"),
+            "covariates": (Covariate, " of the subjects"),
+            "effects": (Effect, " of a covariate"),
+            "variability": (Variability, " between subjects"),
+        },
         "models": {name: (MODELS.get(name).parameters, _about(MODELS.get(name))) for name in MODELS},
         "modalities": {name: (MODALITIES.get(name).parameters, _stages(MODALITIES.get(name))) for name in MODALITIES},
     }

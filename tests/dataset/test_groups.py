@@ -171,11 +171,15 @@ def test_levels_come_in_their_shares_in_every_block(content, seed):
     assert len({tuple(groups[start : start + 5]) for start in range(0, 50, 5)}) > 3
 
 
-def test_two_covariates_with_the_same_levels_are_independent(content):
-    content["covariates"]["hand"] = {"levels": ["control", "patient"]}
+def test_covariates_of_the_same_kind_are_independent(content):
+    content["covariates"] |= {
+        "hand": {"levels": ["left", "right"]},
+        "years": {"distribution": "uniform", "low": 9, "high": 20},
+    }
     found = table(fi.Study.parse(content | {"subjects": 400}))
-    agree = (found.hand == found.group).mean()
-    assert 0.4 < agree < 0.6
+    agree = (found.hand == "right") == (found.group == "patient")
+    assert abs(agree.mean() - 0.5) < 3.5 * 0.5 / math.sqrt(400)
+    assert abs(np.corrcoef(found.age, found.years)[0, 1]) < 3.5 / math.sqrt(400)
 
 
 @pytest.mark.parametrize(("decimals", "kind"), [(0, int), (1, float)])
