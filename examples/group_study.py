@@ -1,8 +1,8 @@
 """Do patients respond less? A group difference of known size, measured from noisy images, and its null twin without the difference.
 
-The stimulus drives less current into the visual regions of patients. The twin has the same people and the same noise, so that what
-is found there is chance. Voxels of 7 mm hold other tissue as well, so all estimates lie below the noise-free responses. Knob:
---difference, in nA; between subjects of a group the current has an SD of 0.003 nA.
+The response imposed on the visual regions of patients is smaller. The twin has the same people and the same noise, so that what is
+found there is who happened to take part, and noise. Knob: --difference, in percent of the signal; within a group the response has
+an SD of 0.4 %.
 """
 
 from __future__ import annotations
@@ -18,65 +18,69 @@ from fakeimaging.dataset.contrasts import contrasts
 from fakeimaging.dataset.participants import participants
 from fakeimaging.scoring import activation
 
+GREY = 0.9
+"""Share of grey matter from which a voxel counts."""
 STUDY = Path(__file__).parents[1] / "data" / "studies" / "group_difference.toml"
 
 
 def main() -> None:
     """Simulate two groups twice, fit, score, draw."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--difference", type=float, default=-0.006, help="patients minus controls, in nA")
+    parser.add_argument("--difference", type=float, default=-0.6, help="patients minus controls, in percent")
     parser.add_argument("--small", action="store_true", help="fewer subjects and shorter runs")
     parser.add_argument("--figure", default="group_study.png", help="where to save the figure")
     options = parser.parse_args()
 
-    small = ["subjects=10", "runs.duration=100.0"] if options.small else []
+    small = ["subjects=10", "runs.duration=140.0"] if options.small else []
     study = fi.read_study(STUDY, [f"effects.add={options.difference}", *small])
     (imposed,) = contrasts(study)
-    print(f"imposed: {imposed.size:g} nA, {imposed.standardised:.1f} SD of the current between subjects")
+    print(f"in the population: {imposed.size:+.2f} %, {imposed.standardised:.1f} SD between subjects")
     groups = [row["group"] for row in participants(study)]
     found = {"with the difference": measured(study), "null twin": measured(study.null_twin())}
     for name, (estimates, truth) in found.items():
-        observed, clean = (fi.score.group_effect(values, {"group": groups}, "group") for values in (estimates, truth))
+        images, people = (fi.score.group_effect(values, {"group": groups}, "group") for values in (estimates, truth))
         print(
-            f"{name}: patients - controls {observed.estimate:+.2f} % (95 % from {observed.low:+.2f} to {observed.high:+.2f}, "
-            f"t = {observed.t:.1f}); noise-free signals of the same people: {clean.estimate:+.2f} %"
+            f"{name}: patients - controls {images.estimate:+.2f} % (95 % from {images.low:+.2f} to {images.high:+.2f}, "
+            f"t = {images.t:.1f}); imposed on these people: {people.estimate:+.2f} %"
         )
     draw(found, np.array(groups), options.figure)
 
 
 def measured(study):
-    """Return each subject's response in percent, estimated from its images and in its noise-free regions, shape (n_subjects,) each."""
-    pairs = [response(study.for_subject(label), label) for label in study.labels]
-    return np.transpose(pairs)
+    """Return each subject's response in percent, estimated from its images and as it was imposed, shape (n_subjects,) each."""
+    return np.transpose([response(study.for_subject(label), label) for label in study.labels])
 
 
 def response(own, label):
-    """Return the mean response of the stimulated regions of one subject: of the observed images, of the clean regions."""
+    """Return the mean response of the stimulated regions of one subject, estimated and imposed, in percent."""
     subject = fi.make_subject(label, seed=own.seed, **own.subject.model_dump(mode="json"))
     run, scan = own.sessions[0].runs[0], own.sessions[0].acquisitions[0]
     activity = fi.simulate_activity(subject, task=run.task, **run.timing)
     bold = fi.acquire("bold", subject, activity, **scan.parameters)
 
-    labels = subject.labels(bold.observed.grid).ravel()
-    sums = [np.bincount(labels, volume.ravel(), subject.n_regions + 1) for volume in bold.observed.volumes()]
-    series = (np.array(sums) / np.bincount(labels, minlength=subject.n_regions + 1)).T[1:]
-    clean, tr = 100 * bold.truth["regional_bold"].astype(float), bold.parameters.tr
-    nuisance = np.hstack([np.ones((len(sums), 1)), cosines(len(sums), tr)])
-    design = activation.design(table(activity), tr * (np.arange(len(sums)) + 0.5), nuisance)
+    grid, look = bold.observed.grid, run.conditions[0]
+    labels = np.where(subject.anatomy.tissue(grid).grey > GREY, subject.labels(grid), 0)
+    wanted = [labels == i + 1 for i, region in enumerate(subject.regions) if region.network == look.network]
+    series = np.array([[volume[mask].mean() for mask in wanted] for volume in bold.observed.volumes()]).T
+    n = series.shape[1]
+    frames, nuisance = (
+        bold.parameters.tr * (np.arange(n) + 0.5),
+        np.hstack([np.ones((n, 1)), cosines(n, bold.parameters.tr)]),
+    )
     percent = 100 * (series / series.mean(axis=1, keepdims=True) - 1)
-    reached = [region.network == run.conditions[0].network for region in subject.regions]
-    return tuple(activation.least_squares(signal, design)[0][0, reached].mean() for signal in (percent, clean))
+    beta, _ = activation.least_squares(percent, activation.design(table(activity), frames, nuisance))
+    return beta[0].mean(), look.percent
 
 
 def table(activity):
     """Return the events as nilearn takes them."""
     import pandas as pd
 
-    return pd.DataFrame(activity.events, columns=["onset", "duration", "trial_type"])
+    return pd.DataFrame(list(activity.events))[["onset", "duration", "trial_type"]]
 
 
 def draw(found, groups, path):
-    """Draw each subject's response by group, estimated over noise-free, with the means of the groups."""
+    """Draw each subject's response by group, estimated beside the imposed one, with the means of the groups."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 3.5), layout="constrained")
@@ -87,7 +91,7 @@ def draw(found, groups, path):
             across = place + np.linspace(-0.2, 0.2, own.sum())
             axes.plot([across, across], [estimates[own], truth[own]], color="0.8", lw=1, zorder=1)
             axes.scatter(
-                across, truth[own], s=22, facecolors="none", edgecolors="k", label="noise-free" if not place else None
+                across, truth[own], s=22, facecolors="none", edgecolors="k", label="imposed" if not place else None
             )
             axes.scatter(across, estimates[own], s=18, color=f"C{place}", label="estimated" if not place else None)
             axes.plot([place - 0.3, place + 0.3], [estimates[own].mean()] * 2, color=f"C{place}", lw=2)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from fakeimaging.activity.given import parameters_of
 from fakeimaging.activity.models import as_model
+from fakeimaging.activity.stimuli import Condition
 from fakeimaging.core.errors import FakeImagingError, ParameterError, did_you_mean
 from fakeimaging.modalities import MODALITIES
 
@@ -146,9 +147,15 @@ def _in_runs(
             elif steps[0] == "conditions":
                 for c, condition in enumerate(run.conditions):
                     if condition.trial_type == ".".join(steps[1:-1]):
+                        _check_acts(condition, steps[-1], where)
                         yield _Place(condition, (*path, "conditions", c), steps[-1:], at)
             else:
                 yield _Place(run, path, steps, at)
+
+
+def _check_acts(condition: Condition, field: str, where: str) -> None:
+    if field == "amplitude" and condition.percent is not None:
+        raise ParameterError([f"`{where}`: the response to {condition.trial_type!r} is imposed: `percent` is its size"])
 
 
 def _of_model(run: Run, steps: Sequence[str], where: str) -> BaseModel | None:

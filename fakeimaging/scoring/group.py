@@ -1,8 +1,9 @@
 """Effects between subjects: a second-level GLM of one number a subject on the covariates, against the same on clean signals.
 
 For each effect of a study and each BOLD scan it reaches, the number is the mean response of the active regions to a condition, or the
-mean functional connectivity. Estimates come from the preprocessed series; the truth is what the same subjects' clean regions give, so
-that what is scored is noise, not who happened to take part. Chance comes from the same numbers with the covariate dealt out at random.
+mean functional connectivity. Estimates come from the preprocessed series; the truth is what is imposed on the same subjects, or what
+their clean regions give: what is scored is noise, not who happened to take part. Chance comes from the same numbers with the covariate
+dealt out at random.
 """
 
 from __future__ import annotations
@@ -250,7 +251,7 @@ def outcomes(dataset: Dataset, scans: Sequence[Scan]) -> Iterator[Outcome]:
 
 @dataclass(frozen=True, eq=False)
 class _Subject:
-    """What one scan gives: mean connectivity (observed, clean), and responses of both, shape (n_conditions, n_regions)."""
+    """What one scan gives: mean connectivity (observed, clean), responses (estimated, true), shape (n_conditions, n_regions)."""
 
     connectivity: tuple[float, float]
     betas: tuple[Vector, Vector] | None
@@ -263,12 +264,13 @@ def _of_scan(dataset: Dataset, scan: Scan) -> _Subject | None:
     series, tr = bold.observed_series(dataset, scan, len(clean)), bold.repetition_time(dataset, scan)
     confounds = bold.nuisance(dataset, scan, "motion", "wm_csf")
     strengths = (_strength(fc.cleaned(series, tr, confounds)), _strength(fc.cleaned(clean, tr)))
-    if not (dataset.root / scan.beside("events.tsv")).exists():
+    if not (dataset.root / scan.events).exists():
         return _Subject(strengths, None)
-    model, known = bold.task_model(dataset, scan, clean.shape[1]), np.isfinite(series).all(axis=1)
+    model, known = bold.task_design(dataset, scan, clean.shape[1]), np.isfinite(series).all(axis=1)
+    percent = 100 * (series / series.mean(axis=1, keepdims=True) - 1)
     betas = np.full((len(model.conditions), len(clean)), np.nan)
-    betas[:, known] = activation.responses(bold.in_percent(series[known]), model)[0]
-    return _Subject(strengths, (betas, activation.least_squares(100 * clean, model)[0]))
+    betas[:, known] = activation.responses(percent[known], model)[0]
+    return _Subject(strengths, (betas, activation.truth(100 * clean, model, bold.imposed_responses(dataset, scan))[0]))
 
 
 def _strength(series: Vector) -> float:

@@ -297,6 +297,11 @@ def test_a_parameter_that_regions_set_is_no_single_number(content):
     assert "`effects[0].on`: gain differs between regions" in problems(content)
 
 
+def test_the_current_of_an_imposed_response_moves_nothing(content):
+    content["sessions"][0]["runs"][1]["conditions"][0]["percent"] = 1.0
+    assert "`effects[2].on`: the response to 'look' is imposed: `percent` is its size" in problems(content)
+
+
 def test_what_an_effect_pushes_out_of_bounds_is_told_of_each_subject_before_anything_runs(content, tmp_path):
     content["effects"][0]["add"] = 0.6
     found = problems(content)
