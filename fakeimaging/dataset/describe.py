@@ -8,9 +8,10 @@ from typing import Any
 
 import fakeimaging
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.files import read_bytes, write_bytes, write_json, write_text, write_tsv
+from fakeimaging.core.files import read_bytes, write_bytes, write_json, write_text
 from fakeimaging.dataset.inputs import own_files, renamed
 from fakeimaging.dataset.names import CONNECTOME, INPUTS, PREP, RECORD, SOURCE, TRUTH
+from fakeimaging.dataset.participants import write_participants
 from fakeimaging.dataset.study import Study
 from fakeimaging.modalities.lead_field import attribution
 
@@ -63,6 +64,7 @@ _SOURCE_README = """\
 What has no BIDS name, one folder a subject. Row i of every table and matrix is label i + 1 of the region image.
 
 - inputs/: files of the study's own (models, connectomes, atlases, tracers), as they were
+- participants.tsv, effects.json: each subject's own value of every number that differs by design, and the true size of each effect
 - *_regions.tsv: names, hemisphere, network, centroid in template and native mm, volume in mm3
 - *_weights.tsv, *_lengths.tsv: connectome, weights[target, source], lengths in mm
 - *_edges.tsv: one line a tract, from source to target
@@ -91,8 +93,7 @@ def write_description(study: Study, root: Path) -> None:
             name=study.name, rule="=" * len(study.name), version=fakeimaging.__version__, surfaces=attribution()
         ),
     )
-    write_tsv(root / "participants.tsv", ["participant_id"], [[f"sub-{label}"] for label in study.labels])
-    write_json(root / "participants.json", {"participant_id": {"Description": "label of a simulated subject"}})
+    write_participants(study, root)
     for folder, what, words in _DERIVATIVES:
         about: dict[str, Any] = {
             "Name": f"{study.name}: {what}", "BIDSVersion": BIDS_VERSION, "DatasetType": "derivative",
