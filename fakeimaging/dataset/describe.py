@@ -30,6 +30,11 @@ _DERIVATIVES = (
         "Tables,\nGraphML and a zip for The Virtual Brain lie in sourcedata/fakeimaging of the dataset two folders up",
     ),
 )
+_UNNAMED = {
+    TRUTH: ("*_timeseries.*", "*_xfm.*", "*_space-fsaverage5_*"),
+    PREP: ("*_timeseries.*", "*_xfm.*", "*_boldref.*", "*_T2starmap.*", "*_space-fsaverage5_*"),
+}
+"""What BIDS has no name for yet in a derivative: fMRIPrep lists the same in its ``.bidsignore``."""
 _GENERATED = {
     "Name": "fakeimaging",
     "Version": fakeimaging.__version__,
@@ -97,6 +102,8 @@ def write_description(study: Study, root: Path) -> None:
         }  # fmt: skip
         write_json(root / folder / "dataset_description.json", about)
         write_text(root / folder / "README", f"{words}, simulated with fakeimaging {fakeimaging.__version__}.\n")
+    for folder, patterns in _UNNAMED.items():
+        write_text(root / folder / ".bidsignore", "\n".join(patterns) + "\n")
     write_text(root / SOURCE / "README", _SOURCE_README)
 
 

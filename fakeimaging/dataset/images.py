@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from isal import igzip
 
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import Receipt, Written, writing
@@ -85,6 +86,15 @@ def write_image(path: Path, image: Image, *, code: int = SCANNER) -> Written:
         for volume in image.volumes():
             append(volume)
     return receipt.result
+
+
+def stored_volumes(path: Path, image: Image) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the volumes of a file that `volumes_to` wrote for an image like this one."""
+    with igzip.open(path, "rb") as file:
+        file.read(len(header(image.grid, None, 0.0, "int16", 1.0)))
+        for _ in range(image.n_volumes):
+            steps = np.frombuffer(file.read(2 * image.grid.n_voxels), dtype="<i2")
+            yield steps.reshape(image.grid.shape, order="F") * np.float32(image.slope)
 
 
 def _steps(volume: npt.NDArray, slope: float, path: Path) -> npt.NDArray[np.int16]:

@@ -15,18 +15,22 @@ from fakeimaging.activity.activity import Activity
 from fakeimaging.activity.stimuli import Event
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import tsv_text, write_json, write_tsv
+from fakeimaging.dataset.anatomical import anatomical
 from fakeimaging.dataset.brainvision import write_brainvision
+from fakeimaging.dataset.courses import write_courses
+from fakeimaging.dataset.fmriprep import preprocessing
 from fakeimaging.dataset.images import write_array, write_image
+from fakeimaging.dataset.job import Job
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import TRUTH, Scan, subject_folder
-from fakeimaging.dataset.prep import brain_masking, preprocessing
+from fakeimaging.dataset.physio import write_physio
 from fakeimaging.dataset.sidecars import extra_sidecar, raw_sidecar, recipe_of, write_sidecar
 from fakeimaging.modalities.layers import Companion, Extra, Image
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.structure.subject import Subject
 
 Events = tuple[Event, ...]
-PREPARED = {"bold": preprocessing, "t1w": brain_masking}
+PREPARED = {"bold": preprocessing, "t1w": anatomical}
 """Modalities with a derivative as preprocessing would leave it, made from the observed volumes on their way to the raw file."""
 
 
@@ -34,18 +38,19 @@ def write_recording(
     recording: Recording, scan: Scan, subject: Subject, activity: Activity | None, root: Path, manifest: Manifest
 ) -> None:
     """Write everything of one recording."""
+    job = Job(recording, scan, subject, activity, root, manifest)
     keys, extras = raw_sidecar(recording, scan), recording.extras
     mapped = {"B0FieldSource": scan.field_identifier} if any(extra.maps_field for extra in extras) else {}
     events = activity.events if activity is not None and recording.modality.names_run else ()
-    _write_observed(recording, scan, subject, events, root, manifest)
+    _write_observed(job, events)
     write_sidecar(scan.raw, keys | mapped, root, manifest)
     _write_clean(recording, scan, keys, root, manifest)
     for companion in recording.forward.companions:
         _write_companion(companion, scan, root, manifest)
     for extra in extras:
         _write_extra(extra, scan, root, manifest)
-    if events:
-        _write_events(events, scan, root, manifest)
+    if scan.is_first:
+        _write_of_all_parts(job, events)
     path = scan.source.with_name(scan.source.name + "_recipe.json")
     manifest.add(path, write_json(root / path, recipe_of(recording)))
     for name, array in recording.truth.items():
@@ -53,12 +58,20 @@ def write_recording(
         manifest.add(path, write_array(root / path, np.asarray(array, dtype=np.float32)))
 
 
-def _write_observed(
-    recording: Recording, scan: Scan, subject: Subject, events: Events, root: Path, manifest: Manifest
-) -> None:
+def _write_of_all_parts(job: Job, events: Events) -> None:
+    """Write what the files of one scan have in common: events, sensors, true courses."""
+    if events:
+        _write_events(events, job.scan, job.root, job.manifest)
+    if job.recording.modality.name == "bold":
+        write_physio(job)
+        write_courses(job)
+
+
+def _write_observed(job: Job, events: Events) -> None:
+    recording = job.recording
     derivative: AbstractContextManager[Callable[[int, npt.NDArray], None]] = nullcontext(lambda v, volume: None)
     if recording.modality.name in PREPARED:
-        derivative = PREPARED[recording.modality.name](recording, scan, subject, root, manifest)
+        derivative = PREPARED[recording.modality.name](job)
     with derivative as take:
 
         def make(v: int) -> npt.NDArray:
@@ -66,7 +79,7 @@ def _write_observed(
             take(v, part)
             return part
 
-        _write_signal(recording.observed.made_by(make), scan.raw, events, root, manifest)
+        _write_signal(recording.observed.made_by(make), job.scan.raw, events, job.root, job.manifest)
 
 
 def _write_clean(recording: Recording, scan: Scan, keys: dict[str, Any], root: Path, manifest: Manifest) -> None:
@@ -122,7 +135,7 @@ def _check_same(path: PurePosixPath, companion: Companion, root: Path, manifest:
 
 
 def _write_events(events: Events, scan: Scan, root: Path, manifest: Manifest) -> None:
-    path = scan.beside("events.tsv")
+    path = scan.beside("events.tsv", part=False)
     rows = [[event.onset, event.duration, event.trial_type] for event in events]
     manifest.add(path, write_tsv(root / path, ["onset", "duration", "trial_type"], rows))
     words = {"trial_type": {"Description": "condition: what stimulated the network", "Levels": {}}}

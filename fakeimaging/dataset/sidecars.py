@@ -34,7 +34,7 @@ def extra_sidecar(extra: Extra, scan: Scan) -> dict[str, Any]:
     keys = {**extra.sidecar, **MAKER}
     if extra.maps_field:
         keys |= {
-            "IntendedFor": [f"bids::{path}" for path in scan.all_parts],
+            "IntendedFor": [f"bids::{part.raw}" for part in scan.parts],
             "B0FieldIdentifier": scan.field_identifier,
         }
     return keys

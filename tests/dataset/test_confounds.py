@@ -37,7 +37,8 @@ def test_compcor_finds_the_course_that_a_tissue_shares():
     brain = 1000 + noise(n_volumes, 600)
     csf = np.arange(600) < 150
     brain[:, csf] += 3 * course[:, None].astype(np.float32)
-    columns, about = c.compcor(brain, {"csf": csf, "white_matter": np.arange(600) > 400}, c.cosines(n_volumes, 2.0))
+    voxels = c.Voxels(brain, {"csf": csf, "white_matter": np.arange(600) > 400}, noise(n_volumes, 80))
+    columns, about = c.compcor(voxels, c.cosines(n_volumes, 2.0))
     assert abs(np.corrcoef(columns["c_comp_cor_00"], course)[0, 1]) > 0.99
     assert abs(np.corrcoef(columns["w_comp_cor_00"], course)[0, 1]) < 0.4
     assert about["c_comp_cor_00"]["Mask"] == "CSF"
@@ -48,7 +49,8 @@ def test_compcor_finds_the_course_that_a_tissue_shares():
 
 def test_every_column_has_its_expansion_and_tissues_may_be_empty():
     nothing = np.zeros(50, dtype=bool)
-    columns, _ = c.confounds(noise(40, 50), {"csf": nothing, "white_matter": nothing}, np.zeros((40, 6)), 2.0)
+    voxels = c.Voxels(noise(40, 50), {"csf": nothing, "white_matter": nothing}, noise(40, 0))
+    columns, _ = c.confounds(voxels, np.zeros((40, 6)), 2.0)
     for name in (*c.MOTION, "csf", "white_matter", "global_signal"):
         for ending in ("", "_derivative1", "_power2", "_derivative1_power2"):
             assert columns[name + ending].shape == (40,)
