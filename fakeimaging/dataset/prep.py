@@ -25,8 +25,9 @@ from fakeimaging.dataset.relations import regional_means, write_relations
 from fakeimaging.dataset.surfaces import surface_files
 from fakeimaging.dataset.transforms import write_transform
 from fakeimaging.modalities.layers import Image
-from fakeimaging.modalities.motion import resample_volume, rigid
+from fakeimaging.modalities.motion import rigid
 from fakeimaging.modalities.recording import Recording
+from fakeimaging.modalities.spline import resample_volume
 from fakeimaging.structure.anatomy import Anatomy, Tissue, brain_centre
 from fakeimaging.structure.subject import Subject
 

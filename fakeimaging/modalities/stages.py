@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
+from fakeimaging.modalities.normals import normals
 
 LARGEST = 8191
 """Largest stored step: 14 bits with sign, so that the step is far below the noise and noise does not fill the file."""
@@ -27,7 +28,7 @@ def _draw_thermal(forward: Forward, parameters: Any, *, rng: np.random.Generator
 
 
 def _thermal(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.complex64]:
-    noise = rng.standard_normal((*forward.clean.grid.shape, 2), dtype=np.float32)
+    noise = normals((*forward.clean.grid.shape, 2), rng=rng)
     noise *= np.float32(recipe["sigma"])
     return noise.view(np.complex64)[..., 0]
 

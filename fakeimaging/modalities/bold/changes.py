@@ -4,7 +4,7 @@ With y = dS/S at the usual echo time TE0 of the field, in its two parts (`field.
 
     dS/S (TE) = (1 + y_R2)^(TE / TE0) - 1 + y_S0
 
-so that the BOLD part is an exact change of R2* and the volume part one of S0.
+so that the BOLD part is an exact change of R2* and the volume part one of S0. A spin echo has `field.SPIN_ECHO_SHARE` of the first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from fakeimaging.activity.activity import Activity
 from fakeimaging.activity.hemodynamics import BloodFlow, Hemodynamics, blood_flow, mode_flow
 from fakeimaging.core.clocks import Clock
-from fakeimaging.modalities.bold.field import bold_parts, fields
+from fakeimaging.modalities.bold import field
 from fakeimaging.modalities.bold.parameters import BoldParameters
 
 Floats = npt.NDArray[np.float32]
@@ -67,9 +67,10 @@ def _flow(activity: Activity, hemodynamics: Hemodynamics) -> tuple[BloodFlow, Bl
 
 
 def _change(flow: BloodFlow, p: BoldParameters) -> npt.NDArray[np.float64]:
-    usual = fields()[p.field_strength].defaults["echo_time"]
-    relaxation, amount = bold_parts(flow, p, usual)
-    return at_echo(relaxation, p.echo_time / usual) + amount
+    usual = field.fields()[p.field_strength].defaults["echo_time"]
+    relaxation, amount = field.bold_parts(flow, p, usual)
+    share = field.SPIN_ECHO_SHARE if p.sequence == "spin_echo" else 1.0
+    return at_echo(relaxation, share * p.echo_time / usual) + amount
 
 
 def at_echo(change: npt.NDArray[np.float64], ratio: float) -> npt.NDArray[np.float64]:

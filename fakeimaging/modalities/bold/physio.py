@@ -9,6 +9,7 @@ volume breathed per time convolved with the respiration response function (Birn 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.activity import kernels
 from fakeimaging.activity.physiology import BEFORE, Physiology
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.spaces import apply_affine
@@ -68,9 +70,24 @@ class LowRank:
     def volume(self, v: int, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
         """Return volume ``v`` of the term."""
         term = np.zeros(shape, dtype=np.float32)
-        for image, course in zip(self.maps, self.courses[v], strict=True):
-            term[self.box] += image * course[self.box[2]]
+        courses = np.ascontiguousarray(self.courses[v][:, self.box[2]])
+        _kernel(add_low_rank)(np.ascontiguousarray(self.maps), courses, term[self.box])
         return term
+
+
+@lru_cache(maxsize=1)
+def _kernel(function: Callable[..., None]) -> Callable[..., None]:
+    """Keep the compiled kernel: finding it again means reading this file."""
+    return kernels.compiled(function)
+
+
+def add_low_rank(maps, courses, term):  # type: ignore[no-untyped-def]
+    """Add to ``term`` (nx, ny, nz) each of ``maps`` (n, nx, ny, nz) times its course along z (n, nz)."""
+    for i in range(term.shape[0]):
+        for j in range(term.shape[1]):
+            for m in range(maps.shape[0]):
+                for k in range(term.shape[2]):
+                    term[i, j, k] += maps[m, i, j, k] * courses[m, k]
 
 
 def respiration_response(times: npt.ArrayLike) -> npt.NDArray[np.float64]:

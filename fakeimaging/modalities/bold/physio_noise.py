@@ -22,6 +22,7 @@ from fakeimaging.core.spaces import Grid
 from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.bold.physio import Box, box_of
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
+from fakeimaging.modalities.normals import normals
 
 TAU = {"grey": 2.0, "white": 1.0, "csf": 1.0}
 """s, memory of the noise (assumed: 0.37 from volume to volume in grey matter at 2 s, 0.2 to 0.5 in published simulators)."""
@@ -81,7 +82,7 @@ def memory(step: float, tau: float) -> npt.NDArray[np.float32]:
 
 @lru_cache(maxsize=64)
 def _fresh(seed: int, v: int, shape: tuple[int, int, int]) -> npt.NDArray[np.float32]:
-    return Streams(seed).at(f"volume-{v}").rng().standard_normal(shape, dtype=np.float32)
+    return normals(shape, rng=Streams(seed).at(f"volume-{v}").rng())
 
 
 def _spread(coarse: npt.NDArray[np.float32], along: tuple[npt.NDArray[np.float32], ...]) -> npt.NDArray[np.float32]:

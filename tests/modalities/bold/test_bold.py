@@ -31,7 +31,7 @@ def bold(long_run):
 
 @pytest.mark.parametrize("order", ["interleaved", "ascending"])
 def test_a_voxel_of_grey_matter_carries_its_region_at_the_time_the_sidecar_says(long_run, order):
-    bold = fi.acquire("bold", tiny_subject(), long_run, slice_order=order, **GRID)
+    bold = fi.acquire("bold", tiny_subject(), long_run, slice_order=order, within_region=0.0, **GRID)
     p, grid = bold.parameters, bold.clean.grid
     times_in_volume = bold.modality.sidecar(p, bold.forward)["SliceTiming"]
     labels, tissue = tiny_subject().labels(grid), tiny_subject().anatomy.tissue(grid)
@@ -41,26 +41,39 @@ def test_a_voxel_of_grey_matter_carries_its_region_at_the_time_the_sidecar_says(
         times = bold.clean.clock.times + times_in_volume[z]
         expected = sample(bold_change(flow, p), flow.clock, times)[:, labels[x, y, z] - 1]
         found = series[:, x, y, z] / bold.forward.baseline[x, y, z] - 1
-        share = 1000 * tissue.grey[x, y, z] / bold.forward.baseline[x, y, z]
+        at_once = {name: getattr(tissue, name)[x, y, z] * excited(name) for name in ("grey", "white", "csf")}
+        share = at_once["grey"] / sum(at_once.values())
         np.testing.assert_allclose(found, expected * share, atol=2e-6)
 
 
-def test_the_baseline_is_the_steady_state_of_each_tissue(bold):
-    tissue, baseline = tiny_subject().anatomy.tissue(bold.clean.grid), bold.forward.baseline
-    # PD sin a (1 - E1) / (1 - cos a E1) exp(-TE / T2*), TR 2 s, 73 degrees, TE 30 ms, by hand for each tissue's constants.
-    by_hand = {}
-    for name, (t1, t2_star, density) in {
-        "grey": (1.331, 0.066, 0.8),
-        "white": (0.832, 0.0532, 0.7),
-        "csf": (4.16, 1.65, 1.0),
-        "muscle": (1.412, 0.015, 0.8),
-    }.items():
-        e1, angle = np.exp(-2 / t1), np.deg2rad(73)
-        by_hand[name] = density * np.sin(angle) * (1 - e1) / (1 - np.cos(angle) * e1) * np.exp(-0.03 / t2_star)
+TISSUES = {
+    "grey": (1.331, 0.066, 0.8),
+    "white": (0.832, 0.0532, 0.7),
+    "csf": (4.16, 1.65, 1.0),
+    "muscle": (1.412, 0.015, 0.8),
+}
+"""T1 and T2* in s, proton density."""
+
+
+def excited(name):
+    """PD sin a (1 - E1) / (1 - cos a E1), TR 2 s, 73 degrees: the signal of a tissue at echo time 0."""
+    t1, _, density = TISSUES[name]
+    e1, angle = np.exp(-2 / t1), np.deg2rad(73)
+    return density * np.sin(angle) * (1 - e1) / (1 - np.cos(angle) * e1)
+
+
+def test_a_voxel_decays_from_the_sum_of_its_tissues_at_their_mean_rate(long_run):
+    bold = fi.acquire("bold", tiny_subject(), long_run, susceptibility=0.0, **GRID)
+    tissue, maps = tiny_subject().anatomy.tissue(bold.clean.grid), bold.forward.context["maps"]
     shares = {name: getattr(tissue, name) for name in ("grey", "white", "csf")} | {"muscle": tissue.scalp - tissue.fat}
-    mixed = sum(1000 * by_hand[name] / by_hand["grey"] * share for name, share in shares.items())
-    assert 0.1 < by_hand["muscle"] / by_hand["grey"] < 0.3
-    np.testing.assert_allclose(baseline, mixed, rtol=1e-4, atol=0.01)
+    gain = 1000 / (excited("grey") * np.exp(-0.03 / 0.066))
+    amounts = {name: gain * excited(name) * share for name, share in shares.items()}
+    s0 = sum(amounts.values())
+    rate = sum(amount / TISSUES[name][1] for name, amount in amounts.items()) / np.where(s0 > 0, s0, 1)
+    np.testing.assert_allclose(maps.s0, s0, rtol=1e-4, atol=0.01)
+    np.testing.assert_allclose(maps.r2, rate, rtol=1e-4, atol=0.01)
+    np.testing.assert_allclose(bold.forward.baseline, s0 * np.exp(-0.03 * rate), rtol=1e-4, atol=0.01)
+    assert bold.forward.baseline[tissue.grey == 1] == pytest.approx(1000, rel=1e-4)
 
 
 def test_a_longer_echo_loses_signal_at_the_same_noise(long_run):
@@ -220,7 +233,7 @@ def test_a_place_follows_its_region_and_its_modes(long_run):
     np.testing.assert_array_equal(plain.truth["regional_bold"], full.truth["regional_bold"])
     assert full.truth["mode_bold"].shape == (10, 2, 30)
     labels, patterns = tiny_subject().labels(full.clean.grid), tiny_subject().patterns_on(full.clean.grid)
-    grey = np.float32(1000) * tiny_subject().anatomy.tissue(full.clean.grid).grey
+    grey = full.forward.baseline * full.forward.context["maps"].grey
     added = full.clean.make(12) - plain.clean.make(12)
     z = 10
     times = full.clean.clock.times[12] + full.forward.context["slice_times"][z]
@@ -268,7 +281,12 @@ def test_the_default_field_is_the_table_at_3_t():
     defaults = bold_field.fields()[3.0].defaults
     assert {name: getattr(BoldParameters(), name) for name in defaults} == defaults
     intrinsic, epi = relaxation_at_3t(), bold_field.fields()[3.0].tissues
-    assert all(epi[name] == tissue for name, tissue in intrinsic.items())
+    for name, tissue in intrinsic.items():
+        assert (epi[name].t1, epi[name].t2_star, epi[name].proton_density) == (
+            tissue.t1,
+            tissue.t2_star,
+            tissue.proton_density,
+        )
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
