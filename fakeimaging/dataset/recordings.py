@@ -20,8 +20,8 @@ from fakeimaging.dataset.images import write_array, write_image
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import TRUTH, Scan, subject_folder
 from fakeimaging.dataset.prep import brain_masking, preprocessing
-from fakeimaging.dataset.sidecars import raw_sidecar, recipe_of, write_sidecar
-from fakeimaging.modalities.layers import Companion, Image
+from fakeimaging.dataset.sidecars import extra_sidecar, raw_sidecar, recipe_of, write_sidecar
+from fakeimaging.modalities.layers import Companion, Extra, Image
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.structure.subject import Subject
 
@@ -34,13 +34,16 @@ def write_recording(
     recording: Recording, scan: Scan, subject: Subject, activity: Activity | None, root: Path, manifest: Manifest
 ) -> None:
     """Write everything of one recording."""
-    keys = raw_sidecar(recording, scan)
+    keys, extras = raw_sidecar(recording, scan), recording.extras
+    mapped = {"B0FieldSource": scan.field_identifier} if any(extra.maps_field for extra in extras) else {}
     events = activity.events if activity is not None and recording.modality.names_run else ()
     _write_observed(recording, scan, subject, events, root, manifest)
-    write_sidecar(scan.raw, keys, root, manifest)
+    write_sidecar(scan.raw, keys | mapped, root, manifest)
     _write_clean(recording, scan, keys, root, manifest)
     for companion in recording.forward.companions:
         _write_companion(companion, scan, root, manifest)
+    for extra in extras:
+        _write_extra(extra, scan, root, manifest)
     if events:
         _write_events(events, scan, root, manifest)
     path = scan.source.with_name(scan.source.name + "_recipe.json")
@@ -99,6 +102,12 @@ def _write_companion(companion: Companion, scan: Scan, root: Path, manifest: Man
     if companion.about:
         about = path.with_suffix(".json")
         manifest.add(about, write_json(root / about, dict(companion.about)))
+
+
+def _write_extra(extra: Extra, scan: Scan, root: Path, manifest: Manifest) -> None:
+    path = scan.extra(extra)
+    manifest.add(path, write_image(root / path, extra.image))
+    write_sidecar(path, extra_sidecar(extra, scan), root, manifest)
 
 
 def _check_same(path: PurePosixPath, companion: Companion, root: Path, manifest: Manifest) -> None:
