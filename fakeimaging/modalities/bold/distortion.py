@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from fakeimaging.activity import kernels
 from fakeimaging.core.citations import Reference
 from fakeimaging.modalities.bold.parameters import BoldParameters
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
-from fakeimaging.modalities.motion import cubic, spline_filter
+from fakeimaging.modalities.spline import filter_first
 
 FINER = 4
 """Steps a voxel between which the shift is taken as linear."""
@@ -103,9 +104,9 @@ def make_warp(shift: npt.NDArray[np.float32], axis: int) -> Warp:
     along = np.ascontiguousarray(np.moveaxis(shift, axis, 1), dtype=np.float64)
     n_other, n, n_slices = along.shape
     fine = np.linspace(-0.5, n - 0.5, FINER * n + 1)
-    lands = fine[:, None] + _finer(along, fine)
+    lands = np.ascontiguousarray((fine[:, None] + _finer(along, fine)).swapaxes(1, 2))
     faces, counts = np.empty((n_other, n + 1, n_slices)), np.zeros(n_other, dtype=np.intp)
-    crossings = kernel(find_crossings)
+    crossings = _kernels().find_crossings
     crossings(lands, faces, np.empty((0, 4)), counts)
     folds = np.empty((int(counts.sum()), 4))
     crossings(lands, faces, folds, counts)
@@ -127,7 +128,10 @@ def _taps(places: npt.NDArray[np.float64], n: int) -> tuple[npt.NDArray[np.intp]
     The running sums begin two before the first voxel, and a place between faces i and i + 1 of voxels is one between sums.
     """
     second = np.minimum((places + 1.5).astype(np.intp), n)
-    return second - 1, cubic(places + 1.5 - second)
+    past = places + 1.5 - second
+    left = 1 - past
+    inner = tuple(2 / 3 - far**2 * (2 - far) / 2 for far in (past, left))
+    return second - 1, (left**3 / 6, *inner, past**3 / 6)
 
 
 def _finer(along: npt.NDArray[np.float64], fine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -144,105 +148,17 @@ def distort(volume: npt.NDArray[np.float32], warp: Warp) -> npt.NDArray[np.float
     _, n, n_slices = along.shape
     result, room = np.empty_like(along), np.empty((n + 3, n_slices), dtype=np.float32)
     coefficients = along * np.float32(6)
-    kernel(spline_filter)(coefficients.transpose(1, 0, 2))
-    kernel(remap)(coefficients, warp.first, warp.weights, warp.folds, warp.fold_weights, warp.first_fold, room, result)
+    filter_first(coefficients.transpose(1, 0, 2))
+    _kernels().remap(
+        coefficients, warp.first, warp.weights, warp.folds, warp.fold_weights, warp.first_fold, room, result
+    )
     return np.ascontiguousarray(np.moveaxis(result, 1, warp.axis))
 
 
-@lru_cache(maxsize=4)
-def kernel(function: Any) -> Any:
-    """Keep a compiled kernel: finding it again means reading this file."""
-    return kernels.compiled(function)
-
-
-def find_crossings(lands, faces, folds, counts):  # type: ignore[no-untyped-def]
-    """Find what is shifted to each face between voxels; ``lands`` (n_other, n_fine, n_slices) holds where fine steps land.
-
-    Fills ``folds`` where it has room, and ``counts`` with how many there are.
-    """
-    n_other, n_fine, n_slices = lands.shape
-    total = 0
-    for i in range(n_other):
-        before = total
-        for k in range(n_slices):
-            for face in range(faces.shape[1]):
-                total = cross(lands[i, :, k], faces.shape[1] - 1, face, k, faces[i, :, k], folds, total)
-        counts[i] = total - before
-
-
-def cross(lands, n, face, k, faces, folds, fold):  # type: ignore[no-untyped-def]
-    """Find where a line lands on one face; return the number of the next fold.
-
-    The integral of what lands below the face is that up to its first crossing, less and plus those up to the next two, and so on.
-    """
-    target = face - 0.5
-    below = lands[0] < target
-    settled = not below
-    faces[face] = -0.5
-    for m in range(1, len(lands) + 1):
-        if m < len(lands) and (lands[m] < target) == below:
-            continue
-        if m == len(lands) and not below:
-            break
-        place = n - 0.5
-        if m < len(lands):
-            place = n / (len(lands) - 1) * (m - 1 + (target - lands[m - 1]) / (lands[m] - lands[m - 1])) - 0.5
-        if not settled:
-            faces[face], settled = place, True
-        else:
-            if fold < len(folds):
-                folds[fold, 0], folds[fold, 1], folds[fold, 2] = face, k, place
-                folds[fold, 3] = 1.0 if below else -1.0
-            fold += 1
-        below = not below
-    return fold
-
-
-def remap(c, first, weights, folds, fold_weights, first_fold, room, result):  # type: ignore[no-untyped-def]
-    """Integrate each line between where its faces came from; ``room`` (n + 3, n_slices) is for the running sums of ``c``."""
-    n_other, n, n_slices = c.shape
-    sums = room.reshape(-1)
-    for i in range(n_other):
-        add_up(c[i], room)
-        for k in range(n_slices):
-            result[i, 0, k] = -weighted(sums, first[i, 0, k], n_slices, weights[i, 0], k)
-        for face in range(1, n):
-            for k in range(n_slices):
-                value = weighted(sums, first[i, face, k], n_slices, weights[i, face], k)
-                result[i, face - 1, k] += value
-                result[i, face, k] = -value
-        for k in range(n_slices):
-            result[i, n - 1, k] += weighted(sums, first[i, n, k], n_slices, weights[i, n], k)
-        for fold in range(first_fold[i], first_fold[i + 1]):
-            face, k = folds[fold, 0], folds[fold, 1]
-            value = weighted(sums, folds[fold, 2], n_slices, fold_weights, fold)
-            if face > 0:
-                result[i, face - 1, k] += value
-            if face < n:
-                result[i, face, k] -= value
-
-
-def add_up(c, room):  # type: ignore[no-untyped-def]
-    """Sum coefficients along lines, from two before the first to one after the last, mirrored there."""
-    n, n_slices = c.shape
-    for k in range(n_slices):
-        room[0, k] = -c[1, k]
-        room[1, k] = 0.0
-    for j in range(n):
-        for k in range(n_slices):
-            room[j + 2, k] = room[j + 1, k] + c[j, k]
-    for k in range(n_slices):
-        room[n + 2, k] = room[n + 1, k] + c[n - 2, k]
-
-
-def weighted(sums, first, step, w, k):  # type: ignore[no-untyped-def]
-    """Sum of four running sums with the weights of column ``k``."""
-    return (
-        w[0, k] * sums[first]
-        + w[1, k] * sums[first + step]
-        + w[2, k] * sums[first + 2 * step]
-        + w[3, k] * sums[first + 3 * step]
-    )
+@lru_cache(maxsize=1)
+def _kernels() -> Any:
+    path = Path(__file__).with_name("distortion_kernel.py")
+    return kernels.load("distortion", path.read_text())
 
 
 def _draw(forward: Forward, parameters: BoldParameters, *, rng: np.random.Generator) -> Recipe:
