@@ -85,12 +85,17 @@ def spline_coefficients(volume: npt.NDArray) -> npt.NDArray[np.float32]:
     for axes in _AXIS_FIRST:
         turned = inside.transpose(axes)
         if len(turned) > 1:
-            _kernels().spline_filter(turned, REACH)
+            filter_first(turned)
         else:
             turned /= 6
     for axes in _AXIS_FIRST:
         _mirror(padded.transpose(axes))
     return padded
+
+
+def filter_first(turned: npt.NDArray[np.float32]) -> None:
+    """Turn samples, six times too large, into spline coefficients along the first of three axes, at least two long, in place."""
+    _kernels().spline_filter(turned, REACH)
 
 
 def _mirror(padded: npt.NDArray[np.float32]) -> None:

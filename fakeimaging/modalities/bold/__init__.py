@@ -13,9 +13,10 @@ import numpy as np
 
 from fakeimaging.activity import hemodynamics, physiology
 from fakeimaging.core.citations import Reference
-from fakeimaging.modalities import motion
-from fakeimaging.modalities.bold import physio, physio_noise
+from fakeimaging.modalities import motion, susceptibility
+from fakeimaging.modalities.bold import distortion, physio, physio_noise
 from fakeimaging.modalities.bold.changes import sample
+from fakeimaging.modalities.bold.distortion import DISTORTION, axis_of, readout
 from fakeimaging.modalities.bold.drift import DRIFT
 from fakeimaging.modalities.bold.field import bold_change
 from fakeimaging.modalities.bold.parameters import BoldParameters
@@ -46,6 +47,7 @@ def sidecar(parameters: BoldParameters, forward: Forward) -> dict[str, Any]:
         "FlipAngle": p.flip_angle,
         # No distortion by the gradients is simulated: the image has the geometry of a corrected one.
         "NonlinearGradientCorrection": True,
+        **readout(p, forward.clean.grid.shape[axis_of(p)]),
     }
     keys |= {"SliceTiming": np.round(times, 6).tolist()} if p.slice_order != "simultaneous" else {}
     keys |= {"MultibandAccelerationFactor": p.multiband} if p.multiband > 1 else {}
@@ -69,7 +71,7 @@ MODALITY = Modality(
     reads=("rate",),
     geometry=geometry,
     forward=forward,
-    observe=(PHYSIOLOGICAL, DRIFT, CARDIAC, RESPIRATORY, MOTION, THERMAL, MAGNITUDE, QUANTISATION),
+    observe=(PHYSIOLOGICAL, DRIFT, CARDIAC, RESPIRATORY, MOTION, DISTORTION, THERMAL, MAGNITUDE, QUANTISATION),
     datatype="func",
     suffix="bold",
     sidecar=sidecar,
@@ -85,5 +87,7 @@ MODALITY = Modality(
         *physio.REFERENCES,
         *physiology.REFERENCES,
         *motion.REFERENCES,
+        *susceptibility.REFERENCES,
+        *distortion.REFERENCES,
     ),
 )
