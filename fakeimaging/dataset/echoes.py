@@ -18,7 +18,7 @@ import numpy.typing as npt
 from fakeimaging.dataset.images import SCANNER, stored_volumes, write_image
 from fakeimaging.dataset.job import Job
 from fakeimaging.dataset.names import PREP
-from fakeimaging.dataset.prep import IN_BRAIN, derivatives, series_file
+from fakeimaging.dataset.prep import IN_BRAIN, Undone, derivatives, series_file
 from fakeimaging.modalities.layers import Image
 
 LONGEST, SHORTEST = 0.5, 0.001
@@ -76,12 +76,22 @@ def combine(job: Job, motion: npt.NDArray[np.float64]) -> None:
     brain = job.subject.anatomy.tissue(grid).brain > IN_BRAIN
     _write_map(job, np.where(brain, t2_star, np.float32(0)))
     weights = weights_of(t2_star, times)
-    still = np.broadcast_to(np.eye(4), (n_volumes, 4, 4))
-    with derivatives(job, motion, still) as take, series_file(job, grid, "", SCANNER, "optcom") as append:
+    still = Undone(np.broadcast_to(np.eye(4), (n_volumes, 4, 4)))
+    clean = _combined_clean(job, weights) if job.recording.parameters.surfaces else None
+    with derivatives(job, motion, still, clean) as take, series_file(job, grid, "", SCANNER, "optcom") as append:
         for v, volumes in enumerate(_volumes(job)):
             together = (weights * volumes).sum(axis=0)
             append(together)
             take(v, together)
+
+
+def _combined_clean(job: Job, weights: Map) -> Image:
+    images = [part.clean for part in job.recording.parts]
+
+    def volume(v: int) -> npt.NDArray[np.float32]:
+        return np.asarray(sum(w * image.make(v) for w, image in zip(weights, images, strict=True)))
+
+    return job.recording.clean.made_by(volume)
 
 
 def _volumes(job: Job) -> Iterator[npt.NDArray[np.float32]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -38,19 +38,38 @@ IN_BRAIN = 0.5
 N_REFERENCE = 10
 """Volumes, spread over the scan, whose mean in one pose is the reference image."""
 Take = Callable[[int, npt.NDArray], None]
-Poses = npt.NDArray[np.float64]
-"""Shape (n_volumes, 4, 4): native mm of the head at t = 0 to where it was in each volume."""
+
+
+@dataclass(frozen=True, eq=False)
+class Undone:
+    """What a series still has in it and is undone when it is resampled.
+
+    Parameters
+    ----------
+    poses : ndarray, shape (n_volumes, 4, 4)
+        Native mm of the head at t = 0 to where it was in each volume.
+    """
+
+    poses: npt.NDArray[np.float64]
+
+    def resampled(
+        self, job: Job, v: int, volume: npt.NDArray, grid: Grid, to_native: Affine
+    ) -> npt.NDArray[np.float32]:
+        """Return volume ``v`` on a grid; ``to_native`` takes the grid's millimetres to native ones at t = 0."""
+        return resample_volume(volume, job.recording.clean.grid, grid, self.poses[v] @ to_native).clip(0)
 
 
 @contextmanager
-def derivatives(job: Job, motion: npt.NDArray[np.float64], poses: Poses) -> Iterator[Take]:
-    """Open every file that is made from one series; ``motion`` is what confounds tell, ``poses`` what is undone here."""
-    p = job.recording.parameters
+def derivatives(
+    job: Job, motion: npt.NDArray[np.float64], undone: Undone, clean: Image | None = None
+) -> Iterator[Take]:
+    """Open every file that is made from one series; ``motion`` is what confounds tell, ``clean`` the noise-free twin of the series."""
+    p, clean = job.recording.parameters, clean or job.recording.clean
     with ExitStack() as stack:
-        takes = [stack.enter_context(template_series(job, motion, poses)), stack.enter_context(reference(job, poses))]
-        takes += [stack.enter_context(native_series(job, poses, "space-T1w_"))] if "T1w" in p.output_spaces else []
+        takes = [stack.enter_context(template_series(job, motion, undone)), stack.enter_context(reference(job, undone))]
+        takes += [stack.enter_context(native_series(job, undone, "space-T1w_"))] if "T1w" in p.output_spaces else []
         grid, _ = template_tissue(job.subject, job.recording)
-        takes += [stack.enter_context(surface_files(job, poses, grid))] if p.surfaces else []
+        takes += [stack.enter_context(surface_files(job, undone.poses, grid, clean))] if p.surfaces else []
 
         def take(v: int, volume: npt.NDArray) -> None:
             for each in takes:
@@ -61,7 +80,7 @@ def derivatives(job: Job, motion: npt.NDArray[np.float64], poses: Poses) -> Iter
 
 
 @contextmanager
-def template_series(job: Job, motion: npt.NDArray[np.float64], poses: Poses) -> Iterator[Take]:
+def template_series(job: Job, motion: npt.NDArray[np.float64], undone: Undone) -> Iterator[Take]:
     """Open the series in template space; its mask, mean, confounds and correlations follow."""
     from scipy.ndimage import binary_dilation
 
@@ -75,7 +94,7 @@ def template_series(job: Job, motion: npt.NDArray[np.float64], poses: Poses) -> 
     with series_file(job, grid, f"space-{job.space}_", MNI) as append:
 
         def take(v: int, volume: npt.NDArray) -> None:
-            moved = resampled(job, volume, grid, poses[v] @ to_native)
+            moved = undone.resampled(job, v, volume, grid, to_native)
             brain[v], rim[v] = moved[mask], moved[edge]
             mean[...] += moved / len(motion)
             append(moved)
@@ -90,11 +109,11 @@ def template_series(job: Job, motion: npt.NDArray[np.float64], poses: Poses) -> 
 
 
 @contextmanager
-def native_series(job: Job, poses: Poses, where: str = "", desc: str = "preproc") -> Iterator[Take]:
+def native_series(job: Job, undone: Undone, where: str = "", desc: str = "preproc") -> Iterator[Take]:
     """Open a series on the raw grid with the head where it was at t = 0: the spaces ``boldref`` and T1w, which are one here."""
     grid = job.recording.clean.grid
     with series_file(job, grid, where, SCANNER, desc) as append:
-        yield lambda v, volume: append(resampled(job, volume, grid, poses[v]))
+        yield lambda v, volume: append(undone.resampled(job, v, volume, grid, np.eye(4)))
     if where:
         _write_mask(job, job.subject.anatomy.tissue(grid).brain > IN_BRAIN, grid, where, SCANNER)
 
@@ -112,24 +131,19 @@ def series_file(job: Job, grid: Grid, where: str, code: int, desc: str = "prepro
 
 
 @contextmanager
-def reference(job: Job, poses: Poses) -> Iterator[Take]:
+def reference(job: Job, undone: Undone) -> Iterator[Take]:
     """Gather the reference image on the raw grid: the mean of some volumes in one pose; its mask follows."""
-    grid, n = job.recording.clean.grid, len(poses)
+    grid, n = job.recording.clean.grid, len(undone.poses)
     chosen = set(np.linspace(0, n - 1, min(n, N_REFERENCE)).round().astype(int).tolist())
     total = np.zeros(grid.shape)
 
     def take(v: int, volume: npt.NDArray) -> None:
         if v in chosen:
-            total[...] += resampled(job, volume, grid, poses[v])
+            total[...] += undone.resampled(job, v, volume, grid, np.eye(4))
 
     yield take
     _write_reference(job, total / len(chosen), grid, "desc-coreg_", SCANNER)
     _write_mask(job, job.subject.anatomy.tissue(grid).brain > IN_BRAIN, grid, "", SCANNER)
-
-
-def resampled(job: Job, volume: npt.NDArray, grid: Grid, to_head: Affine) -> npt.NDArray[np.float32]:
-    """Return an observed volume on a grid; ``to_head`` takes the grid's millimetres to the native ones of that volume."""
-    return resample_volume(volume, job.recording.clean.grid, grid, to_head).clip(0)
 
 
 def estimated_motion(recording: Recording) -> npt.NDArray[np.float64]:
@@ -150,20 +164,23 @@ def estimated_motion(recording: Recording) -> npt.NDArray[np.float64]:
 
 def template_tissue(subject: Subject, recording: Recording) -> tuple[Grid, Tissue]:
     """Return the derivative's grid, as fine and large as the raw one and centred on the template's brain, with its tissue."""
-    raw = recording.clean.grid
-    return _template_tissue(subject.anatomy, raw.shape, float(raw.voxel_size[0]))
+    return _template_tissue(subject.anatomy, template_grid(subject.anatomy, recording.clean.grid))
 
 
 @lru_cache(maxsize=1)
-def _template_tissue(anatomy: Anatomy, shape: tuple[int, int, int], voxel_size: float) -> tuple[Grid, Tissue]:
-    grid = template_grid(anatomy, centred_grid(shape, voxel_size))
+def _template_tissue(anatomy: Anatomy, grid: Grid) -> tuple[Grid, Tissue]:
     return grid, replace(anatomy, to_template=np.eye(4)).tissue(grid)
 
 
 def template_grid(anatomy: Anatomy, raw: Grid) -> Grid:
-    """Return the grid in template space that is as fine and large as a raw one, centred on the template's brain for everybody."""
+    """Return the grid in template space that is as large as a raw one and as fine as it is along its first axis.
+
+    It is centred on the template's brain for everybody, and its voxels are cubes.
+    """
+    edges = raw.voxel_size.round(6)
     x, y, z = np.round(brain_centre(anatomy.maps)).tolist()
-    return centred_grid(raw.shape, float(raw.voxel_size[0]), (x, y, z))
+    nx, ny, nz = np.maximum(np.rint(np.array(raw.shape) * edges / edges[0]), 1).astype(int).tolist()
+    return centred_grid((nx, ny, nz), float(edges[0]), (x, y, z))
 
 
 def series_keys(job: Job, *, one_echo: bool = False) -> dict[str, Any]:

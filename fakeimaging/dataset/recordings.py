@@ -23,11 +23,7 @@ from fakeimaging.dataset.images import write_array, write_image
 from fakeimaging.dataset.job import Job
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import TRUTH, Scan, subject_folder
-<<<<<<< HEAD
 from fakeimaging.dataset.physio import write_physio
-=======
-from fakeimaging.dataset.prep import brain_masking, preprocessing
->>>>>>> suscept/suscept
 from fakeimaging.dataset.sidecars import extra_sidecar, raw_sidecar, recipe_of, write_sidecar
 from fakeimaging.modalities.layers import Companion, Extra, Image
 from fakeimaging.modalities.recording import Recording
@@ -42,31 +38,19 @@ def write_recording(
     recording: Recording, scan: Scan, subject: Subject, activity: Activity | None, root: Path, manifest: Manifest
 ) -> None:
     """Write everything of one recording."""
-<<<<<<< HEAD
     job = Job(recording, scan, subject, activity, root, manifest)
     keys, extras = raw_sidecar(recording, scan), recording.extras
     mapped = {"B0FieldSource": scan.field_identifier} if any(extra.maps_field for extra in extras) else {}
     events = activity.events if activity is not None and recording.modality.names_run else ()
     _write_observed(job, events)
-=======
-    keys, extras = raw_sidecar(recording, scan), recording.extras
-    mapped = {"B0FieldSource": scan.field_identifier} if any(extra.maps_field for extra in extras) else {}
-    events = activity.events if activity is not None and recording.modality.names_run else ()
-    _write_observed(recording, scan, subject, events, root, manifest)
->>>>>>> suscept/suscept
     write_sidecar(scan.raw, keys | mapped, root, manifest)
     _write_clean(recording, scan, keys, root, manifest)
     for companion in recording.forward.companions:
         _write_companion(companion, scan, root, manifest)
     for extra in extras:
         _write_extra(extra, scan, root, manifest)
-<<<<<<< HEAD
     if scan.is_first:
         _write_of_all_parts(job, events)
-=======
-    if events:
-        _write_events(events, scan, root, manifest)
->>>>>>> suscept/suscept
     path = scan.source.with_name(scan.source.name + "_recipe.json")
     manifest.add(path, write_json(root / path, recipe_of(recording)))
     for name, array in recording.truth.items():

@@ -31,7 +31,7 @@ def extra_sidecar(extra: Extra, scan: Scan) -> dict[str, Any]:
     """Return the sidecar of an image beside a recording."""
     if extra.truth:
         return {**extra.sidecar, "Sources": [f"bids:raw:{scan.raw}"]}
-    keys = {**extra.sidecar, **MAKER}
+    keys = {**extra.sidecar, **MAKER} | ({} if extra.folder or scan.task is None else {"TaskName": scan.task})
     if extra.maps_field:
         keys |= {
             "IntendedFor": [f"bids::{part.raw}" for part in scan.parts],

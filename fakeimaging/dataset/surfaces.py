@@ -19,6 +19,7 @@ from fakeimaging.core.spaces import Grid, apply_affine
 from fakeimaging.dataset.job import Job
 from fakeimaging.dataset.names import TRUTH
 from fakeimaging.modalities.bold.surface import Places, vertices_of
+from fakeimaging.modalities.layers import Image
 from fakeimaging.structure.surfaces import HEMISPHERES, MESH, Hemisphere, cortex
 
 if TYPE_CHECKING:
@@ -39,21 +40,22 @@ Series = npt.NDArray[np.float32]
 
 
 @contextmanager
-def surface_files(job: Job, poses: npt.NDArray[np.float64], grid: Grid) -> Iterator[Callable[[int, npt.NDArray], None]]:
+def surface_files(
+    job: Job, poses: npt.NDArray[np.float64], grid: Grid, clean: Image
+) -> Iterator[Callable[[int, npt.NDArray], None]]:
     """Open the surface derivative; what is yielded takes each observed volume, and the end writes it with its clean twin.
 
     ``grid`` is that of the derivative in template space, which the deep voxels lie on.
     """
-    observed, clean = Sampler(job, grid), Sampler(job, grid)
-    image = job.recording.clean
+    observed, truth = Sampler(job, grid), Sampler(job, grid)
 
     def take(v: int, volume: npt.NDArray) -> None:
         observed.take(v, volume, poses[v])
-        clean.take(v, image.make(v), np.eye(4))
+        truth.take(v, clean.make(v), np.eye(4))
 
     yield take
     observed.write(lambda ending: job.prepared(ending), "")
-    clean.write(lambda ending: TRUTH / job.scan.beside(ending, part=False), "desc-clean_")
+    truth.write(lambda ending: TRUTH / job.scan.beside(ending, part=False), "desc-clean_")
 
 
 class Sampler:

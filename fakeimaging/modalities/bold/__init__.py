@@ -6,7 +6,7 @@ brain, how the head lies, what the field bends, what the receiver adds, how it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from fakeimaging.activity import hemodynamics, physiology
 from fakeimaging.core.citations import Reference
 from fakeimaging.modalities import motion, susceptibility
 from fakeimaging.modalities.bold import distortion, physio, physio_noise
+from fakeimaging.modalities.bold.beside import single_band, true_maps
 from fakeimaging.modalities.bold.changes import sample
 from fakeimaging.modalities.bold.distortion import DISTORTION, axis_of, readout
 from fakeimaging.modalities.bold.drift import DRIFT
@@ -24,9 +25,10 @@ from fakeimaging.modalities.bold.physio import CARDIAC, RESPIRATORY
 from fakeimaging.modalities.bold.physio_noise import PHYSIOLOGICAL
 from fakeimaging.modalities.bold.sequence import geometry, slice_times
 from fakeimaging.modalities.bold.signal import forward
-from fakeimaging.modalities.layers import Forward
+from fakeimaging.modalities.layers import Extra, Forward
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.modalities.motion import MOTION
+from fakeimaging.modalities.recording import Recording
 from fakeimaging.modalities.relaxation import REFERENCE
 from fakeimaging.modalities.stages import MAGNITUDE, QUANTISATION, THERMAL
 
@@ -64,6 +66,12 @@ def parts(parameters: BoldParameters) -> tuple[Mapping[str, Any], ...]:
     return tuple({"echo": k + 1, "echo_time": time} for k, time in enumerate(parameters.echo_times)) or ({},)
 
 
+def extras(recording: Recording) -> Iterator[Extra]:
+    """Yield the images beside a scan."""
+    yield from true_maps(recording)
+    yield from single_band(recording, sidecar)
+
+
 MODALITY = Modality(
     name="bold",
     parameters=BoldParameters,
@@ -78,6 +86,7 @@ MODALITY = Modality(
     small={"voxel_size": 7.0},
     part_of=part_of,
     parts=parts,
+    extras=extras,
     references=(
         *hemodynamics.REFERENCES,
         Reference("Stephan et al.", 2007, "10.1016/j.neuroimage.2007.07.040", "BOLD output equation"),
