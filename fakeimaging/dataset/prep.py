@@ -1,6 +1,7 @@
 """The preprocessed derivative of a BOLD scan, as fMRIPrep names it: the observed series in template space, brain mask, confounds.
 
-Each observed volume is resampled once, by the true pose of the head at that volume and the true transform to the template.
+Each observed volume is resampled once, by the true pose of the head at that volume, the true transform to the template and, where
+the scan is distorted, the true shift along its phase-encoding axis, with the brightness that the shift took or gave.
 There is no slice-time correction: a volume stands for the middle of its repetition time, and the sidecar says so.
 """
 
@@ -24,9 +25,10 @@ from fakeimaging.dataset.images import MNI, SCANNER, volumes_to, write_labels
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import PREP, Scan
 from fakeimaging.dataset.sidecars import reference_of, write_sidecar
+from fakeimaging.modalities.bold import distortion
 from fakeimaging.modalities.motion import rigid
 from fakeimaging.modalities.recording import Recording
-from fakeimaging.modalities.spline import resample_volume
+from fakeimaging.modalities.spline import Shift, resample_volume
 from fakeimaging.structure.anatomy import Anatomy, Tissue, brain_centre
 from fakeimaging.structure.subject import Subject
 
@@ -45,13 +47,15 @@ def preprocessing(
     mask = tissue.brain > IN_BRAIN
     motion = estimated_motion(recording)
     to_native = np.asarray(np.linalg.inv(subject.anatomy.to_template), dtype=np.float64)
+    shift = true_unwarping(recording)
     brain = np.empty((len(motion), int(mask.sum())), dtype=np.float32)
     image, receipt = replace(recording.clean, grid=grid), Receipt()
     path = named(scan, subject, "desc-preproc_bold.nii.gz")
     with volumes_to(root / path, image, receipt, code=MNI) as append:
 
         def take(v: int, volume: npt.NDArray) -> None:
-            moved = resample_volume(volume, recording.clean.grid, grid, rigid(motion[v]) @ to_native).clip(0)
+            place = rigid(motion[v]) @ to_native
+            moved = resample_volume(volume, recording.clean.grid, grid, place, shift).clip(0)
             brain[v] = moved[mask]
             append(moved)
 
@@ -101,6 +105,15 @@ def estimated_motion(recording: Recording) -> npt.NDArray[np.float64]:
     return np.asarray(truth + recording.parameters.motion_error * error / ([1.0] * 3 + [SPHERE] * 3))
 
 
+def true_unwarping(recording: Recording) -> Shift | None:
+    """Return what undoes the scan's distortion, nothing where it has none."""
+    if "distortion" not in recording.stages:
+        return None
+    recipe = recording.recipe("distortion")
+    shift = distortion.shift_of(recording.forward, recipe["voxels_per_hz"])
+    return distortion.unwarping(shift, recipe["axis"]) if shift.any() else None
+
+
 def template_tissue(subject: Subject, recording: Recording) -> tuple[Grid, Tissue]:
     """Return the derivative's grid, as fine and large as the raw one and centred on the template's brain, with its tissue."""
     raw = recording.clean.grid
@@ -127,7 +140,7 @@ def _series_keys(recording: Recording, scan: Scan) -> dict[str, Any]:
         "StartTime": tr / 2,
         "SliceTimingCorrected": False,
         "SkullStripped": False,
-        "Description": "observed series, each volume resampled once by the true head pose and the true transform; no slice-time correction",
+        "Description": "observed series, each volume resampled once by true head pose, unwarping and transform; no slice-time correction",
         "Sources": [f"bids:raw:{scan.raw}"],
     }
 

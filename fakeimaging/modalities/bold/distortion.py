@@ -31,7 +31,7 @@ from fakeimaging.activity import kernels
 from fakeimaging.core.citations import Reference
 from fakeimaging.modalities.bold.parameters import BoldParameters
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
-from fakeimaging.modalities.spline import filter_first
+from fakeimaging.modalities.spline import Shift, filter_first
 
 FINER = 4
 """Steps a voxel between which the shift is taken as linear."""
@@ -140,6 +140,15 @@ def _finer(along: npt.NDArray[np.float64], fine: npt.NDArray[np.float64]) -> npt
 
     n = along.shape[1]
     return np.asarray(CubicSpline(np.arange(n), along, axis=1)(np.clip(fine, 0, n - 1)))
+
+
+def unwarping(shift: npt.NDArray[np.float32], axis: int) -> Shift:
+    """Return what undoes the distortion when a volume is resampled: the shift, and how far it stretches the image.
+
+    Where the image folds over, nothing brings it back apart: the stretch is held at 0 there.
+    """
+    stretch = 1 + np.gradient(shift, axis=axis)
+    return Shift(axis, np.ascontiguousarray(shift), np.maximum(stretch, 0).astype(np.float32))
 
 
 def distort(volume: npt.NDArray[np.float32], warp: Warp) -> npt.NDArray[np.float32]:
