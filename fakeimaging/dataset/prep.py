@@ -1,6 +1,7 @@
 """The preprocessed derivative of a BOLD scan, as fMRIPrep names it: series in one or more spaces, masks, transforms, confounds.
 
-Each observed volume is resampled once, by the true pose of the head at that volume and the true transform to the template.
+Each observed volume is resampled once, by the true pose of the head at that volume, the true transform to the template and, where
+the scan is distorted, the true shift along its phase-encoding axis, with the brightness that the shift took or gave.
 There is no slice-time correction: a volume stands for the middle of its repetition time, and the sidecar says so.
 """
 
@@ -27,7 +28,7 @@ from fakeimaging.dataset.transforms import write_transform
 from fakeimaging.modalities.layers import Image
 from fakeimaging.modalities.motion import rigid
 from fakeimaging.modalities.recording import Recording
-from fakeimaging.modalities.spline import resample_volume
+from fakeimaging.modalities.spline import Shift, resample_volume
 from fakeimaging.structure.anatomy import Anatomy, Tissue, brain_centre
 from fakeimaging.structure.subject import Subject
 
@@ -48,15 +49,19 @@ class Undone:
     ----------
     poses : ndarray, shape (n_volumes, 4, 4)
         Native mm of the head at t = 0 to where it was in each volume.
+    shift : Shift or None
+        Distortion along the phase-encoding axis.
     """
 
     poses: npt.NDArray[np.float64]
+    shift: Shift | None = None
 
     def resampled(
         self, job: Job, v: int, volume: npt.NDArray, grid: Grid, to_native: Affine
     ) -> npt.NDArray[np.float32]:
         """Return volume ``v`` on a grid; ``to_native`` takes the grid's millimetres to native ones at t = 0."""
-        return resample_volume(volume, job.recording.clean.grid, grid, self.poses[v] @ to_native).clip(0)
+        place = self.poses[v] @ to_native
+        return resample_volume(volume, job.recording.clean.grid, grid, place, self.shift).clip(0)
 
 
 @contextmanager
@@ -69,7 +74,7 @@ def derivatives(
         takes = [stack.enter_context(template_series(job, motion, undone)), stack.enter_context(reference(job, undone))]
         takes += [stack.enter_context(native_series(job, undone, "space-T1w_"))] if "T1w" in p.output_spaces else []
         grid, _ = template_tissue(job.subject, job.recording)
-        takes += [stack.enter_context(surface_files(job, undone.poses, grid, clean))] if p.surfaces else []
+        takes += [stack.enter_context(surface_files(job, undone, grid, clean))] if p.surfaces else []
 
         def take(v: int, volume: npt.NDArray) -> None:
             for each in takes:
@@ -192,7 +197,7 @@ def series_keys(job: Job, *, one_echo: bool = False) -> dict[str, Any]:
         "StartTime": tr / 2,
         "SliceTimingCorrected": False,
         "SkullStripped": False,
-        "Description": "observed series, each volume resampled once by the true head pose and the true transform; no slice-time correction",
+        "Description": "observed series, each volume resampled once by true head pose, unwarping and transform; no slice-time correction",
         "Sources": [f"bids:raw:{job.scan.raw}"] if one_echo else job.sources,
     }
     if one_echo:

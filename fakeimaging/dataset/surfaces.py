@@ -20,10 +20,13 @@ from fakeimaging.dataset.job import Job
 from fakeimaging.dataset.names import TRUTH
 from fakeimaging.modalities.bold.surface import Places, vertices_of
 from fakeimaging.modalities.layers import Image
+from fakeimaging.modalities.spline import Shift
 from fakeimaging.structure.surfaces import HEMISPHERES, MESH, Hemisphere, cortex
 
 if TYPE_CHECKING:
     from nibabel.cifti2 import Cifti2Image, cifti2_axes
+
+    from fakeimaging.dataset.prep import Undone
 
 STRUCTURES = {
     "caudate": "CAUDATE",
@@ -40,9 +43,7 @@ Series = npt.NDArray[np.float32]
 
 
 @contextmanager
-def surface_files(
-    job: Job, poses: npt.NDArray[np.float64], grid: Grid, clean: Image
-) -> Iterator[Callable[[int, npt.NDArray], None]]:
+def surface_files(job: Job, undone: Undone, grid: Grid, clean: Image) -> Iterator[Callable[[int, npt.NDArray], None]]:
     """Open the surface derivative; what is yielded takes each observed volume, and the end writes it with its clean twin.
 
     ``grid`` is that of the derivative in template space, which the deep voxels lie on.
@@ -50,7 +51,7 @@ def surface_files(
     observed, truth = Sampler(job, grid), Sampler(job, grid)
 
     def take(v: int, volume: npt.NDArray) -> None:
-        observed.take(v, volume, poses[v])
+        observed.take(v, volume, undone.poses[v], undone.shift)
         truth.take(v, clean.make(v), np.eye(4))
 
     yield take
@@ -78,10 +79,10 @@ class Sampler:
         n = job.recording.clean.n_volumes
         self._series = {name: np.empty((n, p.points.shape[1]), np.float32) for name, p in self._places.items()}
 
-    def take(self, v: int, volume: npt.NDArray, pose: npt.NDArray[np.float64]) -> None:
+    def take(self, v: int, volume: npt.NDArray, pose: npt.NDArray[np.float64], shift: Shift | None = None) -> None:
         """Read a volume."""
         for name, places in self._places.items():
-            self._series[name][v] = places.values(volume, self._job.recording.clean.grid, pose)
+            self._series[name][v] = places.values(volume, self._job.recording.clean.grid, pose, shift)
 
     def write(self, place: Callable[[str], PurePosixPath], desc: str) -> None:
         """Write both hemispheres and the CIFTI file."""

@@ -13,9 +13,11 @@ import numpy.typing as npt
 
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import Affine, Grid, apply_affine
+from fakeimaging.modalities.bold.distortion import true_unwarping
 from fakeimaging.modalities.layers import Image
 from fakeimaging.modalities.motion import rigid
 from fakeimaging.modalities.recording import Recording
+from fakeimaging.modalities.spline import Shift
 from fakeimaging.structure.anatomy import Anatomy
 from fakeimaging.structure.subject import Subject
 from fakeimaging.structure.surfaces import HEMISPHERES, Hemisphere, cortex
@@ -36,13 +38,26 @@ class Places:
 
     points: npt.NDArray[np.float64]
 
-    def values(self, volume: npt.NDArray, grid: Grid, pose: Affine) -> npt.NDArray[np.float32]:
-        """Return what a volume shows there, shape (n,); ``pose`` takes the head at t = 0 to where it was in that volume."""
-        from scipy.ndimage import map_coordinates
+    def values(
+        self, volume: npt.NDArray, grid: Grid, pose: Affine, shift: Shift | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return what a volume shows there, shape (n,).
 
+        ``pose`` takes the head at t = 0 to where it was in that volume, ``shift`` says where a distorted volume shows it.
+        """
         index = apply_affine(np.linalg.inv(grid.affine) @ pose, self.points).reshape(-1, 3).T
-        read = map_coordinates(np.asarray(volume, dtype=np.float32), index, order=1, output=np.float32)
+        factor: npt.NDArray[np.float32] | float = 1.0
+        if shift is not None:
+            factor = _read(shift.stretch, index, mode="nearest")
+            index[shift.axis] += _read(shift.voxels, index, mode="nearest")
+        read = factor * _read(volume, index)
         return np.asarray(read.reshape(self.points.shape[:2]).mean(axis=0))
+
+
+def _read(volume: npt.NDArray, index: npt.NDArray[np.float64], mode: str = "constant") -> npt.NDArray[np.float32]:
+    from scipy.ndimage import map_coordinates
+
+    return np.asarray(map_coordinates(np.asarray(volume, np.float32), index, order=1, output=np.float32, mode=mode))
 
 
 @lru_cache(maxsize=2)
@@ -55,7 +70,7 @@ def vertices_of(anatomy: Anatomy, hemisphere: Hemisphere) -> Places:
 def surface_series(
     recording: Recording, subject: Subject, *, clean: bool = False
 ) -> dict[Hemisphere, npt.NDArray[np.float32]]:
-    """Return a BOLD series at the vertices of fsaverage5, the head's motion undone.
+    """Return a BOLD series at the vertices of fsaverage5, the head's motion and the image's distortion undone.
 
     Parameters
     ----------
@@ -81,9 +96,10 @@ def surface_series(
         raise InputError(f"{recording.modality.name} is no series of images; surfaces need one", value=recording)
     moves = "motion" in recording.stages and not clean
     motion = recording.recipe("motion")["parameters"] if moves else np.zeros((signal.n_volumes, 6))
+    shift = None if clean else true_unwarping(recording)
     places = {side: vertices_of(subject.anatomy, side) for side in HEMISPHERES}
     series = {side: np.empty((p.points.shape[1], signal.n_volumes), dtype=np.float32) for side, p in places.items()}
     for v, volume in enumerate(signal.volumes()):
         for side, place in places.items():
-            series[side][:, v] = place.values(volume, signal.grid, rigid(motion[v]))
+            series[side][:, v] = place.values(volume, signal.grid, rigid(motion[v]), shift)
     return series
