@@ -50,7 +50,8 @@ A simulated brain network (regions and tracts of each subject) generated activit
 instruments. Each file has its truth:
 
 - raw files at the root are what an instrument would have recorded (BIDS);
-- derivatives/fakeimaging-truth holds the same signals without noise, the true regions and the true tissue fractions;
+- derivatives/fakeimaging-truth holds the same signals without noise, the true regions and tissue fractions, and the true courses
+  and maps behind the noise;
 - derivatives/fakeimaging-prep holds the BOLD series in template space with confounds, as preprocessing would leave them;
 - derivatives/fakeimaging-connectome holds the wiring as images;
 - sourcedata/fakeimaging holds the connectome, the activity, the recipe of every noise layer, and record.json, from which
@@ -73,7 +74,9 @@ What has no BIDS name, one folder a subject. Row i of every table and matrix is 
 - *_transform.json: native mm to template mm
 - *_tap-*.npy with .json: activity, time x region, unit and clock in the .json; times below 0 are warm-up
 - *_recipe.json: parameters and random draws of each stage, and the stream of its random numbers
-- *_regional-*.npy: regional truth of a recording, region x volume
+- *_regional-*.npy: regional truth of a recording, region x volume; of several echoes also the changes of R2* (1/s) and of S0
+- *_relmat.tsv: correlations of the regions: of their firing, of their clean signal, of the preprocessed signal
+- *_slice-phases.npy: phase of heart and breathing in each slice of each volume
 - manifest.json: every file of the subject with size and hash of its decompressed bytes, and versions and machine that made it
 """
 

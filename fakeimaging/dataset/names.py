@@ -131,6 +131,11 @@ class Scan:
         """What BIDS says of the observed signal."""
         return self.beside(f"{self.suffix}.json")
 
+    @property
+    def events(self) -> PurePosixPath:
+        """The table of events, one for all parts of a scan."""
+        return self.folder / f"{self.named(part=False)}_events.tsv"
+
     def beside(self, ending: str, *, part: bool = True) -> PurePosixPath:
         """Return a file of this scan, or of all its parts; ``ending`` is the rest of its name."""
         return self.folder / f"{self.named(part=part)}_{ending}"

@@ -135,7 +135,7 @@ def _check_same(path: PurePosixPath, companion: Companion, root: Path, manifest:
 
 
 def _write_events(events: Events, scan: Scan, root: Path, manifest: Manifest) -> None:
-    path = scan.beside("events.tsv", part=False)
+    path = scan.events
     rows = [[event.onset, event.duration, event.trial_type] for event in events]
     manifest.add(path, write_tsv(root / path, ["onset", "duration", "trial_type"], rows))
     words = {"trial_type": {"Description": "condition: what stimulated the network", "Levels": {}}}

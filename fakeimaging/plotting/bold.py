@@ -270,7 +270,7 @@ def read_carpet(dataset: Dataset, scan: Scan) -> Carpet:
     groups = _tissue_of(dataset, scan, series)[inside]
     voxels = series.array[inside]
     courses = [_blocks(voxels[groups == k], rows) for k, rows in enumerate(ROWS_SHOWN)]
-    table = pd.read_csv(dataset.root / names.PREP / scan.beside("desc-confounds_timeseries.tsv"), sep="\t")
+    table = pd.read_csv(dataset.root / names.PREP / scan.beside("desc-confounds_timeseries.tsv", part=False), sep="\t")
     motion = table[[f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]].to_numpy()
     return Carpet(
         _standardised(np.concatenate(courses)), np.repeat(np.arange(len(TISSUES)), [len(c) for c in courses]), motion,
@@ -323,7 +323,7 @@ def _analyses(dataset: Dataset, scan: Scan, clean: npt.NDArray) -> Iterator[Pict
         "Correlation of the preprocessed regional series (recovered) beside that of the noise-free ones (truth).",
         plot_connectivity(estimate, truth, subject.regions),
     )
-    if (dataset.root / scan.beside("events.tsv")).exists():
+    if (dataset.root / scan.events).exists():
         yield Picture(
             "Task activation",
             "Response of a general linear model with autoregressive noise (estimate) beside that of the noise-free regions (truth), "
@@ -350,7 +350,7 @@ def read_responses(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt
 
     n = clean.shape[1]
     frames = np.asarray(score.repetition_time(dataset, scan) * (np.arange(n) + 0.5), dtype=np.float64)
-    events = pd.read_csv(dataset.root / scan.beside("events.tsv"), sep="\t")
+    events = pd.read_csv(dataset.root / scan.events, sep="\t")
     model = activation.design(
         events, frames, np.hstack([score.nuisance(dataset, scan, "motion", "high_pass"), np.ones((n, 1))])
     )

@@ -86,6 +86,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: BoldParamet
     }
     clean = Image(grid, clock, volume, slope_for(max(signals.values())))
     truth = _truth(changes, clock.times + p.tr / 2)
+    truth |= _decay_truth(activity, p, truth["regional_bold"], clock.times + p.tr / 2) if p.echo_times else {}
     return Forward(clean, GREY_SIGNAL, baseline, truth, context=context)
 
 
@@ -94,6 +95,17 @@ def _truth(changes: Changes, middle: npt.NDArray[np.float64]) -> dict[str, npt.N
     series, flow = np.moveaxis(changes.at(middle), 0, -1), changes.flow
     truth = {"regional_bold": series[0], "regional_flow": sample(flow.flow, flow.clock, middle).T}
     return truth | ({"mode_bold": np.ascontiguousarray(series[1:].swapaxes(0, 1))} if len(series) > 1 else {})
+
+
+def _decay_truth(
+    activity: Activity, p: BoldParameters, regional: npt.NDArray, middle: npt.NDArray[np.float64]
+) -> dict[str, npt.NDArray]:
+    """Split the change of each region in its two parts: of R2* in 1/s, and of S0 as a share, both shape (n_regions, n_volumes).
+
+    At echo time 0 nothing has decayed: what is left of the change is that of S0.
+    """
+    s0 = regional_changes(activity, p.model_copy(update={"echo_time": 0.0})).at(middle)[:, 0].T
+    return {"regional_r2": -np.log1p(regional - s0) / np.float32(p.echo_time), "regional_s0": s0}
 
 
 def _paint(
