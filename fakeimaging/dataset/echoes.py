@@ -97,7 +97,8 @@ def _combined_clean(job: Job, weights: Map) -> Image:
 def _volumes(job: Job) -> Iterator[npt.NDArray[np.float32]]:
     """Yield the volumes of all echoes as they were stored, shape (n_echoes, *grid.shape)."""
     paths = [job.root / PREP / part.beside("desc-preproc_bold.nii.gz") for part in job.scan.parts]
-    files = [stored_volumes(path, job.recording.clean) for path in paths]
+    image = job.recording.clean
+    files = [stored_volumes(path, image.grid.shape, image.n_volumes) for path in paths]
     yield from (np.stack(volumes) for volumes in zip(*files, strict=True))
 
 

@@ -34,6 +34,8 @@ from fakeimaging.structure.subject import Subject
 
 PURE = 0.9
 """Fraction of a tissue from which a voxel gives that tissue's confounds (assumed; fMRIPrep erodes its masks instead)."""
+FEWEST = 20
+"""Voxels that give a tissue's confounds at least: the purest ones, where coarse voxels leave no more (assumed)."""
 IN_BRAIN = 0.5
 """Fraction of grey, white matter and fluid from which a voxel lies in the brain mask."""
 N_REFERENCE = 10
@@ -107,10 +109,17 @@ def template_series(job: Job, motion: npt.NDArray[np.float64], undone: Undone) -
         yield take
     _write_mask(job, mask, grid, f"space-{job.space}_", MNI)
     _write_reference(job, mean, grid, f"space-{job.space}_", MNI)
-    tissues = {"csf": tissue.csf[mask] > PURE, "white_matter": tissue.white[mask] > PURE}
+    tissues = {"csf": purest(tissue.csf[mask]), "white_matter": purest(tissue.white[mask])}
     _write_confounds(job, Voxels(brain, tissues, rim), motion)
     labels = job.subject.parcellation.on(grid, np.eye(4), grey=tissue.grey)[mask]
     write_relations(job, regional_means(brain, labels.astype(np.intp), job.subject.n_regions))
+
+
+def purest(shares: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Return the voxels whose share of a tissue is above `PURE`, or the `FEWEST` with the largest share."""
+    if len(shares) <= FEWEST:
+        return np.asarray(shares > 0)
+    return np.asarray(shares > min(PURE, float(np.partition(shares, -FEWEST - 1)[-FEWEST - 1])))
 
 
 @contextmanager
