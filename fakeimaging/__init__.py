@@ -41,6 +41,7 @@ _HOMES = {
     "simulate_activities": "activity.together",
     "simulate_activity": "activity.activity",
     "simulate_study": "dataset.cohort",
+    "surface_series": "modalities.bold.surface",
     "sweep": "activity.sweep",
     "write_connectome": "structure.formats",
 }
@@ -76,6 +77,7 @@ __all__ = [
     "simulate_activities",
     "simulate_activity",
     "simulate_study",
+    "surface_series",
     "sweep",
     "write_connectome",
 ]
@@ -109,6 +111,7 @@ if TYPE_CHECKING:
     from fakeimaging.dataset.study import Study, read_study
     from fakeimaging.modalities import MODALITIES
     from fakeimaging.modalities.acquire import acquire
+    from fakeimaging.modalities.bold.surface import surface_series
     from fakeimaging.modalities.layers import Stage
     from fakeimaging.modalities.modality import Modality
     from fakeimaging.modalities.recording import Recording
