@@ -52,6 +52,7 @@ _HOMES = {
     "simulate_activity": "activity.activity",
     "simulate_series": "modalities.phantom",
     "simulate_study": "dataset.cohort",
+    "surface_series": "modalities.bold.surface",
     "sweep": "activity.sweep",
     "write_connectome": "structure.formats",
 }
@@ -98,6 +99,7 @@ __all__ = [
     "simulate_activity",
     "simulate_series",
     "simulate_study",
+    "surface_series",
     "sweep",
     "write_connectome",
 ]
@@ -132,6 +134,7 @@ if TYPE_CHECKING:
     from fakeimaging.dataset.study import Study, read_study
     from fakeimaging.modalities import MODALITIES
     from fakeimaging.modalities.acquire import acquire
+    from fakeimaging.modalities.bold.surface import surface_series
     from fakeimaging.modalities.layers import Stage
     from fakeimaging.modalities.match import Match, match
     from fakeimaging.modalities.modality import Modality

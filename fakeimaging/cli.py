@@ -1,4 +1,4 @@
-"""The command line: simulate, plan, list, score, report, verify, cite, match. Heavy modules load only inside the command that needs them."""
+"""The command line: simulate, plan, list, score, report, verify, cite, match. Heavy modules load inside the command that needs them."""
 
 from __future__ import annotations
 

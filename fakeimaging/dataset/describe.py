@@ -31,8 +31,11 @@ _DERIVATIVES = (
         "Tables,\nGraphML and a zip for The Virtual Brain lie in sourcedata/fakeimaging of the dataset two folders up",
     ),
 )
-_UNNAMED = {TRUTH: "*_statmap.nii.gz\n*_statmap.json\n"}
-"""What the BIDS validator is told to pass over: names that BIDS does not have yet, here those of the BIDS Stats Models."""
+_UNNAMED = {
+    TRUTH: ("*_timeseries.*", "*_xfm.*", "*_space-fsaverage5_*", "*_statmap.*"),
+    PREP: ("*_timeseries.*", "*_xfm.*", "*_boldref.*", "*_T2starmap.*", "*_space-fsaverage5_*"),
+}
+"""What BIDS has no name for yet in a derivative: fMRIPrep lists the same in its ``.bidsignore``."""
 _GENERATED = {
     "Name": "fakeimaging",
     "Version": fakeimaging.__version__,
@@ -48,7 +51,8 @@ A simulated brain network (regions and tracts of each subject) generated activit
 instruments. Each file has its truth:
 
 - raw files at the root are what an instrument would have recorded (BIDS);
-- derivatives/fakeimaging-truth holds the same signals without noise, the true regions and the true tissue fractions;
+- derivatives/fakeimaging-truth holds the same signals without noise, the true regions and tissue fractions, and the true courses
+  and maps behind the noise;
 - derivatives/fakeimaging-prep holds the BOLD series in template space with confounds, as preprocessing would leave them;
 - derivatives/fakeimaging-connectome holds the wiring as images;
 - sourcedata/fakeimaging holds the connectome, the activity, the recipe of every noise layer, and record.json, from which
@@ -74,6 +78,9 @@ What has no BIDS name, one folder a subject. Row i of every table and matrix is 
 - *_recipe.json: parameters and random draws of each stage, and the stream of its random numbers
 - *_betas.tsv: response of each region to each type of trial in percent
 - *_regional-*.npy: regional truth of a recording, region x volume
+- *_regional-*.npy: regional truth of a recording, region x volume; of several echoes also the changes of R2* (1/s) and of S0
+- *_relmat.tsv: correlations of the regions: of their firing, of their clean signal, of the preprocessed signal
+- *_slice-phases.npy: phase of heart and breathing in each slice of each volume
 - manifest.json: every file of the subject with size and hash of its decompressed bytes, and versions and machine that made it
 """
 
@@ -100,9 +107,9 @@ def write_description(study: Study, root: Path) -> None:
             "GeneratedBy": [_GENERATED], "SourceDatasets": [{"URL": "../../"}], "DatasetLinks": {"raw": "../../"},
         }  # fmt: skip
         write_json(root / folder / "dataset_description.json", about)
-        if folder in _UNNAMED:
-            write_text(root / folder / ".bidsignore", _UNNAMED[folder])
         write_text(root / folder / "README", f"{words}, simulated with fakeimaging {fakeimaging.__version__}.\n")
+    for folder, patterns in _UNNAMED.items():
+        write_text(root / folder / ".bidsignore", "\n".join(patterns) + "\n")
     write_text(root / SOURCE / "README", _SOURCE_README)
 
 

@@ -106,10 +106,20 @@ class Scan:
         return self.beside(f"{self.suffix}{self.instrument.extension}")
 
     @property
-    def all_parts(self) -> tuple[PurePosixPath, ...]:
-        """The observed signals of all files of this scan."""
+    def parts(self) -> tuple[Scan, ...]:
+        """All files of this scan, such as its echoes; itself alone, mostly."""
         parameters = self.instrument.parameters.parse(self.acquisition.parameters, where=self.modality)
-        return tuple(replace(self, part=part).raw for part in self.instrument.parts(parameters))
+        return tuple(replace(self, part=part) for part in self.instrument.parts(parameters))
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the first of its `parts`: what all of them share is written with it."""
+        return self.part == self.parts[0].part
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it is the last of its `parts`: what is made from all of them follows it."""
+        return self.part == self.parts[-1].part
 
     @property
     def clean(self) -> PurePosixPath:
@@ -131,9 +141,13 @@ class Scan:
         """The table of true responses to a task."""
         return self.source.with_name(f"{self.stem}_betas.tsv")
 
-    def beside(self, ending: str) -> PurePosixPath:
-        """Return a file of this scan; ``ending`` is the rest of its name."""
-        return self.folder / f"{self.stem}_{ending}"
+    def beside(self, ending: str, *, part: bool = True) -> PurePosixPath:
+        """Return a file of this scan, or of all its parts; ``ending`` is the rest of its name."""
+        return self.folder / f"{self.named(part=part)}_{ending}"
+
+    def shared(self, ending: str) -> PurePosixPath:
+        """Return what has no BIDS name and belongs to all parts of this scan."""
+        return SOURCE / f"sub-{self.subject}" / f"{self.named(part=False)}_{ending}"
 
     def extra(self, extra: Extra) -> PurePosixPath:
         """Return where an image beside this one goes."""

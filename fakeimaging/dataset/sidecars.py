@@ -31,10 +31,10 @@ def extra_sidecar(extra: Extra, scan: Scan) -> dict[str, Any]:
     """Return the sidecar of an image beside a recording."""
     if extra.truth:
         return {**extra.sidecar, "Sources": [f"bids:raw:{scan.raw}"]}
-    keys = {**extra.sidecar, **MAKER}
+    keys = {**extra.sidecar, **MAKER} | ({} if extra.folder or scan.task is None else {"TaskName": scan.task})
     if extra.maps_field:
         keys |= {
-            "IntendedFor": [f"bids::{path}" for path in scan.all_parts],
+            "IntendedFor": [f"bids::{part.raw}" for part in scan.parts],
             "B0FieldIdentifier": scan.field_identifier,
         }
     return keys

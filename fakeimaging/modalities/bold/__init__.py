@@ -6,15 +6,16 @@ brain, how the head lies, what the field bends, what the receiver adds, how it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from fakeimaging.activity import hemodynamics, physiology
+from fakeimaging.activity import hemodynamics, hrf, physiology
 from fakeimaging.core.citations import Reference
 from fakeimaging.modalities import motion, susceptibility
-from fakeimaging.modalities.bold import distortion, fieldmaps, heart_rate, physio, physio_noise
+from fakeimaging.modalities.bold import distortion, epsilon, fieldmaps, heart_rate, physio, physio_noise
+from fakeimaging.modalities.bold.beside import single_band, true_maps
 from fakeimaging.modalities.bold.changes import sample
 from fakeimaging.modalities.bold.distortion import DISTORTION, axis_of, readout
 from fakeimaging.modalities.bold.drift import DRIFT
@@ -31,9 +32,10 @@ from fakeimaging.modalities.bold.signal import forward
 from fakeimaging.modalities.bold.spikes import SPIKES
 from fakeimaging.modalities.bold.spin_history import SPIN_HISTORY
 from fakeimaging.modalities.bold.steady_state import STEADY_STATE
-from fakeimaging.modalities.layers import Forward
+from fakeimaging.modalities.layers import Extra, Forward
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.modalities.motion import MOTION
+from fakeimaging.modalities.recording import Recording
 from fakeimaging.modalities.relaxation import REFERENCE
 from fakeimaging.modalities.stages import QUANTISATION, THERMAL
 
@@ -72,6 +74,13 @@ def parts(parameters: BoldParameters) -> tuple[Mapping[str, Any], ...]:
     return tuple({"echo": k + 1, "echo_time": time} for k, time in enumerate(parameters.echo_times)) or ({},)
 
 
+def extras(recording: Recording) -> Iterator[Extra]:
+    """Yield the images beside a scan."""
+    yield from fieldmaps.extras(recording)
+    yield from true_maps(recording)
+    yield from single_band(recording, sidecar)
+
+
 MODALITY = Modality(
     name="bold",
     parameters=BoldParameters,
@@ -88,11 +97,13 @@ MODALITY = Modality(
     suffix="bold",
     sidecar=sidecar,
     small={"voxel_size": 7.0},
-    extras=fieldmaps.extras,
     part_of=part_of,
     parts=parts,
+    extras=extras,
     references=(
         *hemodynamics.REFERENCES,
+        *hrf.REFERENCES,
+        *epsilon.REFERENCES,
         Reference("Stephan et al.", 2007, "10.1016/j.neuroimage.2007.07.040", "BOLD output equation"),
         Reference("Heinzle et al.", 2016, "10.1016/j.neuroimage.2015.10.025", "output coefficients at 7 T"),
         REFERENCE,

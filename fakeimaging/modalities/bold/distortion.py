@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,9 @@ from fakeimaging.core.citations import Reference
 from fakeimaging.modalities.bold.parameters import BoldParameters
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
 from fakeimaging.modalities.spline import Shift, filter_first
+
+if TYPE_CHECKING:
+    from fakeimaging.modalities.recording import Recording
 
 FINER = 4
 """Steps a voxel between which the shift is taken as linear."""
@@ -149,6 +152,15 @@ def unwarping(shift: npt.NDArray[np.float32], axis: int) -> Shift:
     """
     stretch = 1 + np.gradient(shift, axis=axis)
     return Shift(axis, np.ascontiguousarray(shift), np.maximum(stretch, 0).astype(np.float32))
+
+
+def true_unwarping(recording: Recording) -> Shift | None:
+    """Return what undoes the scan's distortion, nothing where it has none."""
+    if "distortion" not in recording.stages:
+        return None
+    recipe = recording.recipe("distortion")
+    shift = shift_of(recording.forward, recipe["voxels_per_hz"])
+    return unwarping(shift, recipe["axis"]) if shift.any() else None
 
 
 def distort(volume: npt.NDArray[np.float32], warp: Warp) -> npt.NDArray[np.float32]:
