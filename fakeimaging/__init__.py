@@ -46,14 +46,18 @@ _HOMES = {
     "parameter": "core.parameters",
     "phantom": "modalities.phantom",
     "read_connectome": "structure.formats",
+    "read_netsim": "activity.netsim",
     "read_study": "dataset.study",
     "score": "scoring",
+    "score_discovery": "scoring.discovery",
     "simulate_activities": "activity.together",
     "simulate_activity": "activity.activity",
     "simulate_series": "modalities.phantom",
     "simulate_study": "dataset.cohort",
+    "surface_series": "modalities.bold.surface",
     "sweep": "activity.sweep",
     "write_connectome": "structure.formats",
+    "write_netsim": "activity.netsim",
 }
 
 __all__ = [
@@ -92,14 +96,18 @@ __all__ = [
     "parameter",
     "phantom",
     "read_connectome",
+    "read_netsim",
     "read_study",
     "score",
+    "score_discovery",
     "simulate_activities",
     "simulate_activity",
     "simulate_series",
     "simulate_study",
+    "surface_series",
     "sweep",
     "write_connectome",
+    "write_netsim",
 ]
 
 
@@ -119,7 +127,7 @@ if TYPE_CHECKING:
     from fakeimaging.activity.activity import Activity, simulate_activity
     from fakeimaging.activity.model import Model, Observable, Rotation, Setup
     from fakeimaging.activity.models import MODELS
-    from fakeimaging.activity.netsim import NetSim, netsim
+    from fakeimaging.activity.netsim import NetSim, netsim, read_netsim, write_netsim
     from fakeimaging.activity.stimuli import Condition, Design
     from fakeimaging.activity.sweep import sweep
     from fakeimaging.activity.together import simulate_activities
@@ -132,12 +140,14 @@ if TYPE_CHECKING:
     from fakeimaging.dataset.study import Study, read_study
     from fakeimaging.modalities import MODALITIES
     from fakeimaging.modalities.acquire import acquire
+    from fakeimaging.modalities.bold.surface import surface_series
     from fakeimaging.modalities.layers import Stage
     from fakeimaging.modalities.match import Match, match
     from fakeimaging.modalities.modality import Modality
     from fakeimaging.modalities.phantom import Phantom, null_runs, phantom, simulate_series
     from fakeimaging.modalities.recording import Recording
     from fakeimaging.modalities.smoothness import SpatialCorrelation, null_maps
+    from fakeimaging.scoring.discovery import score_discovery
     from fakeimaging.structure.connectome import Connectome
     from fakeimaging.structure.formats import read_connectome, write_connectome
     from fakeimaging.structure.lesion import lesion

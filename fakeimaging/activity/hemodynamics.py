@@ -42,7 +42,7 @@ SLOWEST_INPUT = 40.0
 """Lowest rate in Hz of the tap that drives them: a 25 ms Heun step keeps the peak within 1 % of a 1 ms one (0.8 %; 10 ms: 0.3 %)."""
 BLOCK = 6000
 """Samples of the drive that are in memory at once."""
-LONGEST_STOP = 10.0
+LONGEST_STOP = 30.0
 """Seconds at the least flow after which a run is refused (assumed): the model has no steady state for a drive that stays below -gamma."""
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import fakeimaging
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.files import read_bytes, write_bytes, write_json, write_text, write_tsv
+from fakeimaging.core.files import read_bytes, write_bytes, write_json, write_text
 from fakeimaging.dataset.inputs import own_files, renamed
 from fakeimaging.dataset.names import CONNECTOME, INPUTS, PREP, RECORD, SOURCE, TRUTH
+from fakeimaging.dataset.participants import write_participants
 from fakeimaging.dataset.study import Study
 from fakeimaging.modalities.lead_field import attribution
 
@@ -30,8 +31,11 @@ _DERIVATIVES = (
         "Tables,\nGraphML and a zip for The Virtual Brain lie in sourcedata/fakeimaging of the dataset two folders up",
     ),
 )
-_UNNAMED = {TRUTH: "*_statmap.nii.gz\n*_statmap.json\n"}
-"""What the BIDS validator is told to pass over: names that BIDS does not have yet, here those of the BIDS Stats Models."""
+_UNNAMED = {
+    TRUTH: ("*_timeseries.*", "*_xfm.*", "*_space-fsaverage5_*", "*_statmap.*"),
+    PREP: ("*_timeseries.*", "*_xfm.*", "*_boldref.*", "*_T2starmap.*", "*_space-fsaverage5_*"),
+}
+"""What BIDS has no name for yet in a derivative: fMRIPrep lists the same in its ``.bidsignore``."""
 _GENERATED = {
     "Name": "fakeimaging",
     "Version": fakeimaging.__version__,
@@ -47,7 +51,8 @@ A simulated brain network (regions and tracts of each subject) generated activit
 instruments. Each file has its truth:
 
 - raw files at the root are what an instrument would have recorded (BIDS);
-- derivatives/fakeimaging-truth holds the same signals without noise, the true regions and the true tissue fractions;
+- derivatives/fakeimaging-truth holds the same signals without noise, the true regions and tissue fractions, and the true courses
+  and maps behind the noise;
 - derivatives/fakeimaging-prep holds the BOLD series in template space with confounds, as preprocessing would leave them;
 - derivatives/fakeimaging-connectome holds the wiring as images;
 - sourcedata/fakeimaging holds the connectome, the activity, the recipe of every noise layer, and record.json, from which
@@ -63,6 +68,7 @@ _SOURCE_README = """\
 What has no BIDS name, one folder a subject. Row i of every table and matrix is label i + 1 of the region image.
 
 - inputs/: files of the study's own (models, connectomes, atlases, tracers), as they were
+- participants.tsv, effects.json: each subject's own value of every number that differs by design, and the true size of each effect
 - *_regions.tsv: names, hemisphere, network, centroid in template and native mm, volume in mm3
 - *_weights.tsv, *_lengths.tsv: connectome, weights[target, source], lengths in mm
 - *_edges.tsv: one line a tract, from source to target
@@ -72,6 +78,9 @@ What has no BIDS name, one folder a subject. Row i of every table and matrix is 
 - *_recipe.json: parameters and random draws of each stage, and the stream of its random numbers
 - *_betas.tsv: response of each region to each type of trial in percent
 - *_regional-*.npy: regional truth of a recording, region x volume
+- *_regional-*.npy: regional truth of a recording, region x volume; of several echoes also the changes of R2* (1/s) and of S0
+- *_relmat.tsv: correlations of the regions: of their firing, of their clean signal, of the preprocessed signal
+- *_slice-phases.npy: phase of heart and breathing in each slice of each volume
 - manifest.json: every file of the subject with size and hash of its decompressed bytes, and versions and machine that made it
 """
 
@@ -91,17 +100,16 @@ def write_description(study: Study, root: Path) -> None:
             name=study.name, rule="=" * len(study.name), version=fakeimaging.__version__, surfaces=attribution()
         ),
     )
-    write_tsv(root / "participants.tsv", ["participant_id"], [[f"sub-{label}"] for label in study.labels])
-    write_json(root / "participants.json", {"participant_id": {"Description": "label of a simulated subject"}})
+    write_participants(study, root)
     for folder, what, words in _DERIVATIVES:
         about: dict[str, Any] = {
             "Name": f"{study.name}: {what}", "BIDSVersion": BIDS_VERSION, "DatasetType": "derivative",
             "GeneratedBy": [_GENERATED], "SourceDatasets": [{"URL": "../../"}], "DatasetLinks": {"raw": "../../"},
         }  # fmt: skip
         write_json(root / folder / "dataset_description.json", about)
-        if folder in _UNNAMED:
-            write_text(root / folder / ".bidsignore", _UNNAMED[folder])
         write_text(root / folder / "README", f"{words}, simulated with fakeimaging {fakeimaging.__version__}.\n")
+    for folder, patterns in _UNNAMED.items():
+        write_text(root / folder / ".bidsignore", "\n".join(patterns) + "\n")
     write_text(root / SOURCE / "README", _SOURCE_README)
 
 

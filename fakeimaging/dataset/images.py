@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from isal import igzip
 
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import Receipt, Written, writing
@@ -16,6 +18,10 @@ from fakeimaging.modalities.layers import Image
 
 SCANNER, MNI = 1, 4
 """NIfTI codes of a scanner's own space and of the template's."""
+
+
+HEADER, SLOPE_AT = 352, 112
+"""Bytes before the voxels of a NIfTI-1 file, and where among them the slope stands."""
 
 
 def header(grid: Grid, n_volumes: int | None, step: float, dtype: str, slope: float, *, code: int = SCANNER) -> bytes:
@@ -45,7 +51,7 @@ def header(grid: Grid, n_volumes: int | None, step: float, dtype: str, slope: fl
     head.set_sform(grid.affine, code=code)
     head.set_qform(grid.affine, code=code)
     head.set_slope_inter(slope, 0.0)
-    head["vox_offset"] = 352
+    head["vox_offset"] = HEADER
     head["magic"] = b"n+1"
     return bytes(head.binaryblock) + b"\0\0\0\0"
 
@@ -85,6 +91,15 @@ def write_image(path: Path, image: Image, *, code: int = SCANNER) -> Written:
         for volume in image.volumes():
             append(volume)
     return receipt.result
+
+
+def stored_volumes(path: Path, shape: tuple[int, int, int], n_volumes: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the volumes of a file that `volumes_to` wrote, one in memory at a time."""
+    with igzip.open(path, "rb") as file:
+        slope = np.frombuffer(file.read(HEADER), dtype="<f4", count=1, offset=SLOPE_AT)[0]
+        for _ in range(n_volumes):
+            steps = np.frombuffer(file.read(2 * math.prod(shape)), dtype="<i2")
+            yield steps.reshape(shape, order="F") * slope
 
 
 def _steps(volume: npt.NDArray, slope: float, path: Path) -> npt.NDArray[np.int16]:

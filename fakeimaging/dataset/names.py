@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.dataset.study import Acquisition, Session, Study
 from fakeimaging.modalities import MODALITIES
+from fakeimaging.modalities.layers import Extra
 from fakeimaging.modalities.modality import Modality
 
 TRUTH = PurePosixPath("derivatives/fakeimaging-truth")
@@ -105,6 +106,22 @@ class Scan:
         return self.beside(f"{self.suffix}{self.instrument.extension}")
 
     @property
+    def parts(self) -> tuple[Scan, ...]:
+        """All files of this scan, such as its echoes; itself alone, mostly."""
+        parameters = self.instrument.parameters.parse(self.acquisition.parameters, where=self.modality)
+        return tuple(replace(self, part=part) for part in self.instrument.parts(parameters))
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the first of its `parts`: what all of them share is written with it."""
+        return self.part == self.parts[0].part
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it is the last of its `parts`: what is made from all of them follows it."""
+        return self.part == self.parts[-1].part
+
+    @property
     def clean(self) -> PurePosixPath:
         """The clean signal."""
         return TRUTH / self.beside(f"desc-clean_{self.suffix}{self.instrument.extension}")
@@ -124,9 +141,38 @@ class Scan:
         """The table of true responses to a task."""
         return self.source.with_name(f"{self.stem}_betas.tsv")
 
-    def beside(self, ending: str) -> PurePosixPath:
-        """Return a file of this scan; ``ending`` is the rest of its name."""
-        return self.folder / f"{self.stem}_{ending}"
+    def beside(self, ending: str, *, part: bool = True) -> PurePosixPath:
+        """Return a file of this scan, or of all its parts; ``ending`` is the rest of its name."""
+        return self.folder / f"{self.named(part=part)}_{ending}"
+
+    def shared(self, ending: str) -> PurePosixPath:
+        """Return what has no BIDS name and belongs to all parts of this scan."""
+        return SOURCE / f"sub-{self.subject}" / f"{self.named(part=False)}_{ending}"
+
+    def extra(self, extra: Extra) -> PurePosixPath:
+        """Return where an image beside this one goes."""
+        entities: dict[str, Any] = dict(extra.entities)
+        ending, folder = f"{extra.suffix}.nii.gz", subject_folder(self.subject, self.session)
+        path = self.folder / f"{self.named(**entities)}_{ending}"
+        if extra.folder:
+            own = self._run_without_task | entities
+            parts = [*folder.parts, *(f"{entity}-{own[entity]}" for entity in sorted(own, key=ORDER.index))]
+            path = folder / extra.folder / "_".join([*parts, ending])
+        return TRUTH / path if extra.truth else path
+
+    @property
+    def _run_without_task(self) -> dict[str, str]:
+        """Entities that tell task, run and repeat where BIDS has no task."""
+        repeat = f"repeat{self.acquisition.repeat}" if self.acquisition.repeat > 1 else ""
+        label = f"{self.task or ''}{repeat}"
+        return ({"acq": label} if label else {}) | ({"run": str(self.run)} if self.run is not None else {})
+
+    @property
+    def field_identifier(self) -> str:
+        """What BIDS calls the field of this scan (B0FieldIdentifier): one name in all of a subject's files."""
+        run = f"_run{self.run}" if self.run is not None else ""
+        parts = [f"ses{self.session}_"] if self.session is not None else []
+        return "".join([*parts, f"{self.modality}_{self.task}{run}_repeat{self.acquisition.repeat}"])
 
     def regional(self, name: str) -> PurePosixPath:
         """Regional truth, such as ``regional_bold``."""

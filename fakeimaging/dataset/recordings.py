@@ -15,18 +15,22 @@ from fakeimaging.activity.activity import Activity
 from fakeimaging.activity.stimuli import Event
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import Written, tsv_text, write_json, write_tsv
+from fakeimaging.dataset.anatomical import anatomical
 from fakeimaging.dataset.brainvision import write_brainvision
+from fakeimaging.dataset.courses import write_courses
+from fakeimaging.dataset.fmriprep import preprocessing
 from fakeimaging.dataset.images import write_array, write_floats, write_image, write_labels
+from fakeimaging.dataset.job import Job
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import TRUTH, Scan, subject_folder
-from fakeimaging.dataset.prep import brain_masking, preprocessing
-from fakeimaging.dataset.sidecars import raw_sidecar, recipe_of, write_sidecar
-from fakeimaging.modalities.layers import Companion, Image
+from fakeimaging.dataset.physio import write_physio
+from fakeimaging.dataset.sidecars import extra_sidecar, raw_sidecar, recipe_of, write_sidecar
+from fakeimaging.modalities.layers import Companion, Extra, Image
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.structure.subject import Subject
 
 Events = tuple[Event, ...]
-PREPARED = {"bold": preprocessing, "t1w": brain_masking}
+PREPARED = {"bold": preprocessing, "t1w": anatomical}
 """Modalities with a derivative as preprocessing would leave it, made from the observed volumes on their way to the raw file."""
 
 
@@ -34,18 +38,22 @@ def write_recording(
     recording: Recording, scan: Scan, subject: Subject, activity: Activity | None, root: Path, manifest: Manifest
 ) -> None:
     """Write everything of one recording."""
-    keys = raw_sidecar(recording, scan)
+    job = Job(recording, scan, subject, activity, root, manifest)
+    keys, extras = raw_sidecar(recording, scan), recording.extras
+    mapped = {"B0FieldSource": scan.field_identifier} if any(extra.maps_field for extra in extras) else {}
     events = activity.events if activity is not None and recording.modality.names_run else ()
-    _write_observed(recording, scan, subject, events, root, manifest)
-    write_sidecar(scan.raw, keys, root, manifest)
+    _write_observed(job, events)
+    write_sidecar(scan.raw, keys | mapped, root, manifest)
     _write_clean(recording, scan, keys, root, manifest)
     for companion in recording.forward.companions:
         _write_companion(companion, scan, root, manifest)
     for name, image in recording.forward.maps.items():
         path = TRUTH / scan.beside(f"{name}.nii.gz")
         manifest.add(path, _write_map(root / path, image))
-    if events and activity is not None and str(scan.events) not in manifest.files:
-        _write_events(activity, scan, root, manifest)
+    for extra in (extra for extra in extras if not extra.shared or scan.is_first):
+        _write_extra(extra, scan, root, manifest)
+    if scan.is_first:
+        _write_of_all_parts(job)
     path = scan.source.with_name(scan.source.name + "_recipe.json")
     manifest.add(path, write_json(root / path, recipe_of(recording)))
     for name, array in recording.truth.items():
@@ -53,12 +61,20 @@ def write_recording(
         manifest.add(path, write_array(root / path, np.asarray(array, dtype=np.float32)))
 
 
-def _write_observed(
-    recording: Recording, scan: Scan, subject: Subject, events: Events, root: Path, manifest: Manifest
-) -> None:
+def _write_of_all_parts(job: Job) -> None:
+    """Write what the files of one scan have in common: events, sensors, true courses."""
+    if job.activity is not None and job.activity.events and job.recording.modality.names_run:
+        _write_events(job.activity, job)
+    if job.recording.modality.name == "bold":
+        write_physio(job)
+        write_courses(job)
+
+
+def _write_observed(job: Job, events: Events) -> None:
+    recording = job.recording
     derivative: AbstractContextManager[Callable[[int, npt.NDArray], None]] = nullcontext(lambda v, volume: None)
     if recording.modality.name in PREPARED:
-        derivative = PREPARED[recording.modality.name](recording, scan, subject, root, manifest)
+        derivative = PREPARED[recording.modality.name](job)
     with derivative as take:
 
         def make(v: int) -> npt.NDArray:
@@ -66,7 +82,7 @@ def _write_observed(
             take(v, part)
             return part
 
-        _write_signal(recording.observed.made_by(make), scan.raw, events, root, manifest)
+        _write_signal(recording.observed.made_by(make), job.scan.raw, events, job.root, job.manifest)
 
 
 def _write_clean(recording: Recording, scan: Scan, keys: dict[str, Any], root: Path, manifest: Manifest) -> None:
@@ -112,6 +128,12 @@ def _write_map(path: Path, image: Image) -> Written:
     return write_floats(path, image.grid, [values], None)
 
 
+def _write_extra(extra: Extra, scan: Scan, root: Path, manifest: Manifest) -> None:
+    path = scan.extra(extra)
+    manifest.add(path, write_image(root / path, extra.image))
+    write_sidecar(path, extra_sidecar(extra, scan), root, manifest)
+
+
 def _check_same(path: PurePosixPath, companion: Companion, root: Path, manifest: Manifest) -> None:
     """Refuse two tables of one name, as two montages in a session would have."""
     known = manifest.files.get(str(path))
@@ -123,25 +145,17 @@ def _check_same(path: PurePosixPath, companion: Companion, root: Path, manifest:
         )
 
 
-def _write_events(activity: Activity, scan: Scan, root: Path, manifest: Manifest) -> None:
+def _write_events(activity: Activity, job: Job) -> None:
     """Write the events; sizes only where there are other ones than 1."""
-    path, events = scan.events, activity.events
+    path, events = job.scan.events, activity.events
     sized = any(event.modulation != 1 for event in events)
     n = 4 if sized else 3
-    names = ["onset", "duration", "trial_type", "modulation"][:n]
-    manifest.add(path, write_tsv(root / path, names, [list(event[:n]) for event in events]))
+    columns = ["onset", "duration", "trial_type", "modulation"][:n]
+    job.note(path, write_tsv(job.root / path, columns, [list(event[:n]) for event in events]))
     imposed = {one.trial_type for one in activity.imposed}
-    levels = {
-        event.trial_type: "response imposed on BOLD"
-        if event.trial_type in imposed
-        else "stimulus current into its regions"
-        for event in events
-    }
-    what = (
-        "condition: what stimulated the network"
-        if not imposed
-        else "condition: what stimulated the network or was imposed"
-    )
+    acts = {False: "stimulus current into its regions", True: "response imposed on BOLD"}
+    levels = {event.trial_type: acts[event.trial_type in imposed] for event in events}
+    what = "condition: what stimulated the network" + (" or was imposed" if imposed else "")
     words: dict[str, Any] = {"trial_type": {"Description": what, "Levels": levels}}
     words |= {"modulation": {"Description": "size of the event; 1 is full strength"}} if sized else {}
-    write_sidecar(path, words, root, manifest)
+    job.describe(path, words)

@@ -11,17 +11,33 @@ import numpy as np
 from fakeimaging.core.files import write_json
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import Scan
+from fakeimaging.modalities.layers import Extra
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.structure.template import SPACE
+
+MAKER = {"Manufacturer": "fakeimaging", "ManufacturersModelName": "simulated"}
 
 
 def raw_sidecar(recording: Recording, scan: Scan) -> dict[str, Any]:
     """Return the BIDS sidecar of a raw file."""
     keys: dict[str, Any] = {"TaskName": scan.task} if scan.task is not None and recording.modality.names_run else {}
     keys |= recording.modality.sidecar(recording.parameters, recording.forward)
-    keys |= {"Manufacturer": "fakeimaging", "ManufacturersModelName": "simulated"}
+    keys |= MAKER
     # Series have a unit for each channel, which their header and the table of channels state.
     return keys | ({"Units": recording.modality.unit} if recording.modality.format == "nifti" else {})
+
+
+def extra_sidecar(extra: Extra, scan: Scan) -> dict[str, Any]:
+    """Return the sidecar of an image beside a recording."""
+    if extra.truth:
+        return {**extra.sidecar, "Sources": [f"bids:raw:{scan.raw}"]}
+    keys = {**extra.sidecar, **MAKER} | ({} if extra.folder or scan.task is None else {"TaskName": scan.task})
+    if extra.maps_field:
+        keys |= {
+            "IntendedFor": [f"bids::{part.raw}" for part in scan.parts],
+            "B0FieldIdentifier": scan.field_identifier,
+        }
+    return keys
 
 
 def recipe_of(recording: Recording) -> dict[str, Any]:

@@ -193,6 +193,39 @@ class Companion:
 
 
 @dataclass(frozen=True, eq=False)
+class Extra:
+    """An image beside a recording, such as a field map or a reference volume.
+
+    Parameters
+    ----------
+    suffix : str
+        BIDS suffix: ``"epi"``, ``"sbref"``; with a description before it where it is truth: ``"desc-truth_fieldmap"``.
+    image : Image
+    sidecar : mapping
+        Its BIDS keys.
+    entities : mapping of str to str
+        BIDS entities of its own: ``{"dir": "AP"}``.
+    folder : str
+        BIDS folder; that of the recording when empty. Names in another folder have no task: it stands in their ``acq``.
+    truth : bool
+        Whether it goes to the truth rather than beside the raw file.
+    maps_field : bool
+        Whether the field of the scan can be estimated from it: then both sidecars say so.
+    shared : bool
+        Whether all files of a scan (echoes) have it in common.
+    """
+
+    suffix: str
+    image: Image
+    sidecar: Mapping[str, Any] = field(default_factory=dict)
+    entities: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
+    truth: bool = False
+    maps_field: bool = False
+    shared: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Forward:
     """What a modality's forward model returns.
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock, Frames
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.core.spaces import Grid
-from fakeimaging.modalities.layers import Channel, Forward, Stage
+from fakeimaging.modalities.layers import Channel, Extra, Forward, Stage
 from fakeimaging.structure.subject import Subject
+
+if TYPE_CHECKING:
+    from fakeimaging.modalities.recording import Recording
 
 
 def no_entities(parameters: Any) -> Mapping[str, str]:
@@ -23,6 +26,11 @@ def no_entities(parameters: Any) -> Mapping[str, str]:
 def one_part(parameters: Any) -> tuple[Mapping[str, Any], ...]:
     """A scan is one file."""
     return ({},)
+
+
+def no_extras(recording: Recording) -> tuple[Extra, ...]:
+    """A scan is alone."""
+    return ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ class Modality:
         ``part_of(parameters) -> dict``: the entity of one part of a scan that is stored as several files, such as ``{"echo": "2"}``.
     parts : callable
         ``parts(parameters) -> tuple of dict``: the parameters that tell its parts apart, one empty dict when there is one.
+    extras : callable
+        ``extras(recording) -> iterable of Extra``: the images that are stored beside a recording.
     names_run : bool
         Whether task and run of the activity it images stand in its file names; only a modality of function has them.
     unit : str
@@ -82,6 +92,7 @@ class Modality:
     entities: Callable[[Any], Mapping[str, str]] = no_entities
     part_of: Callable[[Any], Mapping[str, str]] = no_entities
     parts: Callable[[Any], tuple[Mapping[str, Any], ...]] = one_part
+    extras: Callable[[Recording], Iterable[Extra]] = no_extras
     names_run: bool = True
     unit: str = "arbitrary"
     format: Literal["nifti", "brainvision"] = "nifti"

@@ -15,7 +15,7 @@ from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.streams import Streams
-from fakeimaging.modalities.layers import Forward, Recipe, Series, Stage
+from fakeimaging.modalities.layers import Extra, Forward, Recipe, Series, Stage
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.structure.subject import Subject
 
@@ -84,6 +84,11 @@ class Recording:
             self if part.items() <= self.parameters.model_dump().items() else self._other(part, subject, activity)
             for part in self.modality.parts(self.parameters)
         )
+
+    @property
+    def extras(self) -> tuple[Extra, ...]:
+        """The images that are stored beside it, such as field maps."""
+        return tuple(self.modality.extras(self))
 
     def _other(self, part: Mapping[str, Any], subject: Subject, activity: Activity | None) -> Recording:
         parameters = self.parameters.model_copy(update=part)

@@ -7,6 +7,7 @@ a spline's ripple is below 0.3 % of the edge it comes from there.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,31 @@ _AXIS_FIRST = ((0, 2, 1), (1, 2, 0), (2, 1, 0))
 """Each axis first; never in memory order, so that one compiled filter serves all."""
 
 
+@dataclass(frozen=True, eq=False)
+class Shift:
+    """Where a distorted volume shows what is at each of its places.
+
+    Parameters
+    ----------
+    axis : int
+        0 or 1, along which it is distorted.
+    voxels : ndarray, shape (nx, ny, nz), float32
+        By how many voxels further along the axis the place of each voxel shows.
+    stretch : ndarray, shape (nx, ny, nz), float32
+        How many times fainter.
+    """
+
+    axis: int
+    voxels: npt.NDArray[np.float32]
+    stretch: npt.NDArray[np.float32]
+
+
+_NOWHERE = np.zeros((0, 0, 0), dtype=np.float32)
+_UNSHIFTED = Shift(0, _NOWHERE, _NOWHERE)
+
+
 def resample_volume(
-    volume: npt.NDArray, source: Grid, target: Grid, target_to_source: Affine
+    volume: npt.NDArray, source: Grid, target: Grid, target_to_source: Affine, shift: Shift | None = None
 ) -> npt.NDArray[np.float32]:
     """Interpolate a volume by cubic splines at the voxel centres of another grid.
 
@@ -42,6 +66,8 @@ def resample_volume(
         Its grid, and the grid wanted.
     target_to_source : ndarray, shape (4, 4)
         Millimetres of the target's space to millimetres of the source's.
+    shift : Shift, optional
+        Where the volume shows what is at each of its places, for a distorted one.
 
     Returns
     -------
@@ -55,7 +81,9 @@ def resample_volume(
     coefficients = spline_coefficients(volume)
     to_index = np.ascontiguousarray((np.linalg.inv(source.affine) @ target_to_source @ target.affine)[:3])
     lags = np.arange(-1, LANES - 1, dtype=np.float32)
-    _kernels().spline_values(coefficients.reshape(-1), coefficients.shape, cells, to_index, lags, result)
+    s = _UNSHIFTED if shift is None else shift
+    flat = coefficients.reshape(-1)
+    _kernels().spline_values(flat, coefficients.shape, cells, to_index, lags, s.voxels, s.stretch, s.axis, result)
     return result
 
 
@@ -85,12 +113,17 @@ def spline_coefficients(volume: npt.NDArray) -> npt.NDArray[np.float32]:
     for axes in _AXIS_FIRST:
         turned = inside.transpose(axes)
         if len(turned) > 1:
-            _kernels().spline_filter(turned, REACH)
+            filter_first(turned)
         else:
             turned /= 6
     for axes in _AXIS_FIRST:
         _mirror(padded.transpose(axes))
     return padded
+
+
+def filter_first(turned: npt.NDArray[np.float32]) -> None:
+    """Turn samples, six times too large, into spline coefficients along the first of three axes, at least two long, in place."""
+    _kernels().spline_filter(turned, REACH)
 
 
 def _mirror(padded: npt.NDArray[np.float32]) -> None:

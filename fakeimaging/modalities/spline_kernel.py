@@ -108,9 +108,34 @@ def value(c, shape, ix, iy, iz, x, y, z, lag):
     return total((low + high) * along(lag, z))
 
 
+@njit(**INLINE)
+def between(x, n):
+    """Sample before a place, counted as in `value`, and how far past it the place lies; the outer samples hold beyond themselves."""
+    inside = min(max(x - np.float32(CELL), np.float32(0.0)), np.float32(n - 1))
+    i = min(np.int64(inside), max(n - 2, 0))
+    return i, inside - np.float32(i)
+
+
+@njit(**INLINE)
+def linear(a, x, y, z):
+    """Value of an array at a place, linear between samples."""
+    i, x = between(x, a.shape[0])
+    j, y = between(y, a.shape[1])
+    k, z = between(z, a.shape[2])
+    i1, j1, k1 = min(i + 1, a.shape[0] - 1), min(j + 1, a.shape[1] - 1), min(k + 1, a.shape[2] - 1)
+    near = a[i, j, k] + z * (a[i, j, k1] - a[i, j, k])
+    far = a[i1, j, k] + z * (a[i1, j, k1] - a[i1, j, k])
+    near += y * (a[i, j1, k] + z * (a[i, j1, k1] - a[i, j1, k]) - near)
+    far += y * (a[i1, j1, k] + z * (a[i1, j1, k1] - a[i1, j1, k]) - far)
+    return near + x * (far - near)
+
+
 @njit(**FLAGS)
-def spline_values(c, shape, cells, to_index, lag, result):
+def spline_values(c, shape, cells, to_index, lag, shift, stretch, axis, result):
     """Evaluate a spline: voxel (i, j, k) of ``result`` lies at ``to_index`` (3, 4) times (i, j, k, 1) of its samples.
+
+    Where ``shift`` is not empty, it says by how many samples along ``axis`` (0 or 1) the value of each place lies further, and
+    ``stretch`` what to multiply it by; both have the shape of the samples.
 
     ``c`` holds the padded coefficients flat, ``shape`` their number along each axis; ``lag`` is -1, 0, ... 6. Where no cell is
     marked the result stays as it is. Places are counted from `CELL` samples before the first, so that all are above 0.
@@ -120,7 +145,7 @@ def spline_values(c, shape, cells, to_index, lag, result):
     top_y = np.float32(shape[1] - 2 * PAD + CELL - 0.5)
     top_z = np.float32(shape[2] - 2 * PAD + CELL - 0.5)
     step_x, step_y, step_z = np.float32(to_index[0, 2]), np.float32(to_index[1, 2]), np.float32(to_index[2, 2])
-    lags = load(lag, 0)
+    lags, shifted = load(lag, 0), len(shift) > 0
     for i in range(result.shape[0]):
         for j in range(result.shape[1]):
             x0 = np.float32(to_index[0, 0] * i + to_index[0, 1] * j + to_index[0, 3] + CELL)
@@ -129,9 +154,15 @@ def spline_values(c, shape, cells, to_index, lag, result):
             for k in range(result.shape[2]):
                 along_k = np.float32(k)
                 x, y, z = x0 + step_x * along_k, y0 + step_y * along_k, z0 + step_z * along_k
+                u, v, w = x, y, z
+                if shifted:
+                    further = linear(shift, u, v, w)
+                    x, y = (x + further, y) if axis == 0 else (x, y + further)
                 if x < low or y < low or z < low or x > top_x or y > top_y or z > top_z:
                     continue
                 ix, iy, iz = np.int64(x), np.int64(y), np.int64(z)
                 if cells[ix >> SHIFT, iy >> SHIFT, iz >> SHIFT]:
                     away = x - np.float32(ix), y - np.float32(iy), z - np.float32(iz)
                     result[i, j, k] = value(c, shape, ix, iy, iz, away[0], away[1], away[2], lags)
+                    if shifted:
+                        result[i, j, k] *= linear(stretch, u, v, w)

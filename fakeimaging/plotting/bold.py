@@ -270,7 +270,7 @@ def read_carpet(dataset: Dataset, scan: Scan) -> Carpet:
     groups = _tissue_of(dataset, scan, series)[inside]
     voxels = series.array[inside]
     courses = [_blocks(voxels[groups == k], rows) for k, rows in enumerate(ROWS_SHOWN)]
-    table = pd.read_csv(dataset.root / names.PREP / scan.beside("desc-confounds_timeseries.tsv"), sep="\t")
+    table = pd.read_csv(dataset.root / names.PREP / scan.beside("desc-confounds_timeseries.tsv", part=False), sep="\t")
     motion = table[[f"{kind}_{axis}" for kind in ("trans", "rot") for axis in "xyz"]].to_numpy()
     return Carpet(
         _standardised(np.concatenate(courses)), np.repeat(np.arange(len(TISSUES)), [len(c) for c in courses]), motion,

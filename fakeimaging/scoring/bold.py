@@ -29,13 +29,19 @@ CONFOUNDS = {"motion": "basic", "wm_csf": "basic"}
 
 
 def score_bold(dataset: Dataset, scan: Scan) -> Iterator[Row]:
-    """Yield the rows of a scan: ``fc`` and ``fc_weights``, and ``task_auc`` and ``task_beta`` where there are events."""
-    clean = np.load(dataset.root / scan.regional("regional_bold")).astype(float)
+    """Yield the rows of a scan: ``fc`` and ``fc_weights``, and ``task_auc`` and ``task_beta`` where there are events.
+
+    The echoes of a scan give rows once: their combination is compared with what the middle echo shows without noise.
+    """
+    if not scan.is_first:
+        return
+    middle = scan.parts[len(scan.parts) // 2]
+    clean = np.load(dataset.root / middle.regional("regional_bold")).astype(float)
     if clean.shape[1] < SHORTEST:
         return
     series = observed_series(dataset, scan, len(clean))
     snr = temporal_snr(
-        dataset.root / scan.raw, dataset.root / names.dseg(scan.subject, dataset.study.sessions[0].label)
+        dataset.root / middle.raw, dataset.root / names.dseg(scan.subject, dataset.study.sessions[0].label)
     )
     yield from connectivity_rows(dataset, scan, series, clean, snr)
     if (dataset.root / scan.events).exists():
@@ -50,7 +56,7 @@ def observed_series(dataset: Dataset, scan: Scan, n_regions: int) -> npt.NDArray
 
 def prepared(dataset: Dataset, scan: Scan) -> PurePosixPath:
     """Return the preprocessed file of a scan."""
-    return PREP / scan.beside(f"space-{dataset.template_space}_desc-preproc_bold.nii.gz")
+    return PREP / scan.beside(f"space-{dataset.template_space}_desc-preproc_bold.nii.gz", part=False)
 
 
 def nuisance(dataset: Dataset, scan: Scan, *kinds: str) -> npt.NDArray[np.float64]:

@@ -83,7 +83,8 @@ class Seed:
     network: str
 
 
-def _data_folder() -> Path:
+def data_folder() -> Path:
+    """Return the folder of what nilearn ships, without importing it."""
     spec = find_spec("nilearn")
     if spec is None or spec.origin is None:
         raise InputError("the template comes with nilearn, which is not installed: pip install nilearn")
@@ -120,7 +121,7 @@ def template_structures() -> npt.NDArray[np.uint8]:
 @lru_cache(maxsize=1)
 def published_seeds() -> tuple[Seed, ...]:
     """Return the 300 coordinates of Seitzman et al. (2020) with structure and network."""
-    folder = _data_folder()
+    folder = data_folder()
     kinds = (folder / "seitzman_2018_ROIs_anatomicalLabels.txt").read_text().split()[1:]
     rows = (folder / "seitzman_2018_ROIs_300inVol_MNI_allInfo.txt").read_text().splitlines()[1:]
     seeds = []

@@ -205,6 +205,14 @@ def test_flow_that_stops_for_a_moment_comes_back():
     assert flow.flow[-1, 0] == pytest.approx(1, abs=0.01)
 
 
+def test_a_region_that_falls_silent_for_less_than_half_a_minute_is_not_refused():
+    clock, slow = Clock(0.0, 0.02, 4000), Hemodynamics(gamma=0.28)
+    silent = lambda seconds: np.where(clock.times < seconds, -0.3, 0.0)[:, None]  # noqa: E731
+    assert react(silent(25.0), clock, slow).flow[-1, 0] == pytest.approx(1, abs=0.05)
+    with pytest.raises(ModelError, match=r"region 1 stops: .*\(-0.28\)"):
+        react(silent(60.0), clock, slow)
+
+
 def test_short_steps_keep_a_strong_response_exact():
     p, clock = Hemodynamics(kappa=1.5, gamma=0.5, tau=0.3), Clock(0.0, 0.025, 1200)
     drive = np.where(clock.times <= 2.0, 20 * np.sin(np.pi * clock.times / 2) ** 2, 0.0)[:, None]

@@ -2,7 +2,6 @@ import gzip
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -26,22 +25,20 @@ from tests.conftest import environment, tree
 
 
 def bids_errors(root):
-    """Codes of the errors that the BIDS validator reports, derivatives included."""
-    command = ["bids-validator-deno", str(root), "-r", "--format", "json", "--max-rows", "-1"]
-    program = shutil.which(command[0], path=os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))
-    result = subprocess.run(
-        [program, *command[1:]], capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"}
+    """Codes of the errors that the BIDS validator reports of a dataset and of each derivative, whose own ``.bidsignore`` holds."""
+    program = shutil.which(
+        "bids-validator-deno", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
     )
-    report = json.loads(result.stdout)
-    reports = [report, *report.get("derivativesSummary", {}).values()]
-    issues = [issue for part in reports for issue in part["issues"]["issues"]]
-    errors = [(issue["code"], issue.get("location")) for issue in issues if issue["severity"] == "error"]
-    return [error for error in errors if not allowed(*error)], len(reports)
-
-
-def allowed(code, location):
-    """BIDS has no name for confounds yet; the validator says so of fMRIPrep's as well."""
-    return code == "NOT_INCLUDED" and bool(re.search(r"_desc-confounds_timeseries\.(tsv|json)$", location))
+    datasets = [root, *sorted((root / "derivatives").iterdir())]
+    errors = []
+    for dataset in datasets:
+        result = subprocess.run(
+            [program, str(dataset), "--format", "json", "--max-rows", "-1"],
+            capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"},
+        )  # fmt: skip
+        issues = json.loads(result.stdout)["issues"]["issues"]
+        errors += [(issue["code"], issue.get("location")) for issue in issues if issue["severity"] == "error"]
+    return errors, len(datasets)
 
 
 def test_the_bids_validator_finds_no_error(tiny_dataset):

@@ -100,7 +100,7 @@ def test_poses_have_the_spread_asked_for():
 def test_the_tiny_anatomy_needs_no_image(monkeypatch):
     from fakeimaging.structure import template
 
-    monkeypatch.setattr(template, "_data_folder", None)
+    monkeypatch.setattr(template, "data_folder", None)
     monkeypatch.setattr(template, "read_image", None)
     subject = fi.make_subject("quick", seed=3, anatomy="tiny", n_regions=8)
     labels = subject.labels(COARSE)

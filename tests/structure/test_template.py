@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from fakeimaging.structure.template import STRUCTURES, _data_folder, template_maps, template_structures
+from fakeimaging.structure.template import STRUCTURES, data_folder, template_maps, template_structures
 
 PUBLISHED = {
     "caudate": 3.7,
@@ -72,7 +72,7 @@ def test_the_edge_of_the_mean_of_many_brains_is_wider():
     import nibabel as nib
 
     grey, white = (
-        nib.load(_data_folder() / f"mni_icbm152_{t}_tal_nlin_sym_09a_converted.nii.gz").get_fdata() / 255
+        nib.load(data_folder() / f"mni_icbm152_{t}_tal_nlin_sym_09a_converted.nii.gz").get_fdata() / 255
         for t in ("gm", "wm")
     )
     assert edge_width(white, grey) > 2.5

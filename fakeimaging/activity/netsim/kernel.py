@@ -20,9 +20,9 @@ V0 = 4.0
 """Resting volume fraction in percent (model.cc)."""
 
 
-def extracted(f, E0):  # type: ignore[no-untyped-def]
-    """Oxygen delivered relative to rest."""
-    return f * (1.0 - math.exp(math.log(1.0 - E0) / f)) / E0
+def delivered(f, E0, log_left):  # type: ignore[no-untyped-def]
+    """Oxygen delivered relative to rest; ``log_left`` is log(1 - E0)."""
+    return f * (1.0 - math.exp(log_left / f)) / E0
 
 
 def held_flow(g):  # type: ignore[no-untyped-def]
@@ -31,10 +31,16 @@ def held_flow(g):  # type: ignore[no-untyped-def]
 
 
 def changed(x):  # type: ignore[no-untyped-def]
-    """exp(-x), (1 - exp(-x)) / x and (exp(-x) - 1 + x) / x^2, the weights of an exponential step."""
+    """exp(-x), (1 - exp(-x)) / x and (exp(-x) - 1 + x) / x^2, the weights of an exponential step; below 1 by Pade's fraction, to 1e-5."""
+    if x < 1.0:
+        square = x * x
+        over = 1.0 / (120.0 + 60.0 * x + (12.0 + x) * square)
+        return (
+            (120.0 - 60.0 * x + (12.0 - x) * square) * over,
+            (120.0 + 2.0 * square) * over,
+            (60.0 + 10.0 * x + square) * over,
+        )
     decay = math.exp(-x)
-    if x < 1e-4:
-        return decay, 1.0 - x / 2.0, 0.5 - x / 6.0
     first = (1.0 - decay) / x
     return decay, first, (1.0 - first) / x
 
@@ -51,7 +57,8 @@ def blood_step(blood, constants, i, before, after, step):  # type: ignore[no-unt
     f_next = held_flow(blood[1, i])
     _, first, second = changed(step * thin / (alpha * tau))
     v += step / tau * (first * (f - v * thin) + second * (f_next - f))
-    thin_next, oxygen_next = math.exp((1.0 / alpha - 1.0) * math.log(v)), extracted(f_next, constants[4, i])
+    thin_next = math.exp((1.0 / alpha - 1.0) * math.log(v))
+    oxygen_next = delivered(f_next, constants[4, i], constants[5, i])
     decay, first, second = changed(step * (thin + thin_next) / (2.0 * tau))
     blood[2, i], blood[4, i], blood[5, i] = v, thin_next, oxygen_next
     blood[3, i] = q * decay + step / tau * (first * oxygen + second * (oxygen_next - oxygen))

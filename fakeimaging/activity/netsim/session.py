@@ -81,7 +81,7 @@ def blood_part(network: Network, case: Case) -> tuple:
     """Return what the kernel takes from the last drive to the steps of a volume: everything at rest."""
     n, every = case.n_nodes, round(BLOOD_STEP / NOISE_STEP / parts_of(network))
     blood = np.vstack([np.zeros(n), np.ones((5, n))])
-    constants = np.stack([network.constants[name] for name in CONSTANTS])
+    constants = np.stack([*(network.constants[name] for name in CONSTANTS), np.log1p(-network.constants["E0"])])
     return (np.zeros(n), blood, constants, every, BLOOD_STEP, round(case.tr / BLOOD_STEP))
 
 

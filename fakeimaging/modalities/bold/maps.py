@@ -65,12 +65,22 @@ def make_maps(subject: Subject, tissue: Tissue, p: BoldParameters) -> Maps:
     if p.sequence == "gradient_echo":
         r2 += np.where(s0 > 0, np.float32(DEPHASING) * across_slices(frequency), 0)
     grey = np.divide(tissue.grey * np.float32(signals["grey"]), s0, out=np.zeros_like(s0), where=s0 > 0)
+    if p.susceptibility > 0:
+        s0 *= 1 - susceptibility.air(subject.anatomy, tissue.grid)
     return Maps(s0, r2, grey, frequency)
 
 
 def across_slices(frequency: Map) -> Map:
-    """Return how far frequencies spread from one face of a slice to the other, in the unit of ``frequency``."""
-    return np.abs(np.gradient(frequency, axis=2)) if frequency.shape[2] > 1 else np.zeros_like(frequency)
+    """Return how far frequencies spread from one face of a slice to the other, in the unit of ``frequency``.
+
+    It is the mean of the steps to the slices on both sides, so that an extremum between two steep slopes spreads as they do.
+    """
+    spread = np.zeros_like(frequency)
+    if frequency.shape[2] > 1:
+        steps = np.abs(np.diff(frequency, axis=2))
+        spread[..., 1:-1] = (steps[..., 1:] + steps[..., :-1]) / 2
+        spread[..., 0], spread[..., -1] = steps[..., 0], steps[..., -1]
+    return spread
 
 
 def tissue_signals(p: BoldParameters, echo_time: float | None = None) -> dict[str, float]:

@@ -152,6 +152,12 @@ class BoldParameters(Parameters):
     )
     dropouts: float = parameter(0.0, unit="1/min", bounds=(0, 60), description="rate at which a slice loses its signal")
     sbref: bool = parameter(False, unit="-", description="whether a single-band reference volume is stored beside it")
+    output_spaces: tuple[Literal["template", "T1w"], ...] = parameter(
+        ("template",), unit="-", description="spaces of the preprocessed series; the template is always among them"
+    )
+    surfaces: bool = parameter(
+        False, unit="-", description="whether the series on fsaverage5 (GIFTI) and CIFTI are made as well"
+    )
     fieldmap: Literal["none", "epi", "phasediff"] = parameter(
         "none", unit="-", description="field map stored beside it: a pair of reversed spin echoes, or two phases"
     )

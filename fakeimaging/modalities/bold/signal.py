@@ -87,6 +87,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: BoldParamet
     }
     clean = Image(grid, clock, volume, slope_for(max(signals.values())))
     truth = _truth(changes, clock.times + p.tr / 2)
+    truth |= _decay_truth(subject, activity, p, truth["regional_bold"], clock.times + p.tr / 2) if p.echo_times else {}
     companions, images = _task_truth(subject, activity, p, truth["regional_bold"], painting, baseline, grid)
     return Forward(clean, GREY_SIGNAL, baseline, truth, companions, context, images)
 
@@ -106,10 +107,31 @@ def _task_truth(
 
 
 def _truth(changes: Changes, middle: npt.NDArray[np.float64]) -> dict[str, npt.NDArray]:
-    """Series at the middle of each volume, one row a region; those of the modes (n_regions, n_modes, n_volumes)."""
+    """Series at the middle of each volume, one row a region; those of the modes (n_regions, n_modes, n_volumes).
+
+    ``regional_hemodynamics`` has a row a region too, with its constants in the order of `hemodynamics_parameters.CONSTANTS`.
+    """
     series, flow = np.moveaxis(changes.at(middle), 0, -1), changes.flow
-    truth = {"regional_bold": series[0], "regional_flow": sample(flow.flow, flow.clock, middle).T}
+    blood = {
+        "regional_flow": flow.flow,
+        "regional_volume": flow.volume,
+        "regional_deoxyhemoglobin": flow.deoxyhemoglobin,
+        "regional_oxygen_metabolism": flow.oxygen_metabolism,
+    }
+    truth = {"regional_bold": series[0]} | {name: sample(of, flow.clock, middle).T for name, of in blood.items()}
+    truth |= {"regional_hemodynamics": flow.constants.stacked.T}
     return truth | ({"mode_bold": np.ascontiguousarray(series[1:].swapaxes(0, 1))} if len(series) > 1 else {})
+
+
+def _decay_truth(
+    subject: Subject, activity: Activity, p: BoldParameters, regional: npt.NDArray, middle: npt.NDArray[np.float64]
+) -> dict[str, npt.NDArray]:
+    """Split the change of each region in its two parts: of R2* in 1/s, and of S0 as a share, both shape (n_regions, n_volumes).
+
+    At echo time 0 nothing has decayed: what is left of the change is that of S0.
+    """
+    s0 = regional_changes(subject, activity, p.model_copy(update={"echo_time": 0.0})).at(middle)[:, 0].T
+    return {"regional_r2": -np.log1p(regional - s0) / np.float32(p.echo_time), "regional_s0": s0}
 
 
 def _paint(

@@ -71,10 +71,16 @@ def test_half_the_step_leaves_a_third_of_the_error(monkeypatch):
     assert apart(1) < coarse / 3
 
 
+def at_rest(tau=0.98, alpha=0.32):
+    """State and constants of one node."""
+    constants = np.array([[0.65], [0.41], [tau], [alpha], [0.34], [np.log(0.66)]])
+    return np.vstack([np.zeros(1), np.ones((5, 1))]), constants
+
+
 @pytest.mark.parametrize("drive", [-20.0, -2.0, 3.0, 50.0])
 @pytest.mark.parametrize("tau", [0.1, 3.0])
 def test_blood_stays_finite_and_above_0_whatever_drives_it(drive, tau):
-    blood, constants = np.vstack([np.zeros(1), np.ones((5, 1))]), np.array([[0.65], [0.41], [tau], [0.25], [0.34]])
+    blood, constants = at_rest(tau=tau, alpha=0.25)
     for k in range(2000):
         z = drive if k % 400 < 200 else 0.0
         blood_step(blood, constants, 0, z, z, 0.05)
@@ -83,7 +89,7 @@ def test_blood_stays_finite_and_above_0_whatever_drives_it(drive, tau):
 
 
 def test_blood_that_nothing_drives_stays_at_rest():
-    blood, constants = np.vstack([np.zeros(1), np.ones((5, 1))]), np.array([[0.65], [0.41], [0.98], [0.32], [0.34]])
+    blood, constants = at_rest()
     for _ in range(100):
         blood_step(blood, constants, 0, 0.0, 0.0, 0.05)
     np.testing.assert_allclose(blood[:, 0], [0, 1, 1, 1, 1, 1], atol=1e-14)
