@@ -29,7 +29,7 @@ def find_crossings(lands, faces, folds, counts):
 @njit(**INLINE)
 def rising(lands):
     """Say whether a line does not fold over."""
-    return all(lands[m] > lands[m - 1] for m in range(1, len(lands)))
+    return (lands[1:] > lands[:-1]).all()
 
 
 @njit(**INLINE)
