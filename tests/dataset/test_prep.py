@@ -14,7 +14,7 @@ from fakeimaging.modalities.motion import resample_volume, rigid
 from fakeimaging.scoring import activation, bold
 from fakeimaging.scoring import connectivity as fc
 
-QUIET = ["physiological", "drift", "cardiac", "respiratory", "thermal"]
+QUIET = ["physiological", "drift", "cardiac", "respiratory", "heart_rate", "spin_history", "ghost", "thermal"]
 STEM = "sub-01_task-look_run-1"
 
 
