@@ -52,7 +52,7 @@ def table(activity):
     """Return the events as nilearn takes them."""
     import pandas as pd
 
-    return pd.DataFrame(activity.events, columns=["onset", "duration", "trial_type"])
+    return pd.DataFrame(list(activity.events))
 
 
 def fitted(bold, activity, labels, n_regions):

@@ -15,17 +15,22 @@ _HOMES = {
     "Condition": "activity.stimuli",
     "Connectome": "structure.connectome",
     "Dataset": "dataset.load",
+    "Design": "activity.stimuli",
     "FakeImagingError": "core.errors",
     "Grid": "core.spaces",
     "MODALITIES": "modalities",
     "MODELS": "activity.models",
+    "Match": "modalities.match",
     "Modality": "modalities.modality",
     "Model": "activity.model",
+    "NetSim": "activity.netsim",
     "Observable": "activity.model",
     "Parameters": "core.parameters",
+    "Phantom": "modalities.phantom",
     "Recording": "modalities.recording",
     "Rotation": "activity.model",
     "Setup": "activity.model",
+    "SpatialCorrelation": "modalities.smoothness",
     "Stage": "modalities.layers",
     "Streams": "core.streams",
     "Study": "dataset.study",
@@ -34,12 +39,18 @@ _HOMES = {
     "lesion": "structure.lesion",
     "load": "dataset.load",
     "make_subject": "structure.subject",
+    "match": "modalities.match",
+    "netsim": "activity.netsim",
+    "null_maps": "modalities.smoothness",
+    "null_runs": "modalities.phantom",
     "parameter": "core.parameters",
+    "phantom": "modalities.phantom",
     "read_connectome": "structure.formats",
     "read_study": "dataset.study",
     "score": "scoring",
     "simulate_activities": "activity.together",
     "simulate_activity": "activity.activity",
+    "simulate_series": "modalities.phantom",
     "simulate_study": "dataset.cohort",
     "surface_series": "modalities.bold.surface",
     "sweep": "activity.sweep",
@@ -51,17 +62,22 @@ __all__ = [
     "Condition",
     "Connectome",
     "Dataset",
+    "Design",
     "FakeImagingError",
     "Grid",
     "MODALITIES",
     "MODELS",
+    "Match",
     "Modality",
     "Model",
+    "NetSim",
     "Observable",
     "Parameters",
+    "Phantom",
     "Recording",
     "Rotation",
     "Setup",
+    "SpatialCorrelation",
     "Stage",
     "Streams",
     "Study",
@@ -70,12 +86,18 @@ __all__ = [
     "lesion",
     "load",
     "make_subject",
+    "match",
+    "netsim",
+    "null_maps",
+    "null_runs",
     "parameter",
+    "phantom",
     "read_connectome",
     "read_study",
     "score",
     "simulate_activities",
     "simulate_activity",
+    "simulate_series",
     "simulate_study",
     "surface_series",
     "sweep",
@@ -99,7 +121,8 @@ if TYPE_CHECKING:
     from fakeimaging.activity.activity import Activity, simulate_activity
     from fakeimaging.activity.model import Model, Observable, Rotation, Setup
     from fakeimaging.activity.models import MODELS
-    from fakeimaging.activity.stimuli import Condition
+    from fakeimaging.activity.netsim import NetSim, netsim
+    from fakeimaging.activity.stimuli import Condition, Design
     from fakeimaging.activity.sweep import sweep
     from fakeimaging.activity.together import simulate_activities
     from fakeimaging.core.errors import FakeImagingError
@@ -113,8 +136,11 @@ if TYPE_CHECKING:
     from fakeimaging.modalities.acquire import acquire
     from fakeimaging.modalities.bold.surface import surface_series
     from fakeimaging.modalities.layers import Stage
+    from fakeimaging.modalities.match import Match, match
     from fakeimaging.modalities.modality import Modality
+    from fakeimaging.modalities.phantom import Phantom, null_runs, phantom, simulate_series
     from fakeimaging.modalities.recording import Recording
+    from fakeimaging.modalities.smoothness import SpatialCorrelation, null_maps
     from fakeimaging.structure.connectome import Connectome
     from fakeimaging.structure.formats import read_connectome, write_connectome
     from fakeimaging.structure.lesion import lesion

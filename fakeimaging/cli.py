@@ -1,4 +1,4 @@
-"""The command line: simulate, plan, list, score, report, verify, cite. Heavy modules load only inside the command that needs them."""
+"""The command line: simulate, plan, list, score, report, verify, cite, match. Heavy modules load only inside the command that needs them."""
 
 from __future__ import annotations
 
@@ -60,6 +60,9 @@ Small = Annotated[
     bool, typer.Option("--small", help="Coarse grids, one short run of each task: a look within seconds.")
 ]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Workers; the result does not depend on it.")]
+Null = Annotated[
+    bool, typer.Option("--null", help="The null twin: same subjects and noise, every effect of a covariate left out.")
+]
 DatasetFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="A dataset that `simulate` wrote.", show_default=False)
 ]
@@ -76,6 +79,7 @@ def simulate(
     jobs: Jobs = 1,
     only: Only = None,
     small: Small = False,
+    null: Null = False,
 ) -> None:
     """Simulate a study, write it as a BIDS dataset with its truth, and score what standard analyses recover.
 
@@ -84,7 +88,7 @@ def simulate(
     """
     from fakeimaging.dataset.cohort import seeded, simulate_study
 
-    study = seeded(_study(settings, seed, subjects, only, small), out)
+    study = seeded(_study(settings, seed, subjects, only, small, null), out)
     print(f"{study.name}: {_count(len(study.labels), 'subject')}, seed {study.seed}")
     print(f"{_amounts(study, jobs)}, in {out}", flush=True)
     with _progress(len(study.labels)) as step:
@@ -101,12 +105,13 @@ def plan(
     jobs: Jobs = 1,
     only: Only = None,
     small: Small = False,
+    null: Null = False,
 ) -> None:
     """Show what a study will write, before anything runs: shapes, sizes, time, random streams."""
+    from fakeimaging.dataset.plan import cohort, design, stimuli
     from fakeimaging.dataset.plan import plan as planned
-    from fakeimaging.dataset.plan import stimuli
 
-    study = _study(settings, seed, subjects, only, small)
+    study = _study(settings, seed, subjects, only, small, null)
     items = planned(study)
     header = ["each subject writes", "shape", "MB up to", "s", "random stream"]
     rows = [
@@ -115,6 +120,11 @@ def plan(
     print(aligned([header, *rows]))
     if shown := stimuli(study):
         print(f"\n{aligned([['stimuli', 'model', 'condition', 'amplitude', 'at most'], *shown])}")
+    if shown := cohort(study):
+        print(f"\n{aligned([['covariate', 'values'], *shown])}")
+    if shown := design(study):
+        header = ["effect on", "covariate", "in the file", "size", "SD between subjects", "size / SD"]
+        print(f"\n{aligned([header, *shown])}")
     seed_text = "drawn when it runs" if study.seed is None else study.seed
     print(f"\n{study.name}: {_count(len(study.labels), 'subject')}, seed {seed_text}")
     print(_amounts(study, jobs))
@@ -135,12 +145,21 @@ def list_(
     from fakeimaging.activity.models import MODELS
     from fakeimaging.activity.stimuli import Condition
     from fakeimaging.core.errors import UnknownNameError, did_you_mean
+    from fakeimaging.dataset.covariates import Covariate
+    from fakeimaging.dataset.effects import Effect, Variability
     from fakeimaging.dataset.study import Run
     from fakeimaging.modalities import MODALITIES
     from fakeimaging.structure.subject import SubjectParameters
 
     entries: dict[str, dict[str, tuple[type[Parameters], str]]] = {
-        "study": {"subject": (SubjectParameters, ""), "runs": (Run, ""), "conditions": (Condition, " of a run")},
+        "study": {
+            "subject": (SubjectParameters, ""),
+            "runs": (Run, ""),
+            "conditions": (Condition, " of a run"),
+            "covariates": (Covariate, " of the subjects"),
+            "effects": (Effect, " of a covariate"),
+            "variability": (Variability, " between subjects"),
+        },
         "models": {name: (MODELS.get(name).parameters, _about(MODELS.get(name))) for name in MODELS},
         "modalities": {name: (MODALITIES.get(name).parameters, _stages(MODALITIES.get(name))) for name in MODALITIES},
     }
@@ -266,7 +285,49 @@ def cite(
         print(reference)
 
 
-def _study(settings: list[str] | None, seed: int | None, subjects: int | None, only: str | None, small: bool) -> Study:
+@app.command("match")
+def match_(
+    image: Annotated[
+        Path, typer.Argument(metavar="IMAGE", help="A 4-D image (NIfTI) of a real scan.", show_default=False)
+    ],
+    mask: Annotated[Path | None, typer.Option(help="Voxels to look at (3-D image).", show_default=False)] = None,
+    tr: Annotated[
+        float | None, typer.Option(help="Repetition time in s, if the header has none.", show_default=False)
+    ] = None,
+    tsnr: Annotated[Path | None, typer.Option(help="Write the map of temporal SNR here.", show_default=False)] = None,
+) -> None:
+    """Measure the noise of a real scan, and print what simulates it: lines for a study file."""
+    from fakeimaging.modalities.match import match
+
+    found = match(image, mask=mask, tr=tr)
+    x, y, z = found.fwhm
+    rows = [
+        ["SNR", f"{found.snr:.1f}", f"of {found.noise} noise, from {found.snr_from}"],
+        ["temporal SNR", f"{found.tsnr:.1f}", "median"],
+        ["lambda", f"{found.lambda_grey:.4f}", "SD of physiological noise over signal"],
+        ["AR(1)", f"{found.ar1:.2f}", f"memory of physiological noise {found.ar_time:.1f} s"],
+        ["smoothness", f"{(x + y + z) / 3:.1f}", "mm, full width at half maximum"],
+        ["drift", f"{found.drift_percent:.2f}", "%, slower than 1/128 Hz"],
+    ]
+    print(aligned([["of the scan", "", ""], *rows]))
+    print('\n[[sessions.acquisitions]]\nmodality = "bold"')
+    for name, value in found.parameters().items():
+        print(f"{name} = {_toml(value)}")
+    if tsnr is not None:
+        found.tsnr_map.to_filename(tsnr)
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, str):
+        return f'"{value}"'
+    return f"{value:.4g}" if isinstance(value, float) and value % 1 else f"{value}"
+
+
+def _study(
+    settings: list[str] | None, seed: int | None, subjects: int | None, only: str | None, small: bool, null: bool
+) -> Study:
     from fakeimaging.dataset.study import read_study
 
     files = [text for text in settings or () if "=" not in text]
@@ -275,6 +336,7 @@ def _study(settings: list[str] | None, seed: int | None, subjects: int | None, o
     overrides = [text for text in settings or () if "=" in text]
     overrides += [f"seed={seed}"] if seed is not None else []
     overrides += [f"subjects={subjects}"] if subjects is not None else []
+    overrides += ["null=true"] if null else []
     study = read_study(files[0] if files else None, overrides, small=small)
     return study.only(name.strip() for name in only.split(",")) if only is not None else study
 
@@ -314,7 +376,8 @@ def _print_score(folder: Path, save: Path | None = None, *, whole: bool = True) 
     from fakeimaging.scoring import score_dataset
 
     dataset = load(folder)
-    with _progress(len(dataset.subjects) + len(dataset.scans()), "scoring", lines=False) as step:
+    steps = len(dataset.subjects) + len(dataset.scans()) + bool(dataset.study.effects)
+    with _progress(steps, "scoring", lines=False) as step:
         result = score_dataset(dataset, progress=step)
     if save is not None:
         result.save(save)

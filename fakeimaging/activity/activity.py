@@ -19,7 +19,7 @@ from fakeimaging.activity.modes import Modes
 from fakeimaging.activity.physiology import Physiology, PhysiologyParameters, make_physiology
 from fakeimaging.activity.regional import Maps, with_maps
 from fakeimaging.activity.run import LEAD, PreparedRun, RunParameters, prepare_run, run_path, stimulus_of
-from fakeimaging.activity.stimuli import Event, events_of
+from fakeimaging.activity.stimuli import Event, Imposed, events_of
 from fakeimaging.activity.taps import Tap, tap_clock
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
@@ -70,6 +70,8 @@ class Activity:
     physiology_parameters : PhysiologyParameters
     regional : mapping of str to ndarray of shape (n_regions,)
         Parameters of the model that differ between regions; the numbers of those names in ``parameters`` are not used.
+    imposed : tuple of Imposed
+        Responses that the design imposes on BOLD; the taps know nothing of them.
     """
 
     streams: Streams
@@ -86,6 +88,7 @@ class Activity:
     differences: Modes | None = None
     physiology_parameters: PhysiologyParameters = PhysiologyParameters()
     regional: Maps = field(default_factory=dict)
+    imposed: tuple[Imposed, ...] = ()
 
     @cached_property
     def physiology(self) -> Physiology:
@@ -159,7 +162,8 @@ def simulate_activity(
         Folder for the taps as ``.npy`` files; otherwise long ones go to a temporary folder.
     **timing
         Fields of `RunParameters`: ``duration`` (s), ``step``, ``transient``, ``speed``, ``scheme``, ``precision``, ``taps``;
-        ``conditions``, a list of `Condition` or of mappings of their fields; ``regional``, parameters that differ between
+        ``conditions``, a list of `Condition` or of mappings of their fields; ``design``, a `Design` or several that lay out their
+        events, or ``events``, a table that holds them; ``regional``, parameters that differ between
         regions: ``{"x0": {"L_Hippocampus_01": -1.6, "kind:thalamus": -2.0}}``, or an array or a file with a number for each
         region; and more.
 
@@ -198,10 +202,11 @@ def activity_of(ready: PreparedRun, arrays: Mapping[str, npt.NDArray[np.float32]
         taps={name: _tap(model, name, array, ready.schedule) for name, array in arrays.items()},
         truth=network_truth(ready.setup, ready.delays, ready.maps),
         references=model.references,
-        events=events_of(times.conditions, times.duration),
+        events=events_of(ready.conditions, times.duration),
         differences=modes_of(model, with_maps(ready.parameters, ready.maps), ready.subject, ready.streams, times.duration),
         physiology_parameters=times.physiology,
         regional=ready.maps,
+        imposed=ready.imposed,
     )  # fmt: skip
 
 

@@ -4,12 +4,11 @@
     tau dq/dt = f (1 - (1 - E0)^(1/f)) / E0 - v^(1/alpha) q / v
 
 f, v and q are relative to rest (1) and stay above 0, because their logarithms are integrated (Stephan et al. 2008). z is the
-neural drive, here eps times the relative change of the firing rate. Heun steps at the rate of the tap.
+neural drive, here eps times the relative change of the firing rate. Heun steps at the rate of the tap (`hemodynamics_kernel`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,111 +17,83 @@ import numpy.typing as npt
 
 from fakeimaging.activity import kernels
 from fakeimaging.activity.activity import Activity
-from fakeimaging.core.citations import Reference
+from fakeimaging.activity.hemodynamics_kernel import LEAST, balloon
+from fakeimaging.activity.hemodynamics_parameters import FRISTON, REFERENCES, Hemodynamics
+from fakeimaging.activity.hemodynamics_regional import RegionalHemodynamics, regional_constants, same_everywhere
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, ModelError
-from fakeimaging.core.parameters import Parameters, parameter
 
-FRISTON = "Friston et al. 2003, doi:10.1016/S1053-8119(03)00202-7"
-REFERENCES = (
-    Reference("Buxton et al.", 1998, "10.1002/mrm.1910390602", "balloon model"),
-    Reference("Friston et al.", 2003, "10.1016/S1053-8119(03)00202-7", "hemodynamic constants"),
-)
+__all__ = [
+    "FRISTON",
+    "REFERENCES",
+    "BloodFlow",
+    "Hemodynamics",
+    "RegionalHemodynamics",
+    "blood_flow",
+    "classic_change",
+    "mode_flow",
+    "regional_constants",
+    "respond",
+]
+
 OUTPUT_RATE = 20.0
 """Hz at which flow, volume and deoxyhemoglobin are kept (assumed: they hold nothing above 1 Hz)."""
 SLOWEST_INPUT = 40.0
 """Lowest rate in Hz of the tap that drives them: a 25 ms Heun step keeps the peak within 1 % of a 1 ms one (0.8 %; 10 ms: 0.3 %)."""
 BLOCK = 6000
 """Samples of the drive that are in memory at once."""
-STOPPED = 0.01
-"""Relative flow that counts as none: the model has no steady state when the drive stays below -gamma."""
-
-
-class Hemodynamics(Parameters):
-    """Constants of the Balloon-Windkessel model; kappa and gamma are rates (1/s), not times."""
-
-    kappa: float = parameter(
-        0.65, unit="1/s", bounds=(0.1, 2), symbol="kappa", source=FRISTON, description="decay of the flow signal"
-    )
-    gamma: float = parameter(
-        0.41, unit="1/s", bounds=(0.1, 2), symbol="gamma", source=FRISTON, description="flow autoregulation"
-    )
-    tau: float = parameter(0.98, unit="s", bounds=(0.2, 5), symbol="tau", source=FRISTON, description="transit time")
-    alpha: float = parameter(
-        0.32, unit="1", bounds=(0.1, 1), symbol="alpha", source=FRISTON, description="Grubb's exponent"
-    )
-    E0: float = parameter(
-        0.34, unit="1", bounds=(0.1, 0.8), symbol="E_0", source=FRISTON, description="oxygen extraction at rest"
-    )
-    efficacy: float = parameter(
-        0.3, unit="1/s", bounds=(0, 5), symbol="eps", description="drive of a doubled firing rate"
-    )
+LONGEST_STOP = 30.0
+"""Seconds at the least flow after which a run is refused (assumed): the model has no steady state for a drive that stays below -gamma."""
 
 
 @dataclass(frozen=True, eq=False)
 class BloodFlow:
-    """Relative flow, volume and deoxyhemoglobin, each shape (n_samples, n_regions), float32; 1 at rest."""
+    """What blood does in each region.
+
+    Parameters
+    ----------
+    clock : Clock
+    flow, volume, deoxyhemoglobin : ndarray of float32, shape (n_samples, n_regions)
+        Cerebral blood flow (CBF), volume (CBV) and deoxyhemoglobin, relative to rest.
+    constants : RegionalHemodynamics
+        Of each column.
+    """
 
     clock: Clock
     flow: npt.NDArray[np.float32]
     volume: npt.NDArray[np.float32]
     deoxyhemoglobin: npt.NDArray[np.float32]
+    constants: RegionalHemodynamics
+
+    @property
+    def oxygen_metabolism(self) -> npt.NDArray[np.float32]:
+        """Oxygen consumption (CMRO2) relative to rest, f (1 - (1 - E0)^(1/f)) / E0, shape (n_samples, n_regions); made when read."""
+        f, E0 = self.flow.astype(np.float64), self.constants.E0
+        return np.asarray(f * (1 - (1 - E0) ** (1 / f)) / E0, dtype=np.float32)
 
 
-def log_rates(s, x, u, p, drive, kappa, gamma, tau, alpha, E0):  # type: ignore[no-untyped-def]
-    """Time derivatives of s and of the logarithms of flow, volume and deoxyhemoglobin."""
-    f, v, q = math.exp(x), math.exp(u), math.exp(p)
-    outflow = v ** (1.0 / alpha)
-    extraction = (1.0 - (1.0 - E0) ** (1.0 / f)) / E0
-    return (
-        drive - kappa * s - gamma * (f - 1.0),
-        s / f,
-        (f - outflow) / (tau * v),
-        (f * extraction - outflow * q / v) / (tau * q),
-    )
+def classic_change(flow: BloodFlow, V0: float = 0.02) -> npt.NDArray[np.float64]:  # noqa: N803
+    """Return the relative BOLD signal change of the classic output equation (Buxton 1998, Friston 2003; 1.5 T, echo time 40 ms).
 
+    Parameters
+    ----------
+    flow : BloodFlow
+    V0 : float
+        Share of blood at rest.
 
-def balloon(drive, step, every, constants, state, sums, flow, volume, deoxyhemoglobin):  # type: ignore[no-untyped-def]
-    """Integrate each region over all but the last sample of ``drive``, and keep the mean of every ``every`` steps.
-
-    ``state`` (4, n) and ``sums`` (3, n) are carried on from call to call.
+    Returns
+    -------
+    ndarray, shape (n_samples, n_regions)
+        V0 [k1 (1 - q) + k2 (1 - q/v) + k3 (1 - v)] with k1 = 7 E0, k2 = 2, k3 = 2 E0 - 0.2.
     """
-    kappa, gamma, tau, alpha, E0 = constants
-    for i in range(drive.shape[1]):
-        s, x, u, p = state[0, i], state[1, i], state[2, i], state[3, i]
-        for t in range(drive.shape[0] - 1):
-            sums[0, i] += math.exp(x)
-            sums[1, i] += math.exp(u)
-            sums[2, i] += math.exp(p)
-            if (t + 1) % every == 0:
-                flow[t // every, i] = sums[0, i] / every
-                volume[t // every, i] = sums[1, i] / every
-                deoxyhemoglobin[t // every, i] = sums[2, i] / every
-                sums[0, i], sums[1, i], sums[2, i] = 0.0, 0.0, 0.0
-            ds, dx, du, dp = log_rates(s, x, u, p, drive[t, i], kappa, gamma, tau, alpha, E0)
-            es, ex, eu, ep = log_rates(
-                s + step * ds,
-                x + step * dx,
-                u + step * du,
-                p + step * dp,
-                drive[t + 1, i],
-                kappa,
-                gamma,
-                tau,
-                alpha,
-                E0,
-            )
-            s += step * (ds + es) / 2.0
-            x += step * (dx + ex) / 2.0
-            u += step * (du + eu) / 2.0
-            p += step * (dp + ep) / 2.0
-        state[0, i], state[1, i], state[2, i], state[3, i] = s, x, u, p
+    v, q, E0 = flow.volume.astype(np.float64), flow.deoxyhemoglobin.astype(np.float64), flow.constants.E0
+    return np.asarray(V0 * (7 * E0 * (1 - q) + 2 * (1 - q / v) + (2 * E0 - 0.2) * (1 - v)))
 
 
 def respond(
     drive: Callable[[slice], npt.NDArray[np.float64]],
     clock: Clock,
-    parameters: Hemodynamics,
+    constants: Hemodynamics | RegionalHemodynamics,
     *,
     n_regions: int | None = None,
 ) -> BloodFlow:
@@ -135,7 +106,8 @@ def respond(
         asked for stretches of `BLOCK` samples, so that a long run is never in memory at once.
     clock : Clock
         Of the drive, at least `SLOWEST_INPUT`.
-    parameters : Hemodynamics
+    constants : Hemodynamics or RegionalHemodynamics
+        The same for all columns, or those of each.
     n_regions : int, optional
         Where columns are modes: all regions for the first mode, then all for the next.
 
@@ -155,30 +127,42 @@ def respond(
         raise InputError(
             f"blood flow needs activity at {SLOWEST_INPUT:g} Hz or more, not {clock.rate:g} Hz", value=clock.rate
         )
-    every = max(1, int(clock.rate / OUTPUT_RATE + 1e-9))
-    n_kept, n = clock.n // every, drive(slice(0, 1)).shape[1]
-    flow, volume, deoxyhemoglobin = (np.ones((n_kept, n), dtype=np.float32) for _ in range(3))
-    p, state, sums = parameters, np.zeros((4, n)), np.zeros((3, n))
+    every, kept = kept_clock(clock)
+    n = drive(slice(0, 1)).shape[1]
+    own = same_everywhere(constants, n) if isinstance(constants, Hemodynamics) else constants.tiled(n)
+    flow, volume, deoxyhemoglobin = (np.ones((kept.n, n), dtype=np.float32) for _ in range(3))
+    stacked, state, sums = own.stacked, np.zeros((4, n)), np.zeros((3, n))
     kernel, block = kernels.compiled(balloon), every * (BLOCK // every)
-    for first in range(0, n_kept * every, block):
-        last = min(first + block, n_kept * every)
+    for first in range(0, kept.n * every, block):
+        last = min(first + block, kept.n * every)
         z = drive(slice(first, last + 1))
         z = z if len(z) > last - first else np.concatenate([z, z[-1:]])
         parts = (array[first // every : last // every] for array in (flow, volume, deoxyhemoglobin))
-        kernel(
-            np.ascontiguousarray(z), clock.step, every, (p.kappa, p.gamma, p.tau, p.alpha, p.E0), state, sums, *parts
-        )
-    _check_flowing(flow, deoxyhemoglobin, p.gamma, n_regions)
-    kept = Clock(clock.start + (every - 1) / 2 * clock.step, every * clock.step, n_kept)
-    return BloodFlow(kept, flow, volume, deoxyhemoglobin)
+        kernel(np.ascontiguousarray(z), clock.step, every, stacked, state, sums, *parts)
+    response = BloodFlow(kept, flow, volume, deoxyhemoglobin, own)
+    _check_flowing(response, n_regions)
+    return response
 
 
-def _check_flowing(flow: npt.NDArray, deoxyhemoglobin: npt.NDArray, gamma: float, n_regions: int | None) -> None:
-    stopped = ~((flow > STOPPED) & np.isfinite(deoxyhemoglobin))
-    if stopped.any():
-        mode, region = divmod(int(np.argwhere(stopped)[0, 1]), n_regions or flow.shape[1])
+def kept_clock(clock: Clock) -> tuple[int, Clock]:
+    """Return how many samples of a drive make one that is kept, and the clock of those: the middle of each interval."""
+    every = max(1, int(clock.rate / OUTPUT_RATE + 1e-9))
+    return every, Clock(clock.start + (every - 1) / 2 * clock.step, every * clock.step, clock.n // every)
+
+
+def _check_flowing(response: BloodFlow, n_regions: int | None) -> None:
+    """Refuse a run in which flow is no number, or stays at its least for `LONGEST_STOP`."""
+    n = response.flow.shape[1]
+    wrong = set(np.flatnonzero(~np.isfinite(response.deoxyhemoglobin).all(axis=0)).tolist())
+    for column in np.flatnonzero((response.flow < 1.5 * LEAST).any(axis=0)).tolist():
+        edges = np.flatnonzero(np.diff(response.flow[:, column] < 1.5 * LEAST, prepend=False, append=False))
+        if (edges[1::2] - edges[::2]).max() * response.clock.step >= LONGEST_STOP:
+            wrong.add(column)
+    if wrong:
+        mode, region = divmod(min(wrong), n_regions or n)
         where = f"region {region + 1}" if n_regions is None else f"mode {mode + 1} of region {region + 1}"
-        raise ModelError(f"blood flow of {where} stops: its drive stays below what the model allows (-{gamma:g})")
+        limit = response.constants.gamma[min(wrong)]
+        raise ModelError(f"blood flow of {where} stops: its drive stays below what the model allows (-{limit:g})")
 
 
 def neural_drive(activity: Activity, efficacy: float) -> Callable[[slice], npt.NDArray[np.float64]]:
@@ -216,7 +200,9 @@ def mode_drive(activity: Activity, efficacy: float) -> tuple[Callable[[slice], n
     return lambda part: efficacy * np.tanh(np.asarray(tap.samples[part], dtype=np.float64) * scale), tap.clock
 
 
-def mode_flow(activity: Activity, parameters: Hemodynamics) -> BloodFlow | None:
+def mode_flow(
+    activity: Activity, parameters: Hemodynamics, constants: RegionalHemodynamics | None = None
+) -> BloodFlow | None:
     """Return the blood flow that each mode alone would cause, columns in the order of its tap; None without modes.
 
     A place is taken to respond as its region plus pattern times its modes, each through the model on its own. Signals are small
@@ -224,9 +210,26 @@ def mode_flow(activity: Activity, parameters: Hemodynamics) -> BloodFlow | None:
     summed drive at 0.99 and departs from it by an eighth of its SD (measured; saturation is what is lost).
     """
     drive = mode_drive(activity, parameters.efficacy)
-    return None if drive is None else respond(*drive, parameters, n_regions=activity.tap("rate").samples.shape[1])
+    n_regions = activity.tap("rate").samples.shape[1]
+    return None if drive is None else respond(*drive, constants or parameters, n_regions=n_regions)
 
 
-def blood_flow(activity: Activity, parameters: Hemodynamics) -> BloodFlow:
-    """Return the blood flow of a run, on the run's clock, from rest at the start of the warm-up."""
-    return respond(neural_drive(activity, parameters.efficacy), activity.tap("rate").clock, parameters)
+def blood_flow(
+    activity: Activity, parameters: Hemodynamics, constants: RegionalHemodynamics | None = None
+) -> BloodFlow:
+    """Return the blood flow of a run, on the run's clock, from rest at the start of the warm-up.
+
+    Parameters
+    ----------
+    activity : Activity
+    parameters : Hemodynamics
+    constants : RegionalHemodynamics, optional
+        Those of the subject (`regional_constants`); the same everywhere when left out. What images water and what images
+        hemoglobin give the same ones, and see the same blood.
+
+    Returns
+    -------
+    BloodFlow
+    """
+    drive = neural_drive(activity, parameters.efficacy)
+    return respond(drive, activity.tap("rate").clock, constants or parameters)

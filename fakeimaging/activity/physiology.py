@@ -7,7 +7,8 @@ its own, so other blinks leave every beat alone; only breathing reaches into bea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, Self
 
@@ -41,11 +42,11 @@ BLINK_REFRACTORY = 0.4
 BLINK_SPREAD = 0.25
 """SD of the logarithm of a blink's duration and of its strength (assumed)."""
 MOTION_LEVELS = {"low": 0.1, "medium": 0.2, "high": 0.4}
-"""Mean framewise displacement in mm, 2 s between volumes (assumed: still adults 0.1-0.2, restless people 0.3-0.5)."""
+"""Mean framewise displacement in mm (assumed: still adults 0.1-0.2, restless people 0.3-0.5)."""
 MOTION_SHARES = {"drift": 0.5, "breathing": 0.3, "jerks": 0.2}
 """Shares of it that each kind of motion has by itself (assumed)."""
-MOTION_INTERVAL = 2.0
-"""s between the volumes that the level refers to."""
+LEAST_VOLUMES = 10
+"""A run with fewer is too short to have a level, which then holds over all that is covered."""
 SPHERE = 50.0
 """mm, radius on which rotations count (Power et al. 2012, doi:10.1016/j.neuroimage.2011.10.018)."""
 _AXES = {
@@ -93,7 +94,13 @@ class PhysiologyParameters(Parameters):
     motion: Literal["low", "medium", "high"] | float = parameter(
         "low",
         unit="mm",
-        description="level of head motion, or its mean framewise displacement at 2 s a volume; 0 for none",
+        description="level of head motion, or its mean framewise displacement at `motion_interval`; 0 for none",
+    )
+    motion_interval: float = parameter(
+        2.0,
+        unit="s",
+        bounds=(0.1, 20),
+        description="time between volumes at which `motion` is meant: the repetition time of the scan that should have it",
     )
 
     @model_validator(mode="after")
@@ -104,7 +111,7 @@ class PhysiologyParameters(Parameters):
 
     @property
     def mean_displacement(self) -> float:
-        """Mean framewise displacement in mm at 2 s a volume."""
+        """Mean framewise displacement in mm at `motion_interval`."""
         return MOTION_LEVELS[self.motion] if isinstance(self.motion, str) else self.motion
 
 
@@ -133,6 +140,10 @@ class Physiology:
         s, s, and relative amplitude (median 1).
     head : ndarray, shape (n, 6)
         Pose of the head every 0.1 s from -`BEFORE` on: shifts in mm, rotations in rad (see `motion`).
+    head_parts : mapping of str to ndarray, shape (n, 6)
+        What each kind of motion out of `MOTION_SHARES` has of it; they add up to it.
+    jerks : ndarray, shape (n_jerks,)
+        When the head jerks, in s.
     """
 
     duration: float
@@ -142,6 +153,8 @@ class Physiology:
     blink_durations: Floats
     blink_strengths: Floats
     head: Floats
+    head_parts: Mapping[str, Floats] = field(default_factory=dict)
+    jerks: Floats = field(default_factory=lambda: frozen(np.zeros(0)))
 
     def cardiac_phase(self, times: npt.ArrayLike) -> Floats:
         """Return the share of the beat that has passed at ``times`` (s), in rad from 0 at an R peak to 2 pi at the next."""
@@ -177,10 +190,13 @@ class Physiology:
 
         Shifts along x, y, z in mm, then rotations about x, y, z in rad, about the isocentre (`modalities.motion.rigid`).
         """
-        clock = -BEFORE + np.arange(len(self.head)) / _HEAD_RATE
-        poses = [np.interp(np.append(times, 0.0), clock, column) for column in self.head.T]
-        moved = np.stack(poses, axis=1)
+        moved = _at(self.head, np.append(times, 0.0))
         return np.asarray(moved[:-1] - moved[-1])
+
+    def motion_parts(self, times: npt.ArrayLike) -> dict[str, Floats]:
+        """Return what each kind of motion has of `motion`, by name; they add up to it."""
+        moved = {name: _at(part, np.append(times, 0.0)) for name, part in self.head_parts.items()}
+        return {name: np.asarray(part[:-1] - part[-1]) for name, part in moved.items()}
 
     def _within_breath(self, times: npt.ArrayLike) -> tuple[Floats, Floats]:
         breaths = self.breaths
@@ -217,11 +233,13 @@ def make_physiology(duration: float, parameters: PhysiologyParameters, *, stream
     nothing = frozen(np.zeros(0))
     still = Physiology(duration, nothing, breaths, nothing, nothing, nothing, frozen(np.zeros((1, 6))))
     beats = _beats(still, parameters, streams.at("beats"))
-    head = _head(still, parameters.mean_displacement, streams.at("motion"))
+    parts, jerks = _head(still, parameters, streams.at("motion"))
+    head = np.sum(list(parts.values()), axis=0)
     onsets, durations, strengths = _blinks(duration, parameters.blink_rate, streams.at("blinks"))
     return Physiology(
-        duration, frozen(beats), breaths, frozen(onsets), frozen(durations), frozen(strengths), frozen(head)
-    )
+        duration, frozen(beats), breaths, frozen(onsets), frozen(durations), frozen(strengths), frozen(head),
+        {name: frozen(part) for name, part in parts.items()}, frozen(jerks),
+    )  # fmt: skip
 
 
 def _steps(duration: float, rate: float) -> Floats:
@@ -286,27 +304,39 @@ def _blinks(duration: float, rate: float, streams: Streams) -> tuple[Floats, Flo
     return onsets[inside], durations[inside], strengths[inside]
 
 
-def _head(body: Physiology, level: float, streams: Streams) -> Floats:
-    """Pose every 0.1 s: slow drift, nodding with each breath, and rare jerks, scaled to the level."""
-    times = _steps(body.duration, _HEAD_RATE)
-    parts = {
+def _at(poses: Floats, times: Floats) -> Floats:
+    """Poses every 0.1 s at any ``times`` (s)."""
+    clock = -BEFORE + np.arange(len(poses)) / _HEAD_RATE
+    return np.stack([np.interp(times, clock, column) for column in poses.T], axis=1)
+
+
+def _head(body: Physiology, parameters: PhysiologyParameters, streams: Streams) -> tuple[dict[str, Floats], Floats]:
+    """Poses every 0.1 s by kind: slow drift, nodding with each breath, and rare jerks, scaled to the level; when jerks come."""
+    times, level = _steps(body.duration, _HEAD_RATE), parameters.mean_displacement
+    onsets, jerks = _jerks(times, streams.at("jerks"))
+    courses = {
         "drift": _drift(len(times), streams.at("drift")),
         "breathing": np.repeat(body.belt(times)[:, None], 6, axis=1),
-        "jerks": _jerks(times, streams.at("jerks")),
+        "jerks": jerks,
     }
-    total = np.zeros((len(times), 6))
-    for name, course in parts.items():
-        part = course * np.array(_AXES[name])
-        total += part * _scale(part, MOTION_SHARES[name] * level, body.duration)
-    return total * _scale(total, level, body.duration)
+    seen = _volumes(body.duration, parameters.motion_interval)
+    parts = {name: course * np.array(_AXES[name]) for name, course in courses.items()}
+    parts = {name: part * _scale(part, MOTION_SHARES[name] * level, seen) for name, part in parts.items()}
+    scale = _scale(np.sum(list(parts.values()), axis=0), level, seen)
+    return {name: part * scale for name, part in parts.items()}, onsets
 
 
-def _scale(poses: Floats, level: float, duration: float) -> float:
-    """Return the factor that gives poses this mean displacement over the run (over all that is covered, when it is short)."""
-    per_volume = int(MOTION_INTERVAL * _HEAD_RATE)
-    first, last = (int(BEFORE * _HEAD_RATE), int((BEFORE + duration) * _HEAD_RATE)) if duration >= 20 else (0, None)
-    volumes = poses[first:last:per_volume] * np.array([1.0] * 3 + [SPHERE] * 3)
-    found = np.abs(np.diff(volumes, axis=0)).sum(axis=1).mean()
+def _volumes(duration: float, interval: float) -> Floats:
+    """Middles of the volumes of a run, or of all that is covered, when they are fewer than `LEAST_VOLUMES`."""
+    n = int(duration / interval + 1e-9)
+    start, n = (0.0, n) if n >= LEAST_VOLUMES else (-BEFORE, int((BEFORE + duration + AFTER) / interval))
+    return np.asarray(start + (np.arange(n) + 0.5) * interval)
+
+
+def _scale(poses: Floats, level: float, times: Floats) -> float:
+    """Return the factor that gives poses this mean displacement between ``times`` (s)."""
+    volumes = _at(poses, times) * np.array([1.0] * 3 + [SPHERE] * 3)
+    found = np.abs(np.diff(volumes, axis=0)).sum(axis=1).mean() if len(volumes) > 1 else 0.0
     return float(level / found) if found > 0 else 0.0
 
 
@@ -320,15 +350,15 @@ def _drift(n: int, streams: Streams) -> Floats:
     return np.stack([np.convolve(column, window / window.sum(), mode="valid") for column in walk], axis=1)
 
 
-def _jerks(times: Floats, streams: Streams) -> Floats:
-    """Quick displacements that settle back in part, shape (n, 6)."""
+def _jerks(times: Floats, streams: Streams) -> tuple[Floats, Floats]:
+    """Onsets of quick displacements that settle back in part, and what they make together, shape (n, 6)."""
     rng = streams.rng()
     onsets = times[0] + np.cumsum(rng.exponential(60 / JERKS_A_MINUTE, int(len(times) / _HEAD_RATE / 20) + 10))
     sizes = rng.exponential(size=len(onsets))[:, None] * rng.standard_normal((len(onsets), 6))
-    course = np.zeros((len(times), 6))
-    for onset, size in zip(onsets[onsets < times[-1]], sizes, strict=False):
+    onsets, course = onsets[onsets < times[-1]], np.zeros((len(times), 6))
+    for onset, size in zip(onsets, sizes, strict=False):
         since = np.maximum(times - onset, 0.0)
         rise = np.sin(np.pi / 2 * np.minimum(since / JERK_RISE, 1.0)) ** 2
         settle = JERK_STAYS + (1 - JERK_STAYS) * np.exp(-np.maximum(since - JERK_RISE, 0.0) / JERK_DECAY)
         course += (rise * settle)[:, None] * size
-    return course
+    return onsets, course

@@ -18,7 +18,16 @@ from fakeimaging.activity.model import Model, Scheme, Setup
 from fakeimaging.activity.physiology import PhysiologyParameters
 from fakeimaging.activity.regional import Maps, regional_maps, with_maps
 from fakeimaging.activity.stability import check_step
-from fakeimaging.activity.stimuli import Condition, Stimulus, make_stimulus
+from fakeimaging.activity.stimuli import (
+    Condition,
+    Design,
+    Imposed,
+    Stimulus,
+    imposed_of,
+    make_stimulus,
+    presented,
+    selection_problems,
+)
 from fakeimaging.activity.taps import storage
 from fakeimaging.core.errors import InputError, ModelError, ParameterError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
@@ -74,6 +83,10 @@ class RunParameters(Parameters):
         description="observables to record: a table of their rates, or a list of names at the model's own; all when left out",
     )
     conditions: tuple[Condition, ...] = ()
+    design: tuple[Design, ...] = ()
+    events: str | None = parameter(
+        None, unit="-", description="table (.tsv) of onset, duration and trial_type that presents the conditions"
+    )
     regional: dict[str, Any] = parameter(
         {},
         unit="-",
@@ -90,10 +103,18 @@ class RunParameters(Parameters):
 
     @model_validator(mode="after")
     def _events_lie_in_the_run(self) -> Self:
-        problems = [problem for condition in self.conditions for problem in condition.problems(self.duration)]
+        timed = [c for c in self.conditions if c.timed or (not self.design and self.events is None)]
+        problems = [problem for condition in timed for problem in condition.problems(self.duration)]
         if problems:
             raise ValueError(f"`conditions`: {'; '.join(problems)}")
+        durations = {condition.trial_type: condition.duration for condition in self.conditions}
+        for design in self.design:
+            design.check_room(self.duration, durations)
         return self
+
+    def presented(self, streams: Streams) -> tuple[Condition, ...]:
+        """Return the conditions with their events, drawn from the run's ``streams`` where a design says so."""
+        return presented(self.conditions, self.design, self.events, self.duration, streams=streams)
 
     def delays_in(self, connectome: Connectome) -> npt.NDArray[np.float64]:
         """Return the conduction delays in s, shape (n_regions, n_regions)."""
@@ -115,7 +136,10 @@ class PreparedRun:
     task, run, session, streams
         As in `Activity`.
     schedule : engine.Schedule
+    conditions : tuple of Condition
+        With their events.
     stimulus : Stimulus or None
+    imposed : tuple of Imposed
     delays : ndarray, shape (n_regions, n_regions)
         Seconds.
     maps : mapping of str to ndarray of shape (n_regions,)
@@ -133,7 +157,9 @@ class PreparedRun:
     session: str | None
     streams: Streams
     schedule: engine.Schedule
+    conditions: tuple[Condition, ...]
     stimulus: Stimulus | None
+    imposed: tuple[Imposed, ...]
     delays: npt.NDArray[np.float64]
     maps: Maps
     setup: Setup
@@ -151,8 +177,10 @@ class PreparedRun:
     def again(self, *, task: str, run: int, session: str | None) -> PreparedRun:
         """Return another run of the same subject, all else equal."""
         streams = self.subject.streams.at(*run_path(task, run, session))
-        stimulus = stimulus_of(self.model, self.times, self.subject, streams)
-        return replace(self, task=task, run=run, session=session, streams=streams, stimulus=stimulus)
+        conditions, stimulus, imposed = _task(self.model, self.times, self.subject, streams)
+        return replace(
+            self, task=task, run=run, session=session, streams=streams, conditions=conditions, stimulus=stimulus, imposed=imposed,
+        )  # fmt: skip
 
 
 def prepare_run(
@@ -169,7 +197,7 @@ def prepare_run(
     chosen = with_taps(model, times.taps)
     streams = subject.streams.at(*run_path(task, run, session))
     schedule = _schedule(chosen, times)
-    stimulus = stimulus_of(chosen, times, subject, streams)
+    conditions, stimulus, imposed = _task(chosen, times, subject, streams)
     maps = regional_maps(chosen, parameters, times.regional, subject.regions)
     own = with_maps(parameters, maps)
     setup = chosen.prepare(own, subject, schedule.step)
@@ -177,8 +205,20 @@ def prepare_run(
     check_step(kernel, setup, schedule.step)
     delays = times.delays_in(subject.connectome)
     return PreparedRun(
-        subject, chosen, parameters, times, task, run, session, streams, schedule, stimulus, delays, maps, setup, kernel
-    )
+        subject, chosen, parameters, times, task, run, session, streams, schedule, conditions, stimulus, imposed, delays, maps, setup,
+        kernel,
+    )  # fmt: skip
+
+
+def _task(
+    model: Model, times: RunParameters, subject: Subject, streams: Streams
+) -> tuple[tuple[Condition, ...], Stimulus | None, tuple[Imposed, ...]]:
+    """Return the conditions of a run with their events, what they put into the network, and what they impose."""
+    if problems := selection_problems(times.conditions, subject.regions):
+        raise ParameterError(problems)
+    conditions = times.presented(streams)
+    stimulus = stimulus_of(model, times, subject, streams, conditions)
+    return conditions, stimulus, imposed_of(conditions, subject.regions, times.duration)
 
 
 def tap_problems(taps: Any) -> Iterator[str]:
@@ -273,8 +313,16 @@ def _held(interval: float | None, step: float) -> int:
     return hold
 
 
-def stimulus_of(model: Model, times: RunParameters, subject: Subject, streams: Streams) -> Stimulus | None:
-    """Return the stimulus of a run, None when it has no condition; ``streams`` are the run's.
+def stimulus_of(
+    model: Model,
+    times: RunParameters,
+    subject: Subject,
+    streams: Streams,
+    conditions: Sequence[Condition] | None = None,
+) -> Stimulus | None:
+    """Return the stimulus of a run, None when no condition is a current; ``streams`` are the run's.
+
+    ``conditions`` are those of the run with their events, where they are known.
 
     Raises
     ------
@@ -284,21 +332,27 @@ def stimulus_of(model: Model, times: RunParameters, subject: Subject, streams: S
     InputError
         If the file of a condition cannot be used.
     """
-    if not times.conditions:
+    shown = times.presented(streams) if conditions is None else conditions
+    currents = [condition for condition in shown if condition.percent is None]
+    if not currents:
         return None
     if not model.takes_stimulus:
-        raise ParameterError([f"`run.conditions`: model {model.name} takes no stimulus; leave them out or take dmf"])
+        raise ParameterError(
+            [
+                f"`run.conditions`: model {model.name} takes no stimulus; leave them out, impose their responses (`percent`) or take dmf"
+            ]
+        )
     largest, unit = model.largest_stimulus, model.stimulus_unit
     problems = [
-        f"`run.conditions`: '{condition.trial_type}': amplitude {condition.amplitude:g} {unit} is outside "
+        f"`run.conditions`: '{condition.trial_type}': amplitude {condition.largest:g} {unit} is outside "
         f"[{-largest:g}, {largest:g}] of model {model.name}"
-        for condition in times.conditions
-        if abs(condition.amplitude) > largest
+        for condition in currents
+        if abs(condition.largest) > largest
     ]
     if problems:
         raise ParameterError(problems)
     _, step = engine.intervals(model, times.step or model.step)
-    return make_stimulus(times.conditions, subject.regions, times.duration, step=step, streams=streams)
+    return make_stimulus(currents, subject.regions, times.duration, step=step, streams=streams)
 
 
 def run_path(task: str, run: int, session: str | None) -> tuple[str, ...]:

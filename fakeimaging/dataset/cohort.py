@@ -16,6 +16,7 @@ from fakeimaging.core.errors import InputError, OutputError
 from fakeimaging.core.files import HIDDEN, remove_leftovers
 from fakeimaging.core.provenance import versions
 from fakeimaging.dataset.describe import read_record, recorded_study, write_description
+from fakeimaging.dataset.effects import for_subject
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.manifest import clear_subject, is_complete, read_manifest
 from fakeimaging.dataset.names import INPUTS, RECORD
@@ -166,7 +167,7 @@ def _difference(earlier: Study, study: Study) -> str:
 def _run(study: Study, root: Path, jobs: int, progress: Progress) -> None:
     waiting = []
     for label in study.labels:
-        if is_complete(root, label, study.digest()):
+        if is_complete(root, label, for_subject(study, label).digest()):
             progress(label, "kept")
         else:
             waiting.append(label)
@@ -178,8 +179,9 @@ def _run(study: Study, root: Path, jobs: int, progress: Progress) -> None:
 
 def _compile(study: Study) -> None:
     """Compile every model once with its parameters, here, so that workers find it on disk and mistakes show before writing."""
-    subject = subject_of(study, study.labels[0])
-    for session in study.sessions:
+    first = for_subject(study, study.labels[0])
+    subject = subject_of(first, study.labels[0])
+    for session in first.sessions:
         for run in session.runs:
             compile_model(run.model, subject, parameters=run.parameters, **run.timing)
     forget_template()
@@ -203,5 +205,5 @@ def one_subject(content: dict[str, Any], label: str, root: str) -> str:
 
     clear_subject(Path(root), label)
     with threadpool_limits(limits=1):
-        write_subject(Study.check(content), label, Path(root))
+        write_subject(Study.parse(content), label, Path(root))
     return label

@@ -8,9 +8,10 @@ from typing import Any
 
 import fakeimaging
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.files import read_bytes, write_bytes, write_json, write_text, write_tsv
+from fakeimaging.core.files import read_bytes, write_bytes, write_json, write_text
 from fakeimaging.dataset.inputs import own_files, renamed
 from fakeimaging.dataset.names import CONNECTOME, INPUTS, PREP, RECORD, SOURCE, TRUTH
+from fakeimaging.dataset.participants import write_participants
 from fakeimaging.dataset.study import Study
 from fakeimaging.modalities.lead_field import attribution
 
@@ -31,10 +32,10 @@ _DERIVATIVES = (
     ),
 )
 _UNNAMED = {
-    TRUTH: ("*_timeseries.*", "*_xfm.*", "*_space-fsaverage5_*"),
+    TRUTH: ("*_statmap.*", "*_timeseries.*", "*_xfm.*", "*_space-fsaverage5_*"),
     PREP: ("*_timeseries.*", "*_xfm.*", "*_boldref.*", "*_T2starmap.*", "*_space-fsaverage5_*"),
 }
-"""What BIDS has no name for yet in a derivative: fMRIPrep lists the same in its ``.bidsignore``."""
+"""What the BIDS validator is told to pass over: names that BIDS does not have yet. fMRIPrep lists the same in its ``.bidsignore``."""
 _GENERATED = {
     "Name": "fakeimaging",
     "Version": fakeimaging.__version__,
@@ -67,6 +68,7 @@ _SOURCE_README = """\
 What has no BIDS name, one folder a subject. Row i of every table and matrix is label i + 1 of the region image.
 
 - inputs/: files of the study's own (models, connectomes, atlases, tracers), as they were
+- participants.tsv, effects.json: each subject's own value of every number that differs by design, and the true size of each effect
 - *_regions.tsv: names, hemisphere, network, centroid in template and native mm, volume in mm3
 - *_weights.tsv, *_lengths.tsv: connectome, weights[target, source], lengths in mm
 - *_edges.tsv: one line a tract, from source to target
@@ -74,6 +76,7 @@ What has no BIDS name, one folder a subject. Row i of every table and matrix is 
 - *_transform.json: native mm to template mm
 - *_tap-*.npy with .json: activity, time x region, unit and clock in the .json; times below 0 are warm-up
 - *_recipe.json: parameters and random draws of each stage, and the stream of its random numbers
+- *_betas.tsv: response of each region to each type of trial in percent
 - *_regional-*.npy: regional truth of a recording, region x volume; of several echoes also the changes of R2* (1/s) and of S0
 - *_relmat.tsv: correlations of the regions: of their firing, of their clean signal, of the preprocessed signal
 - *_slice-phases.npy: phase of heart and breathing in each slice of each volume
@@ -96,17 +99,16 @@ def write_description(study: Study, root: Path) -> None:
             name=study.name, rule="=" * len(study.name), version=fakeimaging.__version__, surfaces=attribution()
         ),
     )
-    write_tsv(root / "participants.tsv", ["participant_id"], [[f"sub-{label}"] for label in study.labels])
-    write_json(root / "participants.json", {"participant_id": {"Description": "label of a simulated subject"}})
+    write_participants(study, root)
     for folder, what, words in _DERIVATIVES:
         about: dict[str, Any] = {
             "Name": f"{study.name}: {what}", "BIDSVersion": BIDS_VERSION, "DatasetType": "derivative",
             "GeneratedBy": [_GENERATED], "SourceDatasets": [{"URL": "../../"}], "DatasetLinks": {"raw": "../../"},
         }  # fmt: skip
         write_json(root / folder / "dataset_description.json", about)
+        if folder in _UNNAMED:
+            write_text(root / folder / ".bidsignore", "".join(f"{pattern}\n" for pattern in _UNNAMED[folder]))
         write_text(root / folder / "README", f"{words}, simulated with fakeimaging {fakeimaging.__version__}.\n")
-    for folder, patterns in _UNNAMED.items():
-        write_text(root / folder / ".bidsignore", "\n".join(patterns) + "\n")
     write_text(root / SOURCE / "README", _SOURCE_README)
 
 

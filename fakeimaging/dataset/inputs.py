@@ -1,4 +1,4 @@
-"""Files of a study's own that it names: models, connectomes, courses, maps, tracers. Each is copied into the dataset, as part of it."""
+"""Files of a study's own that it names: models, connectomes, events, courses, maps, tracers. Each is copied into the dataset."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def places(content: dict[str, Any]) -> Iterator[Place]:
 
 
 def _of_run(run: dict[str, Any]) -> Iterator[Place]:
-    """Yield the courses of conditions, the maps of parameters, and patterns that a model stores."""
+    """Yield the events, the courses of conditions, the maps of parameters, and patterns that a model stores."""
+    if isinstance(run.get("events"), str):
+        yield run, "events"
     yield from (
         (condition, "file") for condition in tables(run.get("conditions")) if isinstance(condition.get("file"), str)
     )

@@ -19,13 +19,14 @@ from fakeimaging.activity.activity import Activity, modes_of, network_truth, run
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.regional import regional_maps, with_maps
 from fakeimaging.activity.run import with_taps
-from fakeimaging.activity.stimuli import events_of
+from fakeimaging.activity.stimuli import events_of, imposed_of
 from fakeimaging.activity.taps import Tap
 from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError
 from fakeimaging.dataset import names
 from fakeimaging.dataset.describe import read_record, recorded_study
+from fakeimaging.dataset.effects import for_subject
 from fakeimaging.dataset.names import Scan
 from fakeimaging.dataset.study import Run, Session, Study
 from fakeimaging.dataset.write import recording_of, subject_of
@@ -60,6 +61,10 @@ class Dataset:
         """Labels of the subjects."""
         return self.study.labels
 
+    def study_of(self, label: str) -> Study:
+        """Return the study as one subject has it: with its own values wherever subjects differ by design."""
+        return for_subject(self.study, label)
+
     @cached_property
     def template_space(self) -> str:
         """Name of the space that native brains are mapped to, as file names give it."""
@@ -70,7 +75,7 @@ class Dataset:
     def scans(self, subject: str | None = None) -> tuple[Scan, ...]:
         """Return the recordings of a subject, or of all."""
         labels = self.subjects if subject is None else (self.known(subject),)
-        return tuple(scan for label in labels for scan in names.scans(self.study, label))
+        return tuple(scan for label in labels for scan in names.scans(self.study_of(label), label))
 
     def subject(self, label: str) -> Subject:
         """Return a subject."""
@@ -85,7 +90,7 @@ class Dataset:
             If the study has no such run, or its files are missing.
         """
         self.known(subject)
-        where, wanted = self._run(task, run, session)
+        where, wanted = self._run(subject, task, run, session)
         made_by = with_taps(as_model(wanted.model), wanted.taps)
         taps = {name: self._tap(subject, where, wanted, name) for name in made_by.observables}
         person, parameters = self.subject(subject), made_by.parameters.parse(wanted.parameters)
@@ -94,11 +99,12 @@ class Dataset:
         own = with_maps(parameters, maps)
         setup = made_by.prepare(own, person, step)
         streams = person.streams.at(*run_path(task, run, session))
+        conditions = wanted.presented(streams)
         return Activity(
             streams, task, run, session, made_by.name, parameters,
             wanted.duration, taps, network_truth(setup, wanted.delays_in(person.connectome), maps), made_by.references,
-            events_of(wanted.conditions, wanted.duration), modes_of(made_by, own, person, streams, wanted.duration),
-            wanted.physiology, maps,
+            events_of(conditions, wanted.duration), modes_of(made_by, own, person, streams, wanted.duration),
+            wanted.physiology, maps, imposed_of(conditions, person.regions, wanted.duration),
         )  # fmt: skip
 
     def recording(
@@ -156,8 +162,8 @@ class Dataset:
             raise InputError(f"no subject '{label}'; there are: {', '.join(self.subjects)}", value=label)
         return label
 
-    def _run(self, task: str, run: int, session: str | None) -> tuple[Session, Run]:
-        for where in self.study.sessions:
+    def _run(self, subject: str, task: str, run: int, session: str | None) -> tuple[Session, Run]:
+        for where in self.study_of(subject).sessions:
             for wanted in where.runs:
                 if (where.label, wanted.task, wanted.run) == (session, task, run):
                     return where, wanted

@@ -144,6 +144,11 @@ class Scan:
         """Return what has no BIDS name and belongs to all parts of this scan."""
         return SOURCE / f"sub-{self.subject}" / f"{self.named(part=False)}_{ending}"
 
+    @property
+    def betas(self) -> PurePosixPath:
+        """The table of true responses to a task."""
+        return self.source.with_name(f"{self.stem}_betas.tsv")
+
     def extra(self, extra: Extra) -> PurePosixPath:
         """Return where an image beside this one goes."""
         entities: dict[str, Any] = dict(extra.entities)

@@ -9,6 +9,8 @@ from fakeimaging.activity.activity import LEAD, run_path
 from fakeimaging.activity.model import Model
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.run import with_taps
+from fakeimaging.dataset.contrasts import contrasts
+from fakeimaging.dataset.covariates import Covariate
 from fakeimaging.dataset.export import export_grid
 from fakeimaging.dataset.names import Scan, scans
 from fakeimaging.dataset.structure import anatomy_grid
@@ -80,6 +82,30 @@ def stimuli(study: Study) -> list[list[str]]:
         for model in [as_model(run.model)]
         for condition in run.conditions
     ]  # fmt: skip
+
+
+def design(study: Study) -> list[list[str]]:
+    """Return a row for each effect: on what, which covariate, value in the file, size, SD between subjects, their ratio."""
+    return [
+        [one.touched.name, one.words if one.level else f"{one.words} (each unit)", f"{one.touched.base:g}", f"{one.size:+.3g}",
+         f"{one.touched.sd:.3g}", "n/a" if one.standardised is None else f"{one.standardised:+.3g}"]
+        for one in contrasts(study)
+    ]  # fmt: skip
+
+
+def cohort(study: Study) -> list[list[str]]:
+    """Return a row for each covariate: its name, and what it can be."""
+    return [[name, _possible(covariate)] for name, covariate in study.covariates.items()]
+
+
+def _possible(covariate: Covariate) -> str:
+    if covariate.categorical:
+        shares = zip(covariate.levels, covariate.fractions, strict=True)
+        return ", ".join(f"{level} {share}" for level, share in shares)
+    unit = f" {covariate.unit}" if covariate.unit is not None else ""
+    if covariate.distribution == "uniform":
+        return f"uniform from {covariate.low:g} to {covariate.high:g}{unit}"
+    return f"normal, {covariate.mean:g} +- {covariate.sd:g}{unit}"
 
 
 def _named(run: Run, session: Session) -> str:

@@ -14,12 +14,12 @@ import numpy.typing as npt
 from fakeimaging.activity.activity import Activity
 from fakeimaging.activity.stimuli import Event
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.files import tsv_text, write_json, write_tsv
+from fakeimaging.core.files import Written, tsv_text, write_json, write_tsv
 from fakeimaging.dataset.anatomical import anatomical
 from fakeimaging.dataset.brainvision import write_brainvision
 from fakeimaging.dataset.courses import write_courses
 from fakeimaging.dataset.fmriprep import preprocessing
-from fakeimaging.dataset.images import write_array, write_image
+from fakeimaging.dataset.images import write_array, write_floats, write_image, write_labels
 from fakeimaging.dataset.job import Job
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import TRUTH, Scan, subject_folder
@@ -47,10 +47,13 @@ def write_recording(
     _write_clean(recording, scan, keys, root, manifest)
     for companion in recording.forward.companions:
         _write_companion(companion, scan, root, manifest)
-    for extra in extras:
+    for name, image in recording.forward.maps.items():
+        path = TRUTH / scan.beside(f"{name}.nii.gz")
+        manifest.add(path, _write_map(root / path, image))
+    for extra in (extra for extra in extras if not extra.shared or scan.is_first):
         _write_extra(extra, scan, root, manifest)
     if scan.is_first:
-        _write_of_all_parts(job, events)
+        _write_of_all_parts(job)
     path = scan.source.with_name(scan.source.name + "_recipe.json")
     manifest.add(path, write_json(root / path, recipe_of(recording)))
     for name, array in recording.truth.items():
@@ -58,10 +61,10 @@ def write_recording(
         manifest.add(path, write_array(root / path, np.asarray(array, dtype=np.float32)))
 
 
-def _write_of_all_parts(job: Job, events: Events) -> None:
+def _write_of_all_parts(job: Job) -> None:
     """Write what the files of one scan have in common: events, sensors, true courses."""
-    if events:
-        _write_events(events, job.scan, job.root, job.manifest)
+    if job.activity is not None and job.activity.events and job.recording.modality.names_run:
+        _write_events(job.activity, job.scan, job.root, job.manifest)
     if job.recording.modality.name == "bold":
         write_physio(job)
         write_courses(job)
@@ -97,7 +100,7 @@ def _write_signal(signal: Any, path: PurePosixPath, events: Events, root: Path, 
     if isinstance(signal, Image):
         manifest.add(path, write_image(root / path, signal))
         return
-    for name, written in write_brainvision(root / path, signal, events).items():
+    for name, written in write_brainvision(root / path, signal, [event[:3] for event in events]).items():
         manifest.add(path.with_name(name), written)
 
 
@@ -117,6 +120,14 @@ def _write_companion(companion: Companion, scan: Scan, root: Path, manifest: Man
         manifest.add(about, write_json(root / about, dict(companion.about)))
 
 
+def _write_map(path: Path, image: Image) -> Written:
+    """Write a still image of the truth: numbers as they are, a mask as 0 and 1."""
+    values = image.make(0)
+    if values.dtype == bool:
+        return write_labels(path, values, image.grid)
+    return write_floats(path, image.grid, [values], None)
+
+
 def _write_extra(extra: Extra, scan: Scan, root: Path, manifest: Manifest) -> None:
     path = scan.extra(extra)
     manifest.add(path, write_image(root / path, extra.image))
@@ -134,10 +145,25 @@ def _check_same(path: PurePosixPath, companion: Companion, root: Path, manifest:
         )
 
 
-def _write_events(events: Events, scan: Scan, root: Path, manifest: Manifest) -> None:
-    path = scan.events
-    rows = [[event.onset, event.duration, event.trial_type] for event in events]
-    manifest.add(path, write_tsv(root / path, ["onset", "duration", "trial_type"], rows))
-    words = {"trial_type": {"Description": "condition: what stimulated the network", "Levels": {}}}
-    words["trial_type"]["Levels"] = {event.trial_type: "stimulus current into its regions" for event in events}
+def _write_events(activity: Activity, scan: Scan, root: Path, manifest: Manifest) -> None:
+    """Write the events; sizes only where there are other ones than 1."""
+    path, events = scan.events, activity.events
+    sized = any(event.modulation != 1 for event in events)
+    n = 4 if sized else 3
+    names = ["onset", "duration", "trial_type", "modulation"][:n]
+    manifest.add(path, write_tsv(root / path, names, [list(event[:n]) for event in events]))
+    imposed = {one.trial_type for one in activity.imposed}
+    levels = {
+        event.trial_type: "response imposed on BOLD"
+        if event.trial_type in imposed
+        else "stimulus current into its regions"
+        for event in events
+    }
+    what = (
+        "condition: what stimulated the network"
+        if not imposed
+        else "condition: what stimulated the network or was imposed"
+    )
+    words: dict[str, Any] = {"trial_type": {"Description": what, "Levels": levels}}
+    words |= {"modulation": {"Description": "size of the event; 1 is full strength"}} if sized else {}
     write_sidecar(path, words, root, manifest)

@@ -18,7 +18,8 @@ def shrunk(content: dict[str, Any]) -> dict[str, Any]:
     for session in tables(content.get("sessions")):
         _keep_first_runs(session)
         for run in tables(session.get("runs")):
-            if isinstance(duration := run.get("duration", 600.0), int | float):
+            # A table of events is a file: what is in it cannot be left out, so its run stays as long as it is.
+            if isinstance(duration := run.get("duration", 600.0), int | float) and run.get("events") is None:
                 run["duration"] = min(duration, SMALL_DURATION)
                 _keep_fitting(run)
         for scan in tables(session.get("acquisitions")):
@@ -50,3 +51,5 @@ def _keep_fitting(run: dict[str, Any]) -> None:
     with suppress(TypeError):
         kept = [shortened(condition, run["duration"]) for condition in tables(run.get("conditions"))]
         run["conditions"] = [condition for condition in kept if condition is not None]
+        for design in tables(run.get("design")):
+            design.pop("n", None)

@@ -16,13 +16,24 @@ from fakeimaging.activity.activity import RunParameters
 from fakeimaging.activity.given import parameters_of
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.regional import regional_problems
-from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError, did_you_mean
+from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError
 from fakeimaging.core.files import sha256_of
 from fakeimaging.core.parameters import Parameters, dotted, parameter
 from fakeimaging.core.provenance import digest
 from fakeimaging.core.streams import fresh_seed
+from fakeimaging.dataset.covariates import Covariate, name_problems
+from fakeimaging.dataset.effects import (
+    Effect,
+    Variability,
+    content_for,
+    effect_problems,
+    for_subject,
+    touched_by,
+    without_lost,
+)
 from fakeimaging.dataset.imaged import imaging_problems
 from fakeimaging.dataset.inputs import own_files, renamed, tables
+from fakeimaging.dataset.settings import apply_setting
 from fakeimaging.dataset.small import shrunk
 from fakeimaging.modalities import MODALITIES
 from fakeimaging.modalities.modality import Modality
@@ -78,6 +89,10 @@ class Study(Parameters):
     subjects: int | tuple[str, ...] = parameter(1, unit="1", description="number of subjects, or their labels")
     subject: SubjectParameters = SubjectParameters()
     sessions: tuple[Session, ...] = ()
+    covariates: dict[str, Covariate] = {}
+    effects: tuple[Effect, ...] = ()
+    variability: tuple[Variability, ...] = ()
+    null: bool = parameter(False, unit="-", description="the null twin: the same study with every effect left out")
 
     @classmethod
     def check(cls, content: Mapping[str, Any]) -> Self:
@@ -95,6 +110,7 @@ class Study(Parameters):
         except ParameterError as error:
             raise ParameterError([*error.problems, *problems]) from None
         problems += _cross_problems(study)
+        problems += [] if problems else _subject_problems(study)
         if problems:
             raise ParameterError(problems)
         return study
@@ -103,7 +119,10 @@ class Study(Parameters):
         """Return the study with a seed: its own, else ``seed``, else one drawn now."""
         if self.seed is not None:
             return self
-        return self.model_copy(update={"seed": fresh_seed() if seed is None else seed})
+        seeded = self.model_copy(update={"seed": fresh_seed() if seed is None else seed})
+        if problems := list(_subject_problems(seeded)):
+            raise ParameterError(problems)
+        return seeded
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -129,6 +148,14 @@ class Study(Parameters):
         renamed(content, lambda path: path.name)
         return content
 
+    def for_subject(self, label: str) -> Study:
+        """Return the study as one subject has it: with its own value of every number that differs by design."""
+        return for_subject(self, label)
+
+    def null_twin(self) -> Study:
+        """Return the same study with every effect of a covariate left out: same subjects, covariates and noise."""
+        return self.model_copy(update={"null": True})
+
     def small(self) -> Study:
         """Return the same study on coarse grids, one short run of each task, for a look within seconds."""
         return Study.check(shrunk(self.content()))
@@ -144,7 +171,7 @@ class Study(Parameters):
             imaged = {(scan.task, scan.run) for scan in scans}
             runs = tuple(run for run in session.runs if (run.task, run.run) in imaged)
             sessions.append(session.model_copy(update={"acquisitions": scans, "runs": runs}))
-        return self.model_copy(update={"sessions": tuple(sessions)})
+        return without_lost(self.model_copy(update={"sessions": tuple(sessions)}))
 
 
 def read_study(path: str | Path | None = None, overrides: Iterable[str] = (), *, small: bool = False) -> Study:
@@ -178,8 +205,7 @@ def read_study(path: str | Path | None = None, overrides: Iterable[str] = (), *,
         raise InputError(f"{path or 'built-in study'}: {error}", value=path) from None
     content = shrunk(_gathered(content)) if small else content
     for override in overrides:
-        _override(content, override)
-        _merge_scans(content)
+        apply_setting(content, override, Study.model_fields)
     folder = Path.cwd() if path is None else Path(path).parent
     renamed(content, lambda named: (folder / named).resolve())
     _name_lengths(content.get("subject"))
@@ -193,14 +219,6 @@ def _name_lengths(subject: Any) -> None:
     weights = Path(subject["connectome"])
     if weights.suffix in PLAIN and lengths_path(weights).is_file():
         subject["tract_lengths"] = str(lengths_path(weights))
-
-
-def _merge_scans(content: dict[str, Any]) -> None:
-    """Keep one of the scans that an override has made the same: ``pet.tracer=fdg`` leaves one of two tracers."""
-    for session in tables(content.get("sessions")):
-        scans = tables(session.get("acquisitions"))
-        if scans:
-            session["acquisitions"] = [scan for i, scan in enumerate(scans) if scan not in scans[:i]]
 
 
 def _text(path: Path) -> str:
@@ -220,45 +238,6 @@ def _gathered(content: dict[str, Any]) -> dict[str, Any]:
             if own and isinstance(scan.setdefault("parameters", {}), dict):
                 scan["parameters"] = scan["parameters"] | own
     return content
-
-
-def _override(content: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    first, *rest = key.strip().split(".")
-    if not equals or not first:
-        raise InputError(f"'{override}' is not of the form key=value", value=override)
-    sessions = tables(content.get("sessions"))
-    if first in MODALITIES and rest:
-        places = [
-            scan
-            for session in sessions
-            for scan in tables(session.get("acquisitions"))
-            if scan.get("modality") == first
-        ]
-        if not places:
-            raise InputError(f"'{override}': the study has no scan of {first}", value=override)
-    elif first == "runs" and rest:
-        places = [run for session in sessions for run in tables(session.get("runs"))]
-    elif first in Study.model_fields:
-        places, rest = [content], [first, *rest]
-    else:
-        known = {*Study.model_fields, "runs", *MODALITIES}
-        raise InputError(f"`{key.strip()}`: no such key{did_you_mean(first, known)}", value=override)
-    for place in places:
-        *path, last = rest
-        for step in path:
-            place = place.setdefault(step, {})
-            if not isinstance(place, dict):
-                raise InputError(f"`{key.strip()}`: `{step}` is {place!r} and has no keys below it", value=override)
-        place[last] = _value(text.strip())
-
-
-def _value(text: str) -> Any:
-    """Read a TOML value; what is none (an unquoted word) stays text."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text
 
 
 def _content_problems(content: Mapping[str, Any]) -> Iterator[str]:
@@ -333,6 +312,17 @@ def _cross_problems(study: Study) -> Iterator[str]:
         yield "`sessions`: nothing to acquire; add [[sessions.acquisitions]]"
     for s, session in enumerate(study.sessions):
         yield from _session_problems(session, dotted(("sessions", s)))
+    yield from name_problems(study.covariates)
+    yield from effect_problems(study)
+
+
+def _subject_problems(study: Study) -> Iterator[str]:
+    """Values that effects and variability push out of what is allowed, found once a seed says who is who."""
+    touched = touched_by(study)
+    for label in study.labels if touched and study.seed is not None else ():
+        content = content_for(study, label, touched)
+        problems = [*_attempt(label, lambda content=content: Study.parse(content)), *_content_problems(content)]
+        yield from (f"sub-{label}: {line}" for line in problems)
 
 
 def _label_problems(key: str, labels: Iterable[str]) -> Iterator[str]:

@@ -20,6 +20,7 @@ from fakeimaging.dataset.brainvision import read_samples
 from fakeimaging.dataset.cohort import one_subject
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.manifest import Manifest, damaged, read_manifest, strangers
+from fakeimaging.dataset.participants import row_problems
 from fakeimaging.modalities.layers import Image, Series
 
 
@@ -64,8 +65,9 @@ def verify(root: str | Path, subject: str) -> Verdict:
     problems += [
         f"{path.relative_to(dataset.root)}: the manifest does not list it" for path in strangers(dataset.root, manifest)
     ]
-    if manifest.study != dataset.study.digest():
+    if manifest.study != dataset.study_of(subject).digest():
         problems.append("its manifest belongs to another study than the record")
+    problems += row_problems(dataset.study, subject, dataset.root)
     compare = _made_again if how == "same machine class" else _replayed
     return Verdict(subject, how, len(manifest.files), (*problems, *compare(dataset, manifest)))
 

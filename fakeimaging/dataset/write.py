@@ -7,6 +7,7 @@ from pathlib import Path
 from fakeimaging.activity.activity import Activity, simulate_activity
 from fakeimaging.core.files import write_json
 from fakeimaging.dataset import names
+from fakeimaging.dataset.effects import for_subject
 from fakeimaging.dataset.export import export_grid, write_structural_export
 from fakeimaging.dataset.images import write_array
 from fakeimaging.dataset.manifest import Manifest
@@ -31,6 +32,7 @@ def write_subject(study: Study, label: str, root: Path) -> None:
     root : Path
         Folder of the dataset.
     """
+    study = for_subject(study, label)
     manifest = Manifest(label, study.digest())
     subject = subject_of(study, label)
     write_structure(subject, study, root, manifest)
@@ -57,7 +59,8 @@ def _write_session(session: Session, study: Study, subject: Subject, root: Path,
 
 def subject_of(study: Study, label: str) -> Subject:
     """Return a subject of a study."""
-    return make_subject(label, seed=study.seed, **study.subject.model_dump(mode="json"))
+    own = for_subject(study, label)
+    return make_subject(label, seed=own.seed, **own.subject.model_dump(mode="json"))
 
 
 def activity_of(subject: Subject, session: Session, run: Run) -> Activity:

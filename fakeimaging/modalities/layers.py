@@ -211,6 +211,8 @@ class Extra:
         Whether it goes to the truth rather than beside the raw file.
     maps_field : bool
         Whether the field of the scan can be estimated from it: then both sidecars say so.
+    shared : bool
+        Whether all files of a scan (echoes) have it in common.
     """
 
     suffix: str
@@ -220,6 +222,7 @@ class Extra:
     folder: str = ""
     truth: bool = False
     maps_field: bool = False
+    shared: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,6 +242,9 @@ class Forward:
     companions : tuple of Companion
     context : mapping
         What the stages need beside that: physiology of the run, tissue, topographies.
+    maps : mapping of str to Image
+        Images of what only the simulator knows, by the end of their names: ``"contrast-look_stat-effect_statmap"``. Still ones; what
+        is said of each is a companion of that name.
     """
 
     clean: Any
@@ -247,6 +253,7 @@ class Forward:
     truth: Mapping[str, npt.NDArray] = field(default_factory=dict)
     companions: tuple[Companion, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
+    maps: Mapping[str, Image] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for array in (self.baseline, *self.truth.values()):

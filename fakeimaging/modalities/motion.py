@@ -2,7 +2,7 @@
 
 A pose is three shifts (mm) and three rotations (rad, about x, then y, then z of the native space, centre at the isocentre, the
 origin of native mm). It takes a point of the head from where it was at t = 0 to where it is. One pose holds for a whole volume:
-what moves while its slices are taken, and the spins' memory of another slice, are left out.
+what moves while its slices are taken is left out; the spins' memory of another slice is a stage of BOLD of its own.
 """
 
 from __future__ import annotations
@@ -61,10 +61,18 @@ def framewise_displacement(parameters: npt.ArrayLike) -> npt.NDArray[np.float64]
     return np.concatenate([[0.0], changes @ np.array([1.0] * 3 + [SPHERE] * 3)])
 
 
+def mean_displacement(parameters: npt.ArrayLike) -> float:
+    """Return the mean framewise displacement from volume to volume in mm; 0 of a single volume."""
+    return float(framewise_displacement(parameters)[1:].mean()) if len(np.asarray(parameters)) > 1 else 0.0
+
+
 def _draw_motion(forward: Forward, parameters: Parameters, *, rng: np.random.Generator) -> Recipe:
     clock = forward.clean.clock
     middle = np.zeros(1) if clock is None else clock.times + clock.step / 2
-    return {"parameters": forward.context["physiology"].motion(middle)}
+    body = forward.context["physiology"]
+    moved = {"": body.motion(middle)} | {f"_{name}": part for name, part in body.motion_parts(middle).items()}
+    means = {f"mean_displacement{name}": mean_displacement(poses) for name, poses in moved.items()}
+    return {"parameters": moved[""], **means, "jerks": body.jerks[(body.jerks >= 0) & (body.jerks < body.duration)]}
 
 
 def _move(image: npt.NDArray, forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray:
@@ -76,4 +84,5 @@ def _move(image: npt.NDArray, forward: Forward, recipe: Recipe, v: int, *, rng: 
 
 
 MOTION = Stage("motion", "operator", _draw_motion, _move)
-"""The head as it lies in the middle of each volume; the recipe's ``parameters`` (n_volumes, 6) are the true motion (see `rigid`)."""
+"""The head as it lies in the middle of each volume; the recipe's ``parameters`` (n_volumes, 6) are the true motion (see `rigid`),
+``mean_displacement`` its mean framewise displacement, also of each kind by itself, ``jerks`` when the head jerked."""

@@ -346,17 +346,10 @@ def read_responses(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt
     series, clean : ndarray, shape (n_regions, n_volumes)
         Arbitrary units, and share of the baseline.
     """
-    import pandas as pd
-
-    n = clean.shape[1]
-    frames = np.asarray(score.repetition_time(dataset, scan) * (np.arange(n) + 0.5), dtype=np.float64)
-    events = pd.read_csv(dataset.root / scan.events, sep="\t")
-    model = activation.design(
-        events, frames, np.hstack([score.nuisance(dataset, scan, "motion", "high_pass"), np.ones((n, 1))])
-    )
+    model = score.task_design(dataset, scan, clean.shape[1])
     known = np.isfinite(series).all(axis=1)
     percent = 100 * (series[known] / series[known].mean(axis=1, keepdims=True) - 1)
     found = np.full((len(model.conditions), len(series)), np.nan)
     found[:, known] = activation.responses(percent, model)[0]
-    truth, _ = activation.least_squares(100 * clean, model)
+    truth, _ = activation.truth(100 * clean, model, score.imposed_responses(dataset, scan))
     return [Response(*three) for three in zip(model.conditions, found, truth, strict=True)]

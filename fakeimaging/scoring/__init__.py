@@ -14,10 +14,11 @@ from fakeimaging.core.registry import Registry
 from fakeimaging.dataset.load import Dataset, load
 from fakeimaging.dataset.manifest import missing, read_manifest
 from fakeimaging.dataset.names import Scan
+from fakeimaging.scoring.group import GroupEffect, group_effect, score_group
 from fakeimaging.scoring.structure import score_structure
 from fakeimaging.scoring.table import Row, Score
 
-__all__ = ["SCORES", "Row", "Score", "score_dataset"]
+__all__ = ["SCORES", "GroupEffect", "Row", "Score", "group_effect", "score_dataset", "score_group"]
 
 SCORES: Registry[Callable[[Dataset, Scan], Iterable[Row]]] = Registry(
     "score",
@@ -61,6 +62,9 @@ def score_dataset(dataset: Dataset | str | Path, *, progress: Callable[[str], No
             if scan.modality in SCORES:
                 say(scan.recording)
                 rows += SCORES.get(scan.modality)(opened, scan)
+    if opened.study.effects and len(opened.subjects) > 2:
+        say("group")
+        rows += score_group(opened)
     return Score(tuple(rows))
 
 

@@ -1,21 +1,23 @@
 """Task activation: a first-level GLM of the regional series against that of the clean ones.
 
 The estimate has AR(1) noise, drifts and motion, as nilearn fits it; the clean series has the same columns, so that what is scored
-is noise and partial volume, not the model. A region is active where the clean response is above 10 % of the largest. Chance comes
+is noise and partial volume, not the model. A region is active where the clean response is above 10 % of the largest; where a design
+imposes responses, they are the truth, and active is where there is one. Chance comes
 from ordinary least squares on the same series without the response found, the design turned in time, forwards and backwards, which
 keeps the autocorrelation of both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-ACTIVE = 0.1
-"""Share of the largest clean response from which a region counts as active."""
+from fakeimaging.modalities.bold.task import ACTIVE
+
 N_TURNS = 220
 """Most turns of a design for chance; a run of 111 volumes or more has as many."""
 FEWEST = 3
@@ -42,24 +44,27 @@ class Design:
     nuisance: Matrix
 
 
-def design(events: Any, frame_times: Matrix, nuisance: Matrix) -> Design:
-    """Return the design of a run: events convolved with the SPM response, beside the nuisance columns.
+def design(events: Any, frame_times: Matrix, nuisance: Matrix, *, response: str = "spm") -> Design:
+    """Return the design of a run: events convolved with a canonical response, beside the nuisance columns.
 
     Parameters
     ----------
     events : pandas.DataFrame
-        Onset, duration, trial_type.
+        Onset, duration, trial_type, and modulation where their sizes differ.
     frame_times : ndarray, shape (n_volumes,)
         Time each volume stands for, in s.
     nuisance : ndarray, shape (n_volumes, n)
+    response : str
+        As nilearn names them: ``"spm"``, ``"glover"``.
     """
     from nilearn.glm.first_level import make_first_level_design_matrix
 
     conditions = tuple(sorted(set(events["trial_type"])))
     # Names of our own, so that no name of a condition can clash with those of the design.
     own = {condition: f"condition{c}" for c, condition in enumerate(conditions)}
-    wanted = events[["onset", "duration", "trial_type"]].replace({"trial_type": own})
-    full = make_first_level_design_matrix(frame_times, wanted, hrf_model="spm", drift_model=None)
+    names = ["onset", "duration", "trial_type", *(["modulation"] if "modulation" in events else [])]
+    wanted = events[names].replace({"trial_type": own})
+    full = make_first_level_design_matrix(frame_times, wanted, hrf_model=response, drift_model=None)
     return Design(conditions, full[list(own.values())].to_numpy(), nuisance)
 
 
@@ -115,8 +120,10 @@ def area_under_curve(values: Matrix, active: npt.NDArray[np.bool_]) -> float:
     return float((ranks[active].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def slope(found: Matrix, true: Matrix, active: npt.NDArray[np.bool_]) -> float:
+def slope(found: Matrix, true: Matrix, active: npt.NDArray[np.bool_], *, through_zero: bool = False) -> float:
     """Return the slope of the responses found on the true ones over the active regions: 1 without bias.
+
+    Imposed responses, often all the same, take a line ``through_zero``.
 
     Examples
     --------
@@ -125,7 +132,10 @@ def slope(found: Matrix, true: Matrix, active: npt.NDArray[np.bool_]) -> float:
     >>> round(slope(0.5 * true + 0.1, true, true > 0), 3)
     0.5
     """
-    return float(np.polyfit(true[active], found[active], 1)[0])
+    x, y = true[active], found[active]
+    if through_zero:
+        return float((x @ y) / (x @ x))
+    return float(np.polyfit(x, y, 1)[0])
 
 
 def turned(task: Matrix) -> list[Matrix]:
@@ -135,7 +145,9 @@ def turned(task: Matrix) -> list[Matrix]:
     return [ways[k] for k in chosen]
 
 
-def chance(series: Matrix, model: Design, true: Matrix, active: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def chance(
+    series: Matrix, model: Design, true: Matrix, active: npt.NDArray[np.bool_], *, through_zero: bool = False
+) -> tuple[float, float]:
     """Return what the design finds at other times in the series without the response it has.
 
     Parameters
@@ -145,6 +157,8 @@ def chance(series: Matrix, model: Design, true: Matrix, active: npt.NDArray[np.b
     true : ndarray, shape (n_conditions, n_regions)
         Responses of the clean series.
     active : ndarray of bool, shape (n_conditions, n_regions)
+    through_zero : bool
+        As for `slope`.
 
     Returns
     -------
@@ -159,7 +173,7 @@ def chance(series: Matrix, model: Design, true: Matrix, active: npt.NDArray[np.b
     for task in turned(model.task):
         by_chance, t = least_squares(silent, Design(model.conditions, task, model.nuisance))
         areas.append(_mean_area(t, active))
-        errors.append(abs(slope(by_chance, true, active) - 1))
+        errors.append(abs(slope(by_chance, true, active, through_zero=through_zero) - 1))
     return float(np.quantile(areas, 0.95)), float(np.quantile(errors, 0.05))
 
 
@@ -167,14 +181,37 @@ def _mean_area(t: Matrix, active: npt.NDArray[np.bool_]) -> float:
     return float(np.mean([area_under_curve(np.abs(row), here) for row, here in zip(t, active, strict=True)]))
 
 
-def recovered(series: Matrix, clean: Matrix, model: Design) -> dict[str, Any] | None:
-    """Return what the GLM recovered of the activation, or None where all regions are active or fewer than `FEWEST` are.
+def truth(clean: Matrix, model: Design, imposed: Mapping[str, Matrix]) -> tuple[Matrix, npt.NDArray[np.bool_]]:
+    """Return the true response of each region to each condition, and which regions are active, shape (n_conditions, n_regions).
+
+    Parameters
+    ----------
+    clean : ndarray, shape (n_regions, n_volumes)
+        In percent.
+    model : Design
+    imposed : mapping of str to ndarray of shape (n_regions,)
+        Responses that are known, by condition.
+    """
+    beta, _ = least_squares(clean, model)
+    active = np.abs(beta) > ACTIVE * np.abs(beta).max(axis=1, keepdims=True)
+    for c, condition in enumerate(model.conditions):
+        if condition in imposed:
+            beta[c], active[c] = imposed[condition], imposed[condition] != 0
+    return beta, active
+
+
+def recovered(
+    series: Matrix, clean: Matrix, model: Design, imposed: Mapping[str, Matrix] | None = None
+) -> dict[str, Any] | None:
+    """Return what the GLM recovered of the activation, or None where all or none of the regions are active or fewer than `FEWEST` are.
 
     Parameters
     ----------
     series, clean : ndarray, shape (n_regions, n_volumes)
         Observed and clean series in percent of their mean, the same volumes.
     model : Design
+    imposed : mapping of str to ndarray of shape (n_regions,), optional
+        Responses that are known, by condition.
 
     Returns
     -------
@@ -183,16 +220,18 @@ def recovered(series: Matrix, clean: Matrix, model: Design) -> dict[str, Any] | 
         an error; ``n``.
     """
     kept = np.isfinite(series).all(axis=1) & np.isfinite(clean).all(axis=1)
-    true_beta, _ = least_squares(clean[kept], model)
-    active = np.abs(true_beta) > ACTIVE * np.abs(true_beta).max(axis=1, keepdims=True)
-    if active.all(axis=1).any() or active.sum() < FEWEST:
+    known = {name: beta[kept] for name, beta in (imposed or {}).items()}
+    true_beta, active = truth(clean[kept], model, known)
+    told = active.any(axis=1) & ~active.all(axis=1)
+    if not told.all() or active.sum() < FEWEST:
         return None
     beta, t = responses(series[kept], model)
-    area_by_chance, error_by_chance = chance(series[kept], model, true_beta, active)
+    through_zero = known.keys() >= set(model.conditions)
+    area_by_chance, error_by_chance = chance(series[kept], model, true_beta, active, through_zero=through_zero)
     return {
         "auc": _mean_area(t, active),
         "auc_chance": area_by_chance,
-        "slope": slope(beta, true_beta, active),
+        "slope": slope(beta, true_beta, active, through_zero=through_zero),
         "slope_chance": error_by_chance,
         "n": int(active.size),
     }

@@ -109,22 +109,45 @@ def connectivity_rows(
 
 def task_rows(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt.NDArray, snr: float) -> Iterator[Row]:
     """Yield how well a GLM finds the active regions, and the slope of their responses on the true ones."""
-    import pandas as pd
-
-    tr, n_volumes = repetition_time(dataset, scan), clean.shape[1]
-    events = pd.read_csv(dataset.root / scan.events, sep="\t", dtype={"trial_type": str}, keep_default_na=False)
-    columns = np.hstack([nuisance(dataset, scan, "motion", "high_pass"), np.ones((n_volumes, 1))])
-    model = activation.design(
-        events, np.asarray(tr * (np.arange(n_volumes) + 0.5), dtype=np.float64), np.asarray(columns)
-    )
+    model = task_design(dataset, scan, clean.shape[1])
     percent = 100 * (series / series.mean(axis=1, keepdims=True) - 1)
-    found = activation.recovered(percent, 100 * clean, model)
+    found = activation.recovered(percent, 100 * clean, model, imposed_responses(dataset, scan))
     if found is None:
         return
     auc, gain, n = found["auc"], found["slope"], found["n"]
     yield Row(scan.subject, scan.recording, "task_auc", auc, 1.0, auc - 1.0, found["auc_chance"], n, snr, "AUC")
     by_chance = found["slope_chance"]
     yield Row(scan.subject, scan.recording, "task_beta", gain, 1.0, gain - 1.0, by_chance, n, snr, "slope", "closer")
+
+
+def task_design(dataset: Dataset, scan: Scan, n_volumes: int) -> activation.Design:
+    """Return the design of a scan: its events with a canonical response (SPM's for the balloon model), motion, drifts, a constant."""
+    import pandas as pd
+
+    tr, response = repetition_time(dataset, scan), getattr(scan.parameters, "response", "spm")
+    path = dataset.root / scan.events
+    events = pd.read_csv(path, sep="\t", dtype={"trial_type": str}, keep_default_na=False)
+    columns = np.hstack([nuisance(dataset, scan, "motion", "high_pass"), np.ones((n_volumes, 1))])
+    frames = np.asarray(tr * (np.arange(n_volumes) + 0.5), dtype=np.float64)
+    return activation.design(events, frames, columns, response="spm" if response == "balloon" else response)
+
+
+def imposed_responses(dataset: Dataset, scan: Scan) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the response of each region in percent to each type of trial that is imposed, from the truth on disk.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_regions,)
+        Empty where all act through the network.
+    """
+    import pandas as pd
+
+    path = dataset.root / scan.betas
+    if not path.exists():
+        return {}
+    table = pd.read_csv(path, sep="\t", dtype={"trial_type": str}, keep_default_na=False)
+    own = table[table["origin"] == "imposed"].groupby("trial_type", sort=False)["beta"]
+    return {str(name): rows.to_numpy(dtype=float) for name, rows in own}
 
 
 def temporal_snr(image: Path, labels: Path) -> float:

@@ -2,9 +2,23 @@ import numpy as np
 import pytest
 
 import fakeimaging as fi
-from fakeimaging.activity.hemodynamics import Hemodynamics, blood_flow, mode_drive, mode_flow, neural_drive, respond
+from fakeimaging.activity import kernels
+from fakeimaging.activity.hemodynamics import (
+    Hemodynamics,
+    blood_flow,
+    classic_change,
+    mode_drive,
+    mode_flow,
+    neural_drive,
+    respond,
+)
+from fakeimaging.activity.hemodynamics_kernel import LEAST
+from fakeimaging.activity.hemodynamics_kernel import balloon as kernel
+from fakeimaging.activity.hemodynamics_parameters import CONSTANTS
+from fakeimaging.activity.hemodynamics_regional import RegionalHemodynamics, same_everywhere
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, ModelError
+from fakeimaging.core.parameters import bounds_of
 from fakeimaging.modalities.bold import BoldParameters
 from fakeimaging.modalities.bold.field import bold_change
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
@@ -33,8 +47,7 @@ def test_friston_2003_response_to_a_one_second_pulse():
     flow = react(PULSE)
     times = flow.clock.times
     # Expected values: 5 ms Euler on log states, V0 2 % classic output (7 E0, 2, 2 E0 - 0.2): peak 2.53 % at 3.37 s.
-    v, q = flow.volume[:, 0].astype(float), flow.deoxyhemoglobin[:, 0].astype(float)
-    classic = 2 * (7 * 0.34 * (1 - q) + 2 * (1 - q / v) + (2 * 0.34 - 0.2) * (1 - v))
+    classic = 100 * classic_change(flow, 0.02)[:, 0]
     assert classic.max() == pytest.approx(2.53, rel=0.01)
     assert times[classic.argmax()] == pytest.approx(3.37, abs=0.05)
     above = times[classic > classic.max() / 2]
@@ -61,9 +74,95 @@ def test_stephan_2007_output_by_field_strength(constants, peak):
     assert 3.2 < react(PULSE).clock.times[signal.argmax()] < 3.7
 
 
-def test_rates_are_not_times():
-    wrong = react(PULSE, parameters=Hemodynamics(kappa=1 / 0.65, gamma=1 / 0.65))
-    assert wrong.clock.times[percent(wrong).argmax()] < 3 < react(PULSE).clock.times[percent(react(PULSE)).argmax()]
+def test_times_taken_for_rates_would_peak_before_3_seconds():
+    # The mix-up of published code, past our own check.
+    mixed = np.array([[1 / 0.65], [1 / 0.41], [0.98], [0.32], [0.34]])
+    wrong = react(PULSE, parameters=RegionalHemodynamics(*mixed))
+    classic = 100 * classic_change(wrong)[:, 0]
+    assert classic.max() == pytest.approx(0.94, rel=0.02)
+    assert wrong.clock.times[classic.argmax()] == pytest.approx(2.17, abs=0.05)
+    assert 3 < react(PULSE).clock.times[percent(react(PULSE)).argmax()] < 6
+
+
+# Rows of Stephan 2007 output at 3 T, V0 4 %, states of SPM12; expected values by 5 ms Euler steps on log states.
+LONG = Clock(0.0, 0.01, 6000)
+SPM12 = Hemodynamics(preset="spm12")
+
+
+def spm12(seconds, size, **scan):
+    flow = react(np.where(LONG.times < seconds, size, 0.0)[:, None], LONG, SPM12)
+    return flow, percent(flow, V0=0.04, hemodynamics=SPM12, **scan)
+
+
+def test_spm12_response_to_a_one_second_pulse():
+    flow, signal = spm12(1.0, 1.0)
+    times = flow.clock.times
+    assert signal.max() == pytest.approx(4.22, rel=0.01)
+    assert times[signal.argmax()] == pytest.approx(4.68, abs=0.05)
+    above = times[signal > signal.max() / 2]
+    assert above[-1] - above[0] == pytest.approx(5.5, abs=0.1)
+    assert signal.min() / signal.max() == pytest.approx(-0.09, abs=0.01)
+    assert times[signal.argmin()] == pytest.approx(13.0, abs=0.2)
+    assert flow.flow.max() == pytest.approx(1.90, rel=0.01)
+    assert times[flow.flow[:, 0].argmax()] == pytest.approx(2.6, abs=0.05)
+
+
+def test_spm12_response_to_a_block():
+    flow, signal = spm12(20.0, 0.4)
+    assert signal.max() == pytest.approx(6.6, rel=0.01)
+    assert flow.clock.times[signal.argmax()] == pytest.approx(8.9, abs=0.1)
+    assert signal.min() / signal.max() == pytest.approx(-0.08, abs=0.01)
+    assert flow.clock.times[signal.argmin()] == pytest.approx(30.4, abs=0.2)
+
+
+def test_responses_saturate():
+    peaks = [spm12(1.0, z)[1].max() / z for z in (0.05, 0.1, 0.3, 1.0)]
+    assert peaks == pytest.approx([5.29, 5.23, 4.99, 4.22], rel=0.01)
+
+
+def test_a_second_pulse_soon_after_the_first_does_less():
+    one, t = spm12(1.0, 0.3)[1], LONG.times
+    second = []
+    for gap in (1.0, 2.0, 4.0, 8.0):
+        both = np.where((t < 1) | ((t >= 1 + gap) & (t < 2 + gap)), 0.3, 0.0)[:, None]
+        two = percent(react(both, LONG, SPM12), V0=0.04, hemodynamics=SPM12)
+        second.append((two - one).max() / one.max())
+    assert second == pytest.approx([0.86, 0.89, 0.96, 1.01], abs=0.01)
+
+
+@pytest.mark.parametrize(("field", "dip"), [(3.0, -0.02), (7.0, -0.14)])
+def test_blood_dimmer_than_tissue_gives_an_initial_dip(field, dip):
+    _, signal = spm12(1.0, 1.0, field_strength=field)
+    assert signal[: signal.argmax()].min() == pytest.approx(dip, abs=0.005)
+
+
+def test_blood_brighter_than_tissue_gives_none():
+    _, signal = spm12(1.0, 1.0, field_strength=1.5)
+    assert signal[: signal.argmax()].min() >= 0
+
+
+def test_rest_is_a_fixed_point():
+    flow = react(np.zeros((4000, 1)))
+    for part in (flow.flow, flow.volume, flow.deoxyhemoglobin, flow.oxygen_metabolism):
+        assert (part == 1).all()
+    assert (percent(flow) == 0).all()
+    assert (classic_change(flow) == 0).all()
+
+
+@pytest.mark.parametrize("drive", [-0.2, 0.1, 0.5])
+def test_a_steady_drive_ends_where_the_equations_say(drive):
+    clock, p = Clock(0.0, 0.02, 6000), Hemodynamics()
+    flow = react(np.full((6000, 1), drive), clock, p)
+    f = 1 + drive / p.gamma
+    extraction = (1 - (1 - p.E0) ** (1 / f)) / p.E0
+    ends = [part[-1, 0] for part in (flow.flow, flow.volume, flow.deoxyhemoglobin, flow.oxygen_metabolism)]
+    assert ends == pytest.approx([f, f**p.alpha, f**p.alpha * extraction, f * extraction], rel=1e-5)
+
+
+def test_oxygen_use_follows_flow_by_less_than_flow():
+    flow = react(PULSE)
+    assert 1 < flow.oxygen_metabolism.max() < flow.flow.max()
+    assert flow.oxygen_metabolism.dtype == np.float32
 
 
 def test_responses_saturate_and_stay_positive():
@@ -74,6 +173,72 @@ def test_responses_saturate_and_stay_positive():
     assert min(silent.volume.min(), silent.deoxyhemoglobin.min()) > 0
     with pytest.raises(ModelError, match="blood flow of region 1 stops"):
         react(np.full((4000, 1), -5.0))
+
+
+def allowed(n, rng):
+    """Constants anywhere within the bounds of their parameters."""
+    low, high = np.transpose([bounds_of(Hemodynamics.model_fields[name]) for name in CONSTANTS])
+    return RegionalHemodynamics(*(low + rng.random((n, 5)) * (high - low)).T)
+
+
+# Drives change every 0.1 to 5 s, between -size (for 5 s at most) and size; 40 Hz is the slowest allowed.
+@pytest.mark.parametrize("size", [0.5, 3.0, 30.0])
+@pytest.mark.parametrize("seed", [741, 742, 743])
+def test_blood_stays_above_zero_and_finite_whatever_drives_it(size, seed):
+    rng, clock, n = np.random.default_rng(seed), Clock(0.0, 0.025, 2400), 200
+    held = rng.integers(4, 200, n)
+    levels = size * rng.uniform(-1, 1, (601, n))
+    levels[1::2] = np.abs(levels[1::2])
+    drive = np.take_along_axis(levels, np.arange(2400)[:, None] // held, axis=0)
+    flow = react(drive, clock, allowed(n, rng))
+    for part in (flow.flow, flow.volume, flow.deoxyhemoglobin, flow.oxygen_metabolism):
+        assert np.isfinite(part).all()
+        assert part.min() > 0
+    assert flow.flow.min() >= np.float32(LEAST) * (1 - 1e-6)
+
+
+def test_flow_that_stops_for_a_moment_comes_back():
+    # A strong drive ends, flow undershoots below 0 in the linear equation behind it: it is held at its least, and returns to rest.
+    clock = Clock(0.0, 0.02, 6000)
+    flow = react(np.where(clock.times < 10, 5.0, 0.0)[:, None], clock, Hemodynamics(kappa=0.3))
+    assert LEAST <= flow.flow.min() < 1.1 * LEAST
+    assert flow.flow[-1, 0] == pytest.approx(1, abs=0.01)
+
+
+def test_a_region_that_falls_silent_for_less_than_half_a_minute_is_not_refused():
+    clock, slow = Clock(0.0, 0.02, 4000), Hemodynamics(gamma=0.28)
+    silent = lambda seconds: np.where(clock.times < seconds, -0.3, 0.0)[:, None]  # noqa: E731
+    assert react(silent(25.0), clock, slow).flow[-1, 0] == pytest.approx(1, abs=0.05)
+    with pytest.raises(ModelError, match=r"region 1 stops: .*\(-0.28\)"):
+        react(silent(60.0), clock, slow)
+
+
+def test_short_steps_keep_a_strong_response_exact():
+    p, clock = Hemodynamics(kappa=1.5, gamma=0.5, tau=0.3), Clock(0.0, 0.025, 1200)
+    drive = np.where(clock.times <= 2.0, 20 * np.sin(np.pi * clock.times / 2) ** 2, 0.0)[:, None]
+    flow = react(drive, clock, p)
+    f, v, q = balloon(
+        lambda t: np.interp(t, clock.times, drive[:, 0]), flow.clock.times, breaks=(2.0,),
+        **{name: getattr(p, name) for name in CONSTANTS},
+    )  # fmt: skip
+    assert f.max() > 10
+    for fast, slow in ((flow.flow, f), (flow.volume, v), (flow.deoxyhemoglobin, q)):
+        assert np.abs(fast[:, 0] - slow).max() < 1e-3 * np.ptp(slow)
+
+
+def test_the_error_falls_with_the_square_of_the_step():
+    ends = []
+    for step in (0.02, 0.01, 0.005, 0.00125):
+        clock = Clock(0.0, step, round(5.0 / step) + 1)
+        drive = (0.5 * np.sin(np.pi * clock.times / 5) ** 2)[:, None]
+        every = max(1, int(clock.rate / 20 + 1e-9))
+        state, sums = np.zeros((4, 1)), np.zeros((3, 1))
+        kept = [np.ones((clock.n // every + 1, 1), dtype=np.float32) for _ in range(3)]
+        kernels.compiled(kernel)(drive, step, every, same_everywhere(Hemodynamics(), 1).stacked, state, sums, *kept)
+        ends.append(state[:, 0])
+    errors = [np.abs(end - ends[-1]).max() for end in ends[:-1]]
+    assert errors[0] / errors[1] == pytest.approx(4, rel=0.15)
+    assert errors[1] / errors[2] == pytest.approx(4, rel=0.15)
 
 
 def test_a_mode_whose_flow_stops_is_named_with_its_region(monkeypatch):
@@ -137,3 +302,11 @@ def test_blood_forgets_within_the_warm_up():
     signal = percent(react(PULSE))
     late = react(PULSE).clock.times > 20
     assert np.abs(signal[late]).max() < 0.05 * signal.max()
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_drive_that_is_no_number_is_refused(wrong):
+    drive = np.repeat(PULSE, 2, axis=1)
+    drive[500, 1] = wrong
+    with pytest.raises(ModelError, match="blood flow of region 2"):
+        react(drive)

@@ -6,11 +6,12 @@ from fakeimaging.core.spaces import Grid, apply_affine, centred_grid
 from fakeimaging.modalities.motion import framewise_displacement, rigid
 from fakeimaging.modalities.spline import resample_volume
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
+from tests.modalities.bold.staging import all_but
 from tests.reference import splines
 
 SMALL = centred_grid((9, 7, 8), 3.0)
 POSE = np.array([0.8, -1.1, 0.6, 0.03, -0.02, 0.04])
-QUIET = ["physiological", "drift", "cardiac", "respiratory", "thermal", "magnitude", "quantisation"]
+QUIET = all_but("motion")
 
 
 def noise(shape, seed=1):
@@ -109,6 +110,36 @@ def test_the_head_lies_where_the_recipe_says(still):
         found = (points * moved[..., None]).sum(axis=(0, 1, 2)) / moved.sum()
         centre = (points * weight[..., None]).sum(axis=(0, 1, 2)) / weight.sum()
         np.testing.assert_allclose(found, apply_affine(rigid(poses[v]), centre), atol=0.02)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("level", "tr"), [("low", 2.0), ("medium", 0.72), ("high", 1.5), (0.25, 0.5)])
+def test_a_scan_moves_as_much_as_asked_at_its_own_repetition_time(seed, level, tr):
+    body = {"motion": level, "motion_interval": tr}
+    run = fi.simulate_activity(tiny_subject(seed=seed), model="linear", duration=120.0, physiology=body)
+    recipe = fi.acquire("bold", tiny_subject(seed=seed), run, tr=tr, voxel_size=12.0).recipe("motion")
+    poses = recipe["parameters"]
+    by_hand = np.abs(np.diff(poses[:, :3], axis=0)).sum(axis=1) + 50 * np.abs(np.diff(poses[:, 3:], axis=0)).sum(axis=1)
+    np.testing.assert_allclose(framewise_displacement(poses)[1:], by_hand, rtol=1e-12)
+    asked = {"low": 0.1, "medium": 0.2, "high": 0.4}.get(level, level)
+    assert by_hand.mean() == pytest.approx(asked, rel=1e-6) == recipe["mean_displacement"]
+
+
+def test_the_recipe_says_what_each_kind_of_motion_adds():
+    run = fi.simulate_activity(tiny_subject(), model="linear", duration=600.0, physiology={"motion": "high"})
+    scan = fi.acquire("bold", tiny_subject(), run, voxel_size=12.0)
+    recipe, body = scan.recipe("motion"), run.physiology
+    times = scan.clean.clock.times + 1.0
+    parts = body.motion_parts(times)
+    np.testing.assert_allclose(sum(parts.values()), recipe["parameters"], atol=1e-12)
+    alone = {name: recipe[f"mean_displacement_{name}"] for name in parts}
+    for name, poses in parts.items():
+        assert alone[name] == pytest.approx(framewise_displacement(poses)[1:].mean())
+    # Shares of one half, 0.3 and 0.2, all scaled by what their sum needs.
+    assert alone["breathing"] / alone["drift"] == pytest.approx(0.6, rel=1e-6)
+    assert alone["jerks"] / alone["drift"] == pytest.approx(0.4, rel=1e-6)
+    assert len(recipe["jerks"]) == pytest.approx(5, abs=3 * np.sqrt(5))
+    np.testing.assert_allclose(parts["breathing"][:, 2] / parts["breathing"][:, 1], 1 / 0.3)
 
 
 def test_without_motion_the_image_is_left_alone():

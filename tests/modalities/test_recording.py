@@ -20,7 +20,7 @@ def test_additive_layers_and_operators_make_the_observed_image(bold):
     for name in ("physiological", "drift", "cardiac", "respiratory"):
         still = still + bold.layer(name).make(3)
     assert (bold.before("motion").make(3) == still).all()
-    summed = bold.after("motion").make(3) + bold.layer("thermal").make(3)
+    summed = bold.after("distortion").make(3) + bold.layer("thermal").make(3)
     assert np.iscomplexobj(summed)
     assert (np.abs(summed) == bold.after("magnitude").make(3)).all()
     slope = np.float32(bold.recipe("quantisation")["slope"])

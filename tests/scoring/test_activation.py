@@ -86,3 +86,25 @@ def test_a_small_response_counts_as_inactive():
     assert a.recovered(observed, clean, model)["auc"] == pytest.approx(
         a.area_under_curve(np.abs(a.responses(observed, model)[1][0]), (np.abs(true) > 0.1 * np.abs(true).max())[0])
     )
+
+
+def test_an_imposed_response_is_the_truth_whatever_the_clean_series_say():
+    model, clean, observed = made(7, 2.0, 0.05)
+    known = np.where(np.arange(40) < 5, 2.0, 0.0)
+    beta, active = a.truth(clean, model, {"look": known})
+    np.testing.assert_array_equal(beta[0], known)
+    np.testing.assert_array_equal(active[0], known != 0)
+    series = known[:, None] * model.task[:, 0] + (observed - clean)
+    found = a.recovered(0.7 * series, clean, model, {"look": known})
+    assert found["auc"] == 1.0
+    assert found["slope"] == pytest.approx(0.7, abs=0.03)
+    assert a.recovered(observed, clean, model, {"look": np.ones(40)}) is None
+    assert a.recovered(observed, clean, model, {"look": np.zeros(40)}) is None
+
+
+def test_sizes_of_events_and_the_response_are_those_of_the_run():
+    sized = EVENTS.assign(modulation=[1.0, 2.0, 0.5, 1.0, 1.0, 3.0])
+    plain = a.design(EVENTS, TIMES, np.ones((N, 1))).task[:, 0]
+    assert not np.allclose(a.design(sized, TIMES, np.ones((N, 1))).task[:, 0], plain)
+    assert a.design(sized, TIMES, np.ones((N, 1))).task.max() > 2.5 * plain.max()
+    assert a.design(EVENTS, TIMES, np.ones((N, 1)), response="glover").task.min() < 1.3 * plain.min() < 0

@@ -159,6 +159,25 @@ def _mean(parameters: NetsimParameters, coupling: Array, share: Array) -> Array:
     return np.asarray(np.linalg.solve(np.eye(n) - loop, drive))
 
 
+def ring_links(n_motifs: int) -> list[tuple[int, int]]:
+    """Return source and target, counted from 1, of each link of ``n_motifs`` motifs of five nodes and between them.
+
+    Raises
+    ------
+    InputError
+        If there is no motif.
+    """
+    if n_motifs < 1:
+        raise InputError(f"`n_motifs`: {n_motifs}, and at least 1 is needed", value=n_motifs)
+    links = [(5 * k + i, 5 * k + j) for k in range(n_motifs) for i, j in MOTIF]
+    return links + list(BRIDGES.get(n_motifs, tuple((5 * k + 3, 5 * k + 8) for k in range(n_motifs - 1))))
+
+
+def draw_weights(n: int, *, rng: np.random.Generator) -> Array:
+    """Return ``n`` weights of the published distribution: normal, 0.4 with SD 0.1, cut to 0.2 to 0.6."""
+    return np.asarray(np.clip(rng.normal(0.4, 0.1, n), 0.2, 0.6))
+
+
 def ring_connectome(n_motifs: int = 1, *, rng: np.random.Generator) -> Connectome:
     """Return NetSim's wiring: motifs of five nodes, 1 to 2 to 3 to 4 to 5 and 1 to 5, and links between motifs; without delays.
 
@@ -180,13 +199,10 @@ def ring_connectome(n_motifs: int = 1, *, rng: np.random.Generator) -> Connectom
     >>> [(int(j) + 1, int(i) + 1) for i, j in zip(*np.nonzero(weights))]  # source, target
     [(1, 2), (2, 3), (3, 4), (1, 5), (4, 5)]
     """
-    if n_motifs < 1:
-        raise InputError(f"`n_motifs`: {n_motifs}, and at least 1 is needed", value=n_motifs)
-    links = [(5 * k + i, 5 * k + j) for k in range(n_motifs) for i, j in MOTIF]
-    links += BRIDGES.get(n_motifs, tuple((5 * k + 3, 5 * k + 8) for k in range(n_motifs - 1)))
+    links = ring_links(n_motifs)
     weights = np.zeros((5 * n_motifs, 5 * n_motifs))
-    for source, target in links:
-        weights[target - 1, source - 1] = np.clip(rng.normal(0.4, 0.1), 0.2, 0.6)
+    for (source, target), weight in zip(links, draw_weights(len(links), rng=rng), strict=True):
+        weights[target - 1, source - 1] = weight
     smith = Reference("Smith et al.", 2011, "10.1016/j.neuroimage.2010.08.063", "motifs of the network")
     return Connectome(weights, np.zeros_like(weights), references=(smith,))
 

@@ -3,11 +3,30 @@
     stimulus_i(t) = sum_c gain_c,i course_c(t),   course_c(t) = sum_k shape_c(t - t_k - latency)
 
 Onsets t_k are what the participant sees; the current arrives a latency later. Courses are made block by block, never for a
-whole run, and are the same bits however a run is cut into blocks. `condition` says what a condition is, `shapes` holds the
-courses in closed form, `noise` the random ones, `recorded` those from files, `stimulus` puts a run's together.
+whole run, and are the same bits however a run is cut into blocks. `condition` says what a condition is, `design` lays out trials
+(`orders`, `efficiency`), `events_file` reads them, `presented` puts both together; `shapes` holds the courses in closed form, `noise`
+the random ones, `recorded` those from files, `stimulus` a run's together; `imposed` is what reaches BOLD without any current.
 """
 
 from fakeimaging.activity.stimuli.condition import Condition, Event, events_of, shortened
-from fakeimaging.activity.stimuli.stimulus import Stimulus, make_stimulus
+from fakeimaging.activity.stimuli.design import Design, lay_out
+from fakeimaging.activity.stimuli.efficiency import efficiency
+from fakeimaging.activity.stimuli.imposed import Imposed, imposed_of
+from fakeimaging.activity.stimuli.presented import presented
+from fakeimaging.activity.stimuli.stimulus import Stimulus, make_stimulus, selection_problems
 
-__all__ = ["Condition", "Event", "Stimulus", "events_of", "make_stimulus", "shortened"]
+__all__ = [
+    "Condition",
+    "Design",
+    "Event",
+    "Imposed",
+    "Stimulus",
+    "efficiency",
+    "events_of",
+    "imposed_of",
+    "lay_out",
+    "make_stimulus",
+    "presented",
+    "selection_problems",
+    "shortened",
+]

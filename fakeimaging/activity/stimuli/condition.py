@@ -8,21 +8,24 @@ from typing import Any, Literal, NamedTuple, Self
 import numpy as np
 from pydantic import field_validator, model_validator
 
-from fakeimaging.activity.stimuli.rules import SLACK, shape_problem
+from fakeimaging.activity.stimuli.rules import SLACK, imposed_problem, shape_problem
+from fakeimaging.core.errors import InputError
 from fakeimaging.core.parameters import Parameters, parameter
 
 GOLDEN_RATIO = (1 + 5**0.5) / 2
 RESERVED = ("constant", "NA", "N/A", "n/a", "nan", "NaN", "NULL", "null", "None")
 """Names that design matrices take for the intercept, and readers of tables for a missing value."""
+MISSING = "; give `onsets`, or `onset` with `period` and `count`, or a `design` or `events` of the run that present it"
 Shape = Literal["block", "pulses", "sine", "chirp", "noise", "file"]
 
 
 class Event(NamedTuple):
-    """One presentation of a condition: onset and duration in s on the run's clock."""
+    """One presentation of a condition: onset and duration in s on the run's clock, and its size (1: as the condition says)."""
 
     onset: float
     duration: float
     trial_type: str
+    modulation: float = 1.0
 
 
 class Condition(Parameters):
@@ -30,8 +33,10 @@ class Condition(Parameters):
 
     The regions are those named, those of the network, those of the kind and the nearest to given places, together. Times are
     a list of ``onsets``, or ``onset`` alone, or blocks: ``onset`` of the first, ``period`` from onset to onset, ``count`` (as
-    many as fit when left out), with ``jitter`` at irregular intervals. The ``shape`` is what the current does during an event:
-    it is on (``block``), comes in ``pulses``, swings (``sine``, ``chirp``), is ``noise``, or follows a ``file``.
+    many as fit when left out), with ``jitter`` at irregular intervals; without any of them the run's ``design`` or ``events``
+    present it. The ``shape`` is what the current does during an event: it is on (``block``), comes in ``pulses``, swings
+    (``sine``, ``chirp``), is ``noise``, or follows a ``file``. With ``percent`` there is no current: the response of BOLD is
+    imposed, and the network knows nothing of it.
     """
 
     trial_type: str = parameter(unit="-", description="name in the events table")
@@ -51,7 +56,27 @@ class Condition(Parameters):
         description="height of the course, of a sine or chirp its peak, of noise its SD, of a file the factor; in the unit of the "
         "model's stimulus and within its range (dmf: 0.2 nA; others: `fakeimaging list models`)",
     )
-    duration: float = parameter(20.0, unit="s", bounds=(0.001, 3600), description="length of one event")
+    percent: float | None = parameter(
+        None,
+        unit="%",
+        bounds=(-50, 50),
+        description="imposed response in place of a current: change of BOLD in grey matter at full strength, at the usual echo time "
+        "of the field (30 ms at 3 T)",
+    )
+    modulation: str | tuple[float, ...] | None = parameter(
+        None,
+        unit="1",
+        description="size of each event: one number each, 'linear' or 'random' within modulation_range, or a column of the run's "
+        "events; 1 when left out",
+    )
+    modulation_range: tuple[float, float] = parameter(
+        (0.5, 1.5),
+        unit="1",
+        description="smallest and largest size of 'linear' (first and last) and 'random' (uniform)",
+    )
+    duration: float = parameter(
+        20.0, unit="s", bounds=(0, 3600), description="length of one event; 0, a moment, only where percent is given"
+    )
     onsets: tuple[float, ...] | None = parameter(
         None, unit="s", description="onsets of all events; instead of onset, period and count"
     )
@@ -124,17 +149,28 @@ class Condition(Parameters):
             raise ValueError(
                 "`regions`: no region is reached; name `regions`, a `network`, a `kind` or places `near` them"
             )
-        if self.onsets is None and self.onset is None:
-            raise ValueError("`onsets`: missing; give `onsets`, or `onset` with `period` and `count`")
+        if self.onset is None and (self.period, self.count) != (None, None) and self.onsets is None:
+            raise ValueError("`onset`: missing; `period` and `count` go on from it")
         if self.onsets is not None and (self.onset, self.period, self.count) != (None, None, None):
             raise ValueError("`onsets`: give either `onsets` or `onset`, `period` and `count`, not both")
         if self.jitter and (self.period is None or self.jitter > self.period):
             raise ValueError("`jitter`: it spreads the onsets of a `period`, and is no longer than that")
         if self.count not in (None, 1) and self.period is None:
             raise ValueError("`period`: missing; more than one event needs it")
-        if problem := shape_problem(self):
+        if problem := shape_problem(self) or imposed_problem(self):
             raise ValueError(problem)
         return self
+
+    @property
+    def timed(self) -> bool:
+        """Whether it says itself when its events are."""
+        return self.onsets is not None or self.onset is not None
+
+    @property
+    def largest(self) -> float:
+        """Amplitude of its largest event."""
+        sizes = self.modulation if isinstance(self.modulation, tuple) else (1.0,)
+        return self.amplitude * max(sizes, key=abs, default=1.0)
 
     @property
     def n_pulses(self) -> int:
@@ -154,10 +190,12 @@ class Condition(Parameters):
         return {"regions": self.regions, **named}
 
     def times(self, run_duration: float) -> tuple[float, ...]:
-        """Return the onset of every event in s, sorted."""
+        """Return the onset of every event in s, sorted; none when the run's design or events present it."""
         if self.onsets is not None:
             return tuple(sorted(self.onsets))
-        first, period = self.onset or 0.0, self.period or 1.0
+        if self.onset is None:
+            return ()
+        first, period = self.onset, self.period or 1.0
         fitting = 1 if self.period is None else int((run_duration - first - self.duration + SLACK) / period) + 1
         count = max(1, fitting) if self.count is None else self.count
         # Squares times the golden ratio fill an interval evenly and never repeat: irregular, and the same every time.
@@ -165,12 +203,34 @@ class Condition(Parameters):
         late = self.count is None and len(onsets) > 1 and onsets[-1] + self.duration > run_duration + SLACK
         return tuple(onsets[:-1] if late else onsets)
 
+    def sizes(self, n: int) -> tuple[float, ...]:
+        """Return the size of each of its ``n`` events in the order of `times`.
+
+        Raises
+        ------
+        InputError
+            If they are still to be drawn or read: `stimuli.presented` does that.
+        """
+        if isinstance(self.modulation, str):
+            raise InputError(f"condition '{self.trial_type}': the sizes '{self.modulation}' belong to a run")
+        if self.modulation is None or self.onsets is None:
+            return self.modulation or (1.0,) * n
+        return tuple(size for _, size in sorted(zip(self.onsets, self.modulation, strict=True)))
+
+    def events(self, run_duration: float) -> tuple[Event, ...]:
+        """Return its events, sorted."""
+        times = self.times(run_duration)
+        sized = zip(times, self.sizes(len(times)), strict=True)
+        return tuple(Event(onset, self.duration, self.trial_type, size) for onset, size in sized)
+
     def problems(self, run_duration: float) -> list[str]:
         """Return what is wrong with the times of its events in a run of this length."""
         here = f"condition '{self.trial_type}'"
         times = self.times(run_duration)
         if not times:
-            return [f"{here} has no onset"]
+            return [f"{here} has no onset" + ("" if self.timed else MISSING)]
+        if isinstance(self.modulation, tuple) and len(self.modulation) != len(times):
+            return [f"{here}: `modulation` has {len(self.modulation)} sizes for {len(times)} events"]
         if times[0] < 0:
             return [f"{here}: the onset {times[0]:g} s is before the start of the run"]
         if times[-1] + self.duration > run_duration + SLACK:
@@ -180,7 +240,7 @@ class Condition(Parameters):
         if close.size:
             first, second = times[close[0]], times[close[0] + 1]
             both = f"the events at {first:g} s and {second:g} s overlap, as each lasts {self.duration:g} s"
-            return [f"{here}: {both}; their currents would add"]
+            return [f"{here}: {both}; their {'currents' if self.percent is None else 'responses'} would add"]
         return []
 
 
@@ -194,14 +254,21 @@ def shortened(condition: Mapping[str, Any], run_duration: float) -> dict[str, An
     """
     kept = {key: value for key, value in condition.items() if key != "count" or condition.get("period") is None}
     length = condition.get("duration", Condition.model_fields["duration"].default)
-    if (onsets := condition.get("onsets")) is not None:
-        kept["onsets"] = [onset for onset in onsets if onset + length <= run_duration + SLACK]
+    onsets, sizes = condition.get("onsets"), condition.get("modulation")
+    if onsets is not None:
+        fits = [onset + length <= run_duration + SLACK for onset in onsets]
+        kept["onsets"] = [onset for onset, fit in zip(onsets, fits, strict=True) if fit]
+        if isinstance(sizes, list) and len(sizes) == len(onsets):
+            kept["modulation"] = [size for size, fit in zip(sizes, fits, strict=True) if fit]
         return kept if kept["onsets"] else None
+    if isinstance(sizes, list):
+        plain = Condition.parse({key: value for key, value in kept.items() if key != "modulation"})
+        kept["modulation"] = sizes[: len(plain.times(run_duration))] or None
     return kept if (condition.get("onset") or 0.0) + length <= run_duration + SLACK else None
 
 
 def events_of(conditions: Sequence[Condition], run_duration: float) -> tuple[Event, ...]:
-    """Return every event of a run, sorted by onset.
+    """Return every event of a run, sorted by onset, each once: two conditions may reach other regions by the same events.
 
     Examples
     --------
@@ -209,10 +276,4 @@ def events_of(conditions: Sequence[Condition], run_duration: float) -> tuple[Eve
     >>> [event.onset for event in events_of([face], 60.0)]
     [10.0, 30.0, 50.0]
     """
-    return tuple(
-        sorted(
-            Event(onset, condition.duration, condition.trial_type)
-            for condition in conditions
-            for onset in condition.times(run_duration)
-        )
-    )
+    return tuple(sorted({event for condition in conditions for event in condition.events(run_duration)}))

@@ -9,6 +9,8 @@ from fakeimaging.core.errors import did_you_mean
 
 SLACK = 1e-6
 """Seconds by which sums of decimal times may miss."""
+SHORTEST = 0.001
+"""Seconds of the shortest current."""
 NEEDED = {
     "block": (), "pulses": ("pulse_rate", "pulse_width"), "sine": ("frequency",), "chirp": ("frequency", "end_frequency"),
     "noise": (), "file": ("file", "sampling_rate"),
@@ -24,6 +26,20 @@ TAKEN = {
 def shape_problem(condition: Any) -> str | None:
     """Return the first thing about a condition's shape that cannot be, None when all is well."""
     return next(_problems(condition), None)
+
+
+def imposed_problem(condition: Any) -> str | None:
+    """Return what cannot be about what a condition imposes, None when all is well."""
+    low, high = condition.modulation_range
+    if not low <= high:
+        return f"`modulation_range`: {low:g} is above {high:g}"
+    if condition.percent is None:
+        short = condition.duration < SHORTEST
+        return f"`duration`: a current of {condition.duration:g} s is shorter than {SHORTEST:g} s" if short else None
+    for name in ("amplitude", "shape", "rise", "latency"):
+        if getattr(condition, name) != type(condition).model_fields[name].default:
+            return f"`{name}`: it belongs to a current, and `percent` imposes the response without one"
+    return None
 
 
 def _problems(condition: Any) -> Iterator[str]:

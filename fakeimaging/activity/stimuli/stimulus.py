@@ -36,6 +36,8 @@ class Input:
     condition : Condition
     onsets : ndarray
         Sorted, in s.
+    sizes : ndarray
+        Of each event, 1 for the amplitude of the condition.
     gain : ndarray, shape (n_courses, n_regions)
         Amplitude in each region, in the unit of the model's stimulus; one course for all regions, or one for each it reaches.
     signal : callable
@@ -44,6 +46,7 @@ class Input:
 
     condition: Condition
     onsets: Array
+    sizes: Array
     gain: Array
     signal: Signal
 
@@ -52,8 +55,8 @@ class Input:
         courses = np.zeros((len(self.gain), len(times)))
         arrivals = self.onsets + self.condition.latency
         over = arrivals + self.condition.duration + self.condition.tail < times[0]
-        for arrival in arrivals[~over & (arrivals - step <= times[-1])]:
-            courses += self.signal(times, times - arrival)
+        for k in np.flatnonzero(~over & (arrivals - step <= times[-1])):
+            courses += self.sizes[k] * self.signal(times, times - arrivals[k])
         return courses
 
 
@@ -114,10 +117,11 @@ def make_stimulus(
     InputError
         If a file cannot be used, or ``step`` or ``streams`` are left out where they are needed.
     """
-    problems = [
+    problems = selection_problems(conditions, regions)
+    problems += [
         f"`run.conditions[{c}].{problem}"
         for c, condition in enumerate(conditions)
-        for problem in (*_unknown(condition, regions), *(fast_problems(condition, step) if step is not None else ()))
+        for problem in (fast_problems(condition, step) if step is not None else ())
     ]
     if problems:
         raise ParameterError(problems)
@@ -142,7 +146,8 @@ def _input(
     else:
         n, signal = 1, _closed(condition, step)
     pattern = np.eye(len(regions))[meant] if n > 1 else meant[None].astype(float)
-    return Input(condition, np.array(condition.times(run_duration)), condition.amplitude * pattern, signal)
+    onsets = np.array(condition.times(run_duration))
+    return Input(condition, onsets, np.array(condition.sizes(len(onsets))), condition.amplitude * pattern, signal)
 
 
 def _closed(condition: Condition, step: float | None) -> Signal:
@@ -178,6 +183,11 @@ def reached(condition: Condition, regions: Sequence[Region]) -> npt.NDArray[np.b
     for place in np.array(condition.near):
         meant[np.linalg.norm(centroids - place, axis=1).argmin()] = True
     return np.array(meant) & [condition.hemisphere in (None, region.hemisphere) for region in regions]
+
+
+def selection_problems(conditions: Sequence[Condition], regions: Sequence[Region]) -> list[str]:
+    """Return a line for every region, network, kind or place of the conditions that the subject does not have."""
+    return [f"`run.conditions[{c}].{line}" for c, one in enumerate(conditions) for line in _unknown(one, regions)]
 
 
 def _unknown(condition: Condition, regions: Sequence[Region]) -> Iterator[str]:

@@ -14,23 +14,30 @@ import numpy as np
 from fakeimaging.activity import hemodynamics, physiology
 from fakeimaging.core.citations import Reference
 from fakeimaging.modalities import motion, susceptibility
-from fakeimaging.modalities.bold import distortion, physio, physio_noise
+from fakeimaging.modalities.bold import distortion, fieldmaps, heart_rate, physio, physio_noise
 from fakeimaging.modalities.bold.beside import single_band, true_maps
 from fakeimaging.modalities.bold.changes import sample
 from fakeimaging.modalities.bold.distortion import DISTORTION, axis_of, readout
 from fakeimaging.modalities.bold.drift import DRIFT
+from fakeimaging.modalities.bold.dropouts import DROPOUTS
 from fakeimaging.modalities.bold.field import bold_change
+from fakeimaging.modalities.bold.ghost import GHOST
+from fakeimaging.modalities.bold.heart_rate import HEART_RATE
 from fakeimaging.modalities.bold.parameters import BoldParameters
 from fakeimaging.modalities.bold.physio import CARDIAC, RESPIRATORY
 from fakeimaging.modalities.bold.physio_noise import PHYSIOLOGICAL
+from fakeimaging.modalities.bold.receivers import MAGNITUDE, RECEIVERS
 from fakeimaging.modalities.bold.sequence import geometry, slice_times
 from fakeimaging.modalities.bold.signal import forward
+from fakeimaging.modalities.bold.spikes import SPIKES
+from fakeimaging.modalities.bold.spin_history import SPIN_HISTORY
+from fakeimaging.modalities.bold.steady_state import STEADY_STATE
 from fakeimaging.modalities.layers import Extra, Forward
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.modalities.motion import MOTION
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.modalities.relaxation import REFERENCE
-from fakeimaging.modalities.stages import MAGNITUDE, QUANTISATION, THERMAL
+from fakeimaging.modalities.stages import QUANTISATION, THERMAL
 
 __all__ = ["MODALITY", "BoldParameters", "bold_change", "forward", "geometry", "sample", "sidecar", "slice_times"]
 
@@ -47,6 +54,7 @@ def sidecar(parameters: BoldParameters, forward: Forward) -> dict[str, Any]:
         "RepetitionTime": p.tr,
         "EchoTime": p.echo_time,
         "FlipAngle": p.flip_angle,
+        "NumberOfVolumesDiscardedByScanner": p.dummy_scans,
         # No distortion by the gradients is simulated: the image has the geometry of a corrected one.
         "NonlinearGradientCorrection": True,
         **readout(p, forward.clean.grid.shape[axis_of(p)]),
@@ -68,6 +76,7 @@ def parts(parameters: BoldParameters) -> tuple[Mapping[str, Any], ...]:
 
 def extras(recording: Recording) -> Iterator[Extra]:
     """Yield the images beside a scan."""
+    yield from fieldmaps.extras(recording)
     yield from true_maps(recording)
     yield from single_band(recording, sidecar)
 
@@ -79,7 +88,11 @@ MODALITY = Modality(
     reads=("rate",),
     geometry=geometry,
     forward=forward,
-    observe=(PHYSIOLOGICAL, DRIFT, CARDIAC, RESPIRATORY, MOTION, DISTORTION, THERMAL, MAGNITUDE, QUANTISATION),
+    observe=(
+        *(PHYSIOLOGICAL, DRIFT, CARDIAC, RESPIRATORY, HEART_RATE, STEADY_STATE),
+        *(MOTION, SPIN_HISTORY, DISTORTION, DROPOUTS, GHOST, SPIKES),
+        *(THERMAL, RECEIVERS, MAGNITUDE, QUANTISATION),
+    ),
     datatype="func",
     suffix="bold",
     sidecar=sidecar,
@@ -94,6 +107,7 @@ MODALITY = Modality(
         REFERENCE,
         physio_noise.REFERENCE,
         *physio.REFERENCES,
+        heart_rate.REFERENCE,
         *physiology.REFERENCES,
         *motion.REFERENCES,
         *susceptibility.REFERENCES,

@@ -4,7 +4,8 @@ With y = dS/S at the usual echo time TE0 of the field, in its two parts (`field.
 
     dS/S (TE) = (1 + y_R2)^(TE / TE0) - 1 + y_S0
 
-so that the BOLD part is an exact change of R2* and the volume part one of S0. A spin echo has `field.SPIN_ECHO_SHARE` of the first.
+so that the BOLD part is an exact change of R2* and the volume part one of S0. What a design imposes (`imposed`) is a change of R2*.
+A spin echo has `field.SPIN_ECHO_SHARE` of a change of R2*.
 """
 
 from __future__ import annotations
@@ -16,10 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.activity import Activity
-from fakeimaging.activity.hemodynamics import BloodFlow, Hemodynamics, blood_flow, mode_flow
+from fakeimaging.activity.hemodynamics import BloodFlow, Hemodynamics, blood_flow, mode_drive, mode_flow
+from fakeimaging.activity.hemodynamics_regional import regional_constants, same_everywhere
+from fakeimaging.activity.hrf import canonical_response, linear_response
 from fakeimaging.core.clocks import Clock
 from fakeimaging.modalities.bold import field
+from fakeimaging.modalities.bold.imposed import ImposedChange, at_echo, decay_ratio, imposed_change
 from fakeimaging.modalities.bold.parameters import BoldParameters
+from fakeimaging.modalities.bold.sequence import geometry
+from fakeimaging.structure.subject import Subject
 
 Floats = npt.NDArray[np.float32]
 
@@ -35,11 +41,14 @@ class Changes:
         Of the regions, then of each of their modes.
     flow : BloodFlow
         Behind those of the regions.
+    imposed : ImposedChange, optional
+        What a design adds to those of the regions.
     """
 
     clock: Clock
     series: Floats
     flow: BloodFlow
+    imposed: ImposedChange | None = None
 
     @property
     def n_series(self) -> int:
@@ -48,34 +57,60 @@ class Changes:
 
     def at(self, times: npt.NDArray[np.float64]) -> Floats:
         """Return the changes at ``times`` (s), shape (n, n_series, n_regions)."""
-        return sample(self.series, self.clock, times)
+        found = sample(self.series, self.clock, times)
+        if self.imposed is not None:
+            found[:, 0] += self.imposed.at(times)
+        return found
 
 
-def regional_changes(activity: Activity, p: BoldParameters) -> Changes:
-    """Return the signal changes of a run at the echo time of a scan."""
-    flow, modes = _flow(activity, p.hemodynamics)
-    parts = [_change(flow, p)] if modes is None else [_change(flow, p), _change(modes, p)]
+def regional_changes(subject: Subject, activity: Activity, p: BoldParameters) -> Changes:
+    """Return the signal changes of a run at the echo time of a scan.
+
+    With a canonical response they are its convolution with the relative change of the firing rates, as large as the balloon model's
+    for weak and slow activity; blood flow is the balloon model's all the same.
+    """
+    flow, modes = _flow(subject, activity, p.hemodynamics)
+    clock = flow.clock
+    if p.response == "balloon":
+        parts = [_change(flow, p)] if modes is None else [_change(flow, p), _change(modes, p)]
+    else:
+        clock, parts = _canonical(activity, p)
     n_samples, n_regions = parts[0].shape
     series = np.concatenate(parts, axis=1, dtype=np.float32).reshape(n_samples, -1, n_regions)
-    return Changes(flow.clock, series, flow)
+    imposed = imposed_change(activity.imposed, p, geometry(p, activity.duration)[1].n)
+    return Changes(clock, series, flow, imposed)
 
 
 @lru_cache(maxsize=1)
-def _flow(activity: Activity, hemodynamics: Hemodynamics) -> tuple[BloodFlow, BloodFlow | None]:
+def _flow(subject: Subject, activity: Activity, hemodynamics: Hemodynamics) -> tuple[BloodFlow, BloodFlow | None]:
     """Blood flow of a run; kept, since the echoes of a scan share it."""
-    return blood_flow(activity, hemodynamics), mode_flow(activity, hemodynamics)
+    constants = regional_constants(hemodynamics, subject)
+    return blood_flow(activity, hemodynamics, constants), mode_flow(activity, hemodynamics, constants)
 
 
 def _change(flow: BloodFlow, p: BoldParameters) -> npt.NDArray[np.float64]:
-    usual = field.fields()[p.field_strength].defaults["echo_time"]
-    relaxation, amount = field.bold_parts(flow, p, usual)
-    share = field.SPIN_ECHO_SHARE if p.sequence == "spin_echo" else 1.0
-    return at_echo(relaxation, share * p.echo_time / usual) + amount
+    relaxation, amount = field.bold_parts(flow, p, field.fields()[p.field_strength].defaults["echo_time"])
+    return at_echo(relaxation, decay_ratio(p)) + amount
 
 
-def at_echo(change: npt.NDArray[np.float64], ratio: float) -> npt.NDArray[np.float64]:
-    """Return a relative change through R2* at another echo time, ``ratio`` times the one it is given at."""
-    return change if ratio == 1 else np.expm1(ratio * np.log1p(change))
+def _canonical(activity: Activity, p: BoldParameters) -> tuple[Clock, list[npt.NDArray]]:
+    gain, modes = weak_gain(p), mode_drive(activity, 1.0)
+    clock, regions = canonical_response(activity, p.response)
+    parts = [gain * regions]
+    if modes is not None:
+        parts.append(gain * linear_response(*modes, p.response)[1])
+    return clock, parts
+
+
+def weak_gain(p: BoldParameters) -> float:
+    """Return the signal change over the relative change of a firing rate that the balloon model settles at, for weak activity."""
+    h, small = p.hemodynamics, 1e-4
+    f = 1 + small * h.efficacy / h.gamma
+    v = f**h.alpha
+    q = v * (1 - (1 - h.E0) ** (1 / f)) / h.E0
+    flow, volume, deoxyhemoglobin = (np.array([[value]]) for value in (f, v, q))
+    settled = BloodFlow(Clock(0.0, 1.0, 1), flow, volume, deoxyhemoglobin, same_everywhere(h, 1))
+    return float(_change(settled, p)[0, 0]) / small
 
 
 def sample(series: npt.NDArray, clock: Clock, times: npt.NDArray[np.float64]) -> npt.NDArray:

@@ -1,4 +1,7 @@
-"""Slow drift of the scanner: cosines in time times maps 1, x, y, z, in proportion to the image at rest."""
+"""Slow drift of the scanner: cosines in time times maps 1, x, y, z, in proportion to the image at rest, so a change of S0.
+
+The power of a cosine of k half periods a run goes with 1 / k, as 1/f noise does.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,10 @@ def _draw_drift(forward: Forward, parameters: Any, *, rng: np.random.Generator) 
     n_cosines = max(1, int(2 * clock.n * clock.step / DRIFT_PERIOD)) if clock is not None else 1
     brain = np.nonzero(forward.baseline)
     squares = [np.mean(np.linspace(-1, 1, n)[i] ** 2) for n, i in zip(forward.baseline.shape, brain, strict=True)]
-    variance = n_cosines * (1 + DRIFT_GRADIENT**2 * sum(squares))
+    power = 1 / np.arange(1, n_cosines + 1)
+    variance = power.sum() * (1 + DRIFT_GRADIENT**2 * sum(squares))
     coefficients = rng.standard_normal((n_cosines, 4)) * np.array([1.0, *[DRIFT_GRADIENT] * 3])
+    coefficients *= np.sqrt(power)[:, None]
     return {"coefficients": coefficients * parameters.drift_percent / 100 / np.sqrt(variance)}
 
 

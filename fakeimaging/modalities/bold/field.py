@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fakeimaging.activity.hemodynamics import BloodFlow
+from fakeimaging.activity.hemodynamics import BloodFlow, classic_change
 from fakeimaging.modalities.relaxation import Relaxation
 
 if TYPE_CHECKING:
@@ -82,11 +82,12 @@ def bold_parts(
     Each shape (n_samples, n_regions). The classic equation (Buxton et al. 1998) has k1 = 7 E0, k2 = 2 and k3 = 2 E0 - 0.2 and all of its
     change counts as one of R2*.
     """
-    p, extraction = parameters, parameters.hemodynamics.E0
+    p, extraction = parameters, flow.constants.E0
     v, q = flow.volume.astype(np.float64), flow.deoxyhemoglobin.astype(np.float64)
     if p.output == "classic":
-        whole = p.V0 * (7 * extraction * (1 - q) + 2 * (1 - q / v) + (2 * extraction - 0.2) * (1 - v))
-        return np.asarray(whole), np.zeros_like(whole)
+        whole = classic_change(flow, p.V0)
+        return whole, np.zeros_like(whole)
+    epsilon = p.blood_signal
     k1 = 4.3 * p.nu0 * extraction * echo_time
-    k2 = p.epsilon * p.r0 * extraction * echo_time
-    return np.asarray(p.V0 * (k1 * (1 - q) + k2 * (1 - q / v))), np.asarray(p.V0 * (1 - p.epsilon) * (1 - v))
+    k2 = epsilon * p.r0 * extraction * echo_time
+    return np.asarray(p.V0 * (k1 * (1 - q) + k2 * (1 - q / v))), np.asarray(p.V0 * (1 - epsilon) * (1 - v))

@@ -11,6 +11,7 @@ from fakeimaging.activity import hemodynamics
 from fakeimaging.activity.hemodynamics import Hemodynamics
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.modalities.bold import field
+from fakeimaging.modalities.bold.epsilon import blood_rate, signal_ratio
 
 STEPHAN = "Stephan et al. 2007, doi:10.1016/j.neuroimage.2007.07.040"
 LAMBDA = "share of the ceilings of Triantafyllou et al. 2005, doi:10.1016/j.neuroimage.2005.01.007; see bold.toml"
@@ -83,8 +84,12 @@ class BoldParameters(Parameters):
     r0: float = parameter(
         110.0, unit="1/s", bounds=(10, 500), symbol="r_0", source="3 T value of published DCM scripts; see bold.toml"
     )
-    epsilon: float = parameter(
-        0.47, unit="1", bounds=(0.01, 2), symbol="eps", source="3 T value of published DCM scripts; see bold.toml"
+    epsilon: float | Literal["relaxation"] = parameter(
+        0.47,
+        unit="1",
+        symbol="eps",
+        source="3 T value of published DCM scripts; see bold.toml",
+        description="signal of blood over that of tissue, or 'relaxation': from the T2* of both (see epsilon)",
     )
     output: Literal["revised", "classic"] = parameter(
         "revised",
@@ -200,6 +205,20 @@ class BoldParameters(Parameters):
                 f"`field_of_view`: {list(self.field_of_view)} mm; each is at least one voxel and at most 600"
             )
         return self
+
+    @model_validator(mode="after")
+    def _blood_has_a_signal(self) -> Self:
+        if not isinstance(self.epsilon, str) and not 0.01 <= self.epsilon <= 2:
+            raise ValueError(f"`epsilon`: {self.epsilon:g} is outside [0.01, 2] (signal of blood over that of tissue)")
+        return self
+
+    @property
+    def blood_signal(self) -> float:
+        """Signal of blood over that of tissue."""
+        if self.epsilon != "relaxation":
+            return float(self.epsilon)
+        tissue = 1 / field.fields()[self.field_strength].tissues["grey"].t2_star
+        return signal_ratio(self.echo_time, blood_rate(self.field_strength, self.hemodynamics.E0), tissue)
 
     @property
     def voxel_edges(self) -> Three:

@@ -1,10 +1,11 @@
 """Heart and breathing in images: Fourier terms of their phases at each slice's own time, times maps (Glover et al. 2000).
 
     heart       S a(x) sum_k sqrt(2 s_k) cos(k phi_c - theta_k(x)),  a large near arteries, the brainstem, and in fluid
-    breathing   (e dS/dy + g S) sum_k sqrt(2 s_k) cos(k phi_r - theta_k(x)) + r S_grey(x) w(t)
+    breathing   (e dS/dy + g S) sum_k sqrt(2 s_k) cos(k phi_r - theta_k(x)) + r S_grey(x) TE / TE0 w(t)
 
 dS/dy is the edge that a shift along the phase-encoding axis moves (the chest changes the field in the head), g the same everywhere, w the
-volume breathed per time convolved with the respiration response function (Birn et al. 2008), as carbon dioxide widens vessels.
+volume breathed per time convolved with the respiration response function (Birn et al. 2008), as carbon dioxide widens vessels. What
+w does is a change of R2* and grows with the echo time; inflow, shifts and the rest are changes of S0 and do not.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from fakeimaging.activity import kernels
 from fakeimaging.activity.physiology import BEFORE, Physiology
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.spaces import apply_affine
+from fakeimaging.modalities.bold.shares import echo_ratio, phase_axis
 from fakeimaging.modalities.boxes import Box, box_of
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
 from fakeimaging.modalities.stages import N_COEFFICIENTS, polynomial_field
@@ -45,6 +47,8 @@ BREATHING_SHARES = {"edges": 0.4, "everywhere": 0.2, "volume": 0.4}
 """Shares of the variance that breathing has in grey matter (assumed)."""
 STEP = 0.1
 """s, of the convolution."""
+ROUNDING = 1e-9
+"""Relative change of a heart or of breathing below which it is perfectly regular."""
 REFERENCES = (
     Reference("Glover et al.", 2000, "10.1002/1522-2594(200007)44:1<162::AID-MRM23>3.0.CO;2-E", "RETROICOR"),
     Reference("Birn et al.", 2008, "10.1016/j.neuroimage.2007.11.059", "respiration response function"),
@@ -105,8 +109,20 @@ def respiration_response(times: npt.ArrayLike) -> npt.NDArray[np.float64]:
 def volume_course(body: Physiology, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return what breathing deeper and shallower does to the signal at ``times`` (s), unit variance over the run."""
     clock = np.arange(-BEFORE, body.duration + STEP, STEP)
-    change = body.respiratory_volume(clock) - 1.0
-    course = np.convolve(change, respiration_response(np.arange(0, 50, STEP)))[: len(clock)]
+    return responded(body.respiratory_volume(clock) - 1, respiration_response(np.arange(0, 50, STEP)), clock, times)
+
+
+def responded(
+    change: npt.NDArray[np.float64],
+    response: npt.NDArray[np.float64],
+    clock: npt.NDArray[np.float64],
+    times: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Return a relative change on a clock of `STEP` convolved with a response, at ``times`` (s), unit variance from t = 0 on.
+
+    0 where there is no change beyond rounding.
+    """
+    course = np.convolve(change, response)[: len(clock)] if np.abs(change).max() > ROUNDING else np.zeros(len(clock))
     spread = course[clock >= 0].std()
     return np.asarray(np.interp(times, clock, course / spread if spread > 0 else course))
 
@@ -141,7 +157,8 @@ def _split(amplitude: Maps, phases: npt.NDArray, forward: Forward, box: Box) -> 
     return np.stack([amplitude * turn(lag) for lag in theta for turn in (np.cos, np.sin)]).astype(np.float32)
 
 
-def _slice_times(forward: Forward) -> npt.NDArray[np.float64]:
+def slice_moments(forward: Forward) -> npt.NDArray[np.float64]:
+    """Return when each slice of each volume is taken in s, shape (n_volumes, n_slices)."""
     starts = forward.clean.clock.times
     return np.asarray(starts[:, None] + forward.context["slice_times"])
 
@@ -154,6 +171,13 @@ def _scaled(amplitude: Maps, forward: Forward, box: Box, wanted: float) -> Maps:
         return amplitude * np.float32(0)
     power = float(np.average((amplitude[inside] / rest[inside]) ** 2, weights=grey[inside]))
     return amplitude * np.float32(wanted / np.sqrt(power) if power > 0 else 0)
+
+
+def grey_term(forward: Forward, wanted: float) -> tuple[Box, Maps]:
+    """Return box and map of a BOLD-like change of grey matter whose root mean square is ``wanted`` at the field's usual echo time."""
+    box = box_of(forward.baseline)
+    grey = forward.baseline[box] * forward.context["maps"].grey[box]
+    return box, _scaled(grey, forward, box, wanted) * np.float32(echo_ratio(forward.context["parameters"]))
 
 
 def _draw_cardiac(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
@@ -169,7 +193,7 @@ def cardiac_term(forward: Forward, percent: float, phases: bytes) -> LowRank:
     """Return maps and courses of the pulse; ``phases`` holds (2, 20) float64."""
     box = box_of(forward.baseline)
     amplitude = _scaled(forward.baseline[box] * pulsation(forward)[box], forward, box, percent / 100)
-    courses = harmonics(forward.context["physiology"].cardiac_phase(_slice_times(forward)))
+    courses = harmonics(forward.context["physiology"].cardiac_phase(slice_moments(forward)))
     maps = _split(amplitude, np.frombuffer(phases).reshape(len(HARMONICS), -1), forward, box)
     return LowRank(box, maps, np.ascontiguousarray(courses.swapaxes(0, 1)))
 
@@ -199,23 +223,18 @@ def _respiratory(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Gen
 @lru_cache(maxsize=2)
 def respiratory_term(forward: Forward, percent: float, phases: bytes) -> LowRank:
     """Return maps and courses of breathing; ``phases`` holds (2, 20) float64."""
-    box, body, times = box_of(forward.baseline), forward.context["physiology"], _slice_times(forward)
-    grey = np.float32(forward.context["signals"]["grey"]) * forward.context["tissue"].grey[box]
-    parts = {
-        "edges": np.gradient(forward.baseline, axis=1)[box],
-        "everywhere": forward.baseline[box],
-        "volume": grey,
-    }
-    scaled = {
-        name: _scaled(part, forward, box, percent / 100 * np.sqrt(BREATHING_SHARES[name]))
-        for name, part in parts.items()
-    }
-    locked = _split(
-        scaled["edges"] + scaled["everywhere"], np.frombuffer(phases).reshape(len(HARMONICS), -1), forward, box
+    body, times = forward.context["physiology"], slice_moments(forward)
+    sizes = {name: percent / 100 * np.sqrt(share) for name, share in BREATHING_SHARES.items()}
+    box, volume = grey_term(forward, sizes["volume"])
+    edges = np.gradient(forward.baseline, axis=phase_axis(forward.context["parameters"]))[box]
+    shifted, everywhere = (
+        _scaled(part, forward, box, sizes[name])
+        for name, part in (("edges", edges), ("everywhere", forward.baseline[box]))
     )
+    locked = _split(shifted + everywhere, np.frombuffer(phases).reshape(len(HARMONICS), -1), forward, box)
     courses = [*harmonics(body.respiratory_phase(times)), volume_course(body, times).astype(np.float32)]
-    return LowRank(box, np.concatenate([locked, scaled["volume"][None]]), np.stack(courses, axis=1))
+    return LowRank(box, np.concatenate([locked, volume[None]]), np.stack(courses, axis=1))
 
 
 RESPIRATORY = Stage("respiratory", "additive", _draw_respiratory, _respiratory)
-"""Breathing; needs ``parameters.respiratory_percent`` and the context ``physiology``, ``slice_times``, ``tissue``, ``signals``."""
+"""Breathing; needs ``parameters.respiratory_percent`` and the context of `CARDIAC`, ``maps`` and ``parameters``."""

@@ -1,6 +1,9 @@
 """Physiological noise without a name: fluctuations in proportion to the signal that have a memory in time and space.
 
-    sigma_p = lambda S,   tSNR = SNR0 / sqrt(1 + lambda^2 SNR0^2)   (Krueger and Glover 2001)
+    sigma_p^2 = S^2 lambda^2 (b (TE / TE0)^2 + 1 - b),   tSNR = SNR0 / sqrt(1 + lambda^2 SNR0^2) at TE0   (Krueger and Glover 2001)
+
+The share b is BOLD-like, a change of R2*, the rest one of S0, each with draws of its own, which the echoes of a scan share; TE0 is the
+usual echo time of the field.
 
 In time it is autoregressive, rho = exp(-TR / tau). A volume has to be had alone, so the recursion is written as what it sums
 to, a moving average of fresh fields with weights rho^k, cut where they fall below 1 %: any volume needs a handful of fields,
@@ -10,6 +13,7 @@ length, so that the variance is exactly 1 everywhere.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -20,7 +24,9 @@ import numpy.typing as npt
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.spaces import Grid
 from fakeimaging.core.streams import Streams
-from fakeimaging.modalities.bold.physio import Box, box_of
+from fakeimaging.modalities.bold.parameters import BoldParameters
+from fakeimaging.modalities.bold.shares import echo_ratio, shares
+from fakeimaging.modalities.boxes import Box, box_of
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
 from fakeimaging.modalities.normals import normals
 
@@ -49,7 +55,7 @@ class _Field:
 
 
 def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
-    lambdas = {f"lambda_{name}": getattr(parameters, f"lambda_{name}") for name in TAU}
+    lambdas = {f"lambda_{name}": getattr(parameters, f"lambda_{name}") for name in (*TAU, "bold")}
     return {"seed": int(rng.integers(2**63)), **lambdas}
 
 
@@ -57,14 +63,22 @@ def _act(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) 
     field = _field_of(forward, *(recipe[f"lambda_{name}"] for name in TAU))
     step = 1.0 if forward.clean.clock is None else forward.clean.clock.step
     term = np.zeros(forward.baseline.shape, dtype=np.float32)
+    parts = kinds(recipe["lambda_bold"], forward.context["parameters"])
     for sigma, tau in zip(field.sigma, field.taus, strict=True):
-        coarse = sum(weight * _fresh(recipe["seed"], v - k, field.shape) for k, weight in enumerate(memory(step, tau)))
+        weights = enumerate(memory(step, tau))
+        coarse = sum(weight * _fresh(recipe["seed"], v - k, field.shape, parts) for k, weight in weights)
         term[field.box] += sigma * _spread(coarse, field.along)
     return term
 
 
+def kinds(share: float, p: BoldParameters) -> tuple[tuple[str, float], ...]:
+    """Return the size of each kind of noise at the scan's echo time, all of it 1 at the usual one; ``share`` is BOLD-like."""
+    sizes = (("bold", math.sqrt(share) * echo_ratio(p)), ("s0", math.sqrt(1 - share)))
+    return tuple((kind, size) for kind, size in sizes if size > 0)
+
+
 PHYSIOLOGICAL = Stage("physiological", "additive", _draw, _act)
-"""Needs ``parameters.lambda_grey``, ``lambda_white``, ``lambda_csf`` and the context ``tissue`` and ``signals``."""
+"""Needs ``parameters.lambda_grey``, ``_white``, ``_csf``, ``_bold`` and the context ``tissue``, ``maps``, ``parameters``."""
 
 
 def memory(step: float, tau: float) -> npt.NDArray[np.float32]:
@@ -81,8 +95,13 @@ def memory(step: float, tau: float) -> npt.NDArray[np.float32]:
 
 
 @lru_cache(maxsize=64)
-def _fresh(seed: int, v: int, shape: tuple[int, int, int]) -> npt.NDArray[np.float32]:
-    return normals(shape, rng=Streams(seed).at(f"volume-{v}").rng())
+def _fresh(
+    seed: int, v: int, shape: tuple[int, int, int], parts: tuple[tuple[str, float], ...]
+) -> npt.NDArray[np.float32]:
+    """A fresh field: the sum of its kinds, each of its own draws and size."""
+    streams = Streams(seed)
+    fields = [np.float32(size) * normals(shape, rng=streams.at(kind, f"volume-{v}").rng()) for kind, size in parts]
+    return np.asarray(sum(fields, np.zeros(shape, dtype=np.float32)))
 
 
 def _spread(coarse: npt.NDArray[np.float32], along: tuple[npt.NDArray[np.float32], ...]) -> npt.NDArray[np.float32]:
@@ -94,10 +113,10 @@ def _spread(coarse: npt.NDArray[np.float32], along: tuple[npt.NDArray[np.float32
 
 @lru_cache(maxsize=2)
 def _field_of(forward: Forward, *lambdas: float) -> _Field:
-    grid, tissue, signals = forward.clean.grid, forward.context["tissue"], forward.context["signals"]
-    box = box_of(tissue.grey + tissue.white + tissue.csf)
+    grid, held = forward.clean.grid, shares(forward)
+    box = box_of(np.sum([held[name] for name in TAU], axis=0))
     spread = {
-        name: np.float32(value * signals[name]) * getattr(tissue, name)[box]
+        name: np.float32(value) * forward.baseline[box] * held[name][box]
         for name, value in zip(TAU, lambdas, strict=True)
     }
     taus = tuple(sorted(set(TAU.values())))

@@ -18,11 +18,12 @@ import numpy.typing as npt
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import Grid, apply_affine
+from fakeimaging.modalities.bold import task
 from fakeimaging.modalities.bold.changes import Changes, regional_changes, sample
 from fakeimaging.modalities.bold.maps import make_maps, tissue_signals
 from fakeimaging.modalities.bold.parameters import BoldParameters
 from fakeimaging.modalities.bold.sequence import geometry, slice_times
-from fakeimaging.modalities.layers import Forward, Image
+from fakeimaging.modalities.layers import Companion, Forward, Image
 from fakeimaging.modalities.relaxation import GREY_SIGNAL
 from fakeimaging.modalities.stages import slope_for
 from fakeimaging.structure.subject import Subject
@@ -68,7 +69,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: BoldParamet
     tissue = subject.anatomy.tissue(grid)
     maps = make_maps(subject, tissue, p)
     baseline = maps.baseline(p.echo_time)
-    changes = regional_changes(activity, p)
+    changes = regional_changes(subject, activity, p)
     painting = _paint(subject, grid, baseline * maps.grey, changes.n_series > 1, p.within_region)
 
     def volume(v: int) -> npt.NDArray[np.float32]:
@@ -86,8 +87,24 @@ def forward(subject: Subject, activity: Activity | None, parameters: BoldParamet
     }
     clean = Image(grid, clock, volume, slope_for(max(signals.values())))
     truth = _truth(changes, clock.times + p.tr / 2)
-    truth |= _decay_truth(activity, p, truth["regional_bold"], clock.times + p.tr / 2) if p.echo_times else {}
-    return Forward(clean, GREY_SIGNAL, baseline, truth, context=context)
+    if p.echo_times:
+        truth |= _decay_truth(subject, activity, p, truth["regional_bold"], clock.times + p.tr / 2)
+    companions, images = _task_truth(subject, activity, p, truth["regional_bold"], painting, baseline, grid)
+    return Forward(clean, GREY_SIGNAL, baseline, truth, companions, context, images)
+
+
+def _task_truth(
+    subject: Subject, activity: Activity, p: BoldParameters, regional: npt.NDArray, painting: Painting,
+    baseline: npt.NDArray[np.float32], grid: Grid,
+) -> tuple[tuple[Companion, ...], dict[str, Image]]:  # fmt: skip
+    """Return the table of responses to the run's events, and the maps of those that are imposed; nothing where there are no events."""
+    if not activity.events:
+        return (), {}
+    found = task.responses(activity, regional.T.astype(np.float64), p)
+    imposed = {name: beta for name, (origin, beta) in found.items() if origin == "imposed"}
+    share = painting.amounts[0].astype(np.float64) / baseline.reshape(-1)[painting.voxel]
+    images, words = task.maps(imposed, grid, painting.voxel, painting.region, share)
+    return (task.table(found, subject.regions), *words), images
 
 
 def _truth(changes: Changes, middle: npt.NDArray[np.float64]) -> dict[str, npt.NDArray]:
@@ -98,13 +115,13 @@ def _truth(changes: Changes, middle: npt.NDArray[np.float64]) -> dict[str, npt.N
 
 
 def _decay_truth(
-    activity: Activity, p: BoldParameters, regional: npt.NDArray, middle: npt.NDArray[np.float64]
+    subject: Subject, activity: Activity, p: BoldParameters, regional: npt.NDArray, middle: npt.NDArray[np.float64]
 ) -> dict[str, npt.NDArray]:
     """Split the change of each region in its two parts: of R2* in 1/s, and of S0 as a share, both shape (n_regions, n_volumes).
 
     At echo time 0 nothing has decayed: what is left of the change is that of S0.
     """
-    s0 = regional_changes(activity, p.model_copy(update={"echo_time": 0.0})).at(middle)[:, 0].T
+    s0 = regional_changes(subject, activity, p.model_copy(update={"echo_time": 0.0})).at(middle)[:, 0].T
     return {"regional_r2": -np.log1p(regional - s0) / np.float32(p.echo_time), "regional_s0": s0}
 
 

@@ -1,0 +1,41 @@
+"""Whose signal a voxel holds: the share of each tissue, and how a scan's echo time compares with the usual one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.modalities.bold import field
+from fakeimaging.modalities.bold.maps import tissue_signals
+from fakeimaging.modalities.bold.parameters import BoldParameters
+from fakeimaging.modalities.layers import Forward
+from fakeimaging.modalities.relaxation import mixed
+
+Map = npt.NDArray[np.float32]
+
+
+@lru_cache(maxsize=2)
+def shares(forward: Forward) -> Mapping[str, Map]:
+    """Return the share that each tissue out of `field.TISSUES` has of the signal at rest, each shape grid.shape; 0 in air."""
+    context = forward.context
+    s0 = context["maps"].s0
+    signals = tissue_signals(context["parameters"], echo_time=0.0)
+    return {
+        name: np.divide(mixed(context["tissue"], {name: signal}), s0, out=np.zeros_like(s0), where=s0 > 0)
+        for name, signal in signals.items()
+    }
+
+
+def echo_ratio(p: BoldParameters) -> float:
+    """Return what a BOLD-like change is at this echo, over what it is at the usual one of the field in a gradient echo."""
+    share = field.SPIN_ECHO_SHARE if p.sequence == "spin_echo" else 1.0
+    return float(share * p.echo_time / field.fields()[p.field_strength].defaults["echo_time"])
+
+
+def phase_axis(p: Any) -> int:
+    """Return the axis of the image that phase encoding runs along."""
+    return "ijk".index(p.phase_encoding[0])
