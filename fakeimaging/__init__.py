@@ -46,8 +46,10 @@ _HOMES = {
     "parameter": "core.parameters",
     "phantom": "modalities.phantom",
     "read_connectome": "structure.formats",
+    "read_netsim": "activity.netsim",
     "read_study": "dataset.study",
     "score": "scoring",
+    "score_discovery": "scoring.discovery",
     "simulate_activities": "activity.together",
     "simulate_activity": "activity.activity",
     "simulate_series": "modalities.phantom",
@@ -55,6 +57,7 @@ _HOMES = {
     "surface_series": "modalities.bold.surface",
     "sweep": "activity.sweep",
     "write_connectome": "structure.formats",
+    "write_netsim": "activity.netsim",
 }
 
 __all__ = [
@@ -93,8 +96,10 @@ __all__ = [
     "parameter",
     "phantom",
     "read_connectome",
+    "read_netsim",
     "read_study",
     "score",
+    "score_discovery",
     "simulate_activities",
     "simulate_activity",
     "simulate_series",
@@ -102,6 +107,7 @@ __all__ = [
     "surface_series",
     "sweep",
     "write_connectome",
+    "write_netsim",
 ]
 
 
@@ -121,7 +127,7 @@ if TYPE_CHECKING:
     from fakeimaging.activity.activity import Activity, simulate_activity
     from fakeimaging.activity.model import Model, Observable, Rotation, Setup
     from fakeimaging.activity.models import MODELS
-    from fakeimaging.activity.netsim import NetSim, netsim
+    from fakeimaging.activity.netsim import NetSim, netsim, read_netsim, write_netsim
     from fakeimaging.activity.stimuli import Condition, Design
     from fakeimaging.activity.sweep import sweep
     from fakeimaging.activity.together import simulate_activities
@@ -141,6 +147,7 @@ if TYPE_CHECKING:
     from fakeimaging.modalities.phantom import Phantom, null_runs, phantom, simulate_series
     from fakeimaging.modalities.recording import Recording
     from fakeimaging.modalities.smoothness import SpatialCorrelation, null_maps
+    from fakeimaging.scoring.discovery import score_discovery
     from fakeimaging.structure.connectome import Connectome
     from fakeimaging.structure.formats import read_connectome, write_connectome
     from fakeimaging.structure.lesion import lesion

@@ -32,10 +32,10 @@ _DERIVATIVES = (
     ),
 )
 _UNNAMED = {
-    TRUTH: ("*_statmap.*", "*_timeseries.*", "*_xfm.*", "*_space-fsaverage5_*"),
+    TRUTH: ("*_timeseries.*", "*_xfm.*", "*_space-fsaverage5_*", "*_statmap.*"),
     PREP: ("*_timeseries.*", "*_xfm.*", "*_boldref.*", "*_T2starmap.*", "*_space-fsaverage5_*"),
 }
-"""What the BIDS validator is told to pass over: names that BIDS does not have yet. fMRIPrep lists the same in its ``.bidsignore``."""
+"""What BIDS has no name for yet in a derivative: fMRIPrep lists the same in its ``.bidsignore``."""
 _GENERATED = {
     "Name": "fakeimaging",
     "Version": fakeimaging.__version__,
@@ -106,9 +106,9 @@ def write_description(study: Study, root: Path) -> None:
             "GeneratedBy": [_GENERATED], "SourceDatasets": [{"URL": "../../"}], "DatasetLinks": {"raw": "../../"},
         }  # fmt: skip
         write_json(root / folder / "dataset_description.json", about)
-        if folder in _UNNAMED:
-            write_text(root / folder / ".bidsignore", "".join(f"{pattern}\n" for pattern in _UNNAMED[folder]))
         write_text(root / folder / "README", f"{words}, simulated with fakeimaging {fakeimaging.__version__}.\n")
+    for folder, patterns in _UNNAMED.items():
+        write_text(root / folder / ".bidsignore", "\n".join(patterns) + "\n")
     write_text(root / SOURCE / "README", _SOURCE_README)
 
 

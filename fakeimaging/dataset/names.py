@@ -136,6 +136,11 @@ class Scan:
         """The table of events, one for all parts of a scan."""
         return self.folder / f"{self.named(part=False)}_events.tsv"
 
+    @property
+    def betas(self) -> PurePosixPath:
+        """The table of true responses to a task."""
+        return self.source.with_name(f"{self.stem}_betas.tsv")
+
     def beside(self, ending: str, *, part: bool = True) -> PurePosixPath:
         """Return a file of this scan, or of all its parts; ``ending`` is the rest of its name."""
         return self.folder / f"{self.named(part=part)}_{ending}"
@@ -143,11 +148,6 @@ class Scan:
     def shared(self, ending: str) -> PurePosixPath:
         """Return what has no BIDS name and belongs to all parts of this scan."""
         return SOURCE / f"sub-{self.subject}" / f"{self.named(part=False)}_{ending}"
-
-    @property
-    def betas(self) -> PurePosixPath:
-        """The table of true responses to a task."""
-        return self.source.with_name(f"{self.stem}_betas.tsv")
 
     def extra(self, extra: Extra) -> PurePosixPath:
         """Return where an image beside this one goes."""

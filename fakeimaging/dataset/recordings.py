@@ -64,7 +64,7 @@ def write_recording(
 def _write_of_all_parts(job: Job) -> None:
     """Write what the files of one scan have in common: events, sensors, true courses."""
     if job.activity is not None and job.activity.events and job.recording.modality.names_run:
-        _write_events(job.activity, job.scan, job.root, job.manifest)
+        _write_events(job.activity, job)
     if job.recording.modality.name == "bold":
         write_physio(job)
         write_courses(job)
@@ -145,25 +145,17 @@ def _check_same(path: PurePosixPath, companion: Companion, root: Path, manifest:
         )
 
 
-def _write_events(activity: Activity, scan: Scan, root: Path, manifest: Manifest) -> None:
+def _write_events(activity: Activity, job: Job) -> None:
     """Write the events; sizes only where there are other ones than 1."""
-    path, events = scan.events, activity.events
+    path, events = job.scan.events, activity.events
     sized = any(event.modulation != 1 for event in events)
     n = 4 if sized else 3
-    names = ["onset", "duration", "trial_type", "modulation"][:n]
-    manifest.add(path, write_tsv(root / path, names, [list(event[:n]) for event in events]))
+    columns = ["onset", "duration", "trial_type", "modulation"][:n]
+    job.note(path, write_tsv(job.root / path, columns, [list(event[:n]) for event in events]))
     imposed = {one.trial_type for one in activity.imposed}
-    levels = {
-        event.trial_type: "response imposed on BOLD"
-        if event.trial_type in imposed
-        else "stimulus current into its regions"
-        for event in events
-    }
-    what = (
-        "condition: what stimulated the network"
-        if not imposed
-        else "condition: what stimulated the network or was imposed"
-    )
+    acts = {False: "stimulus current into its regions", True: "response imposed on BOLD"}
+    levels = {event.trial_type: acts[event.trial_type in imposed] for event in events}
+    what = "condition: what stimulated the network" + (" or was imposed" if imposed else "")
     words: dict[str, Any] = {"trial_type": {"Description": what, "Levels": levels}}
     words |= {"modulation": {"Description": "size of the event; 1 is full strength"}} if sized else {}
-    write_sidecar(path, words, root, manifest)
+    job.describe(path, words)

@@ -57,10 +57,8 @@ def blood_step(blood, constants, i, before, after, step):  # type: ignore[no-unt
     f_next = held_flow(blood[1, i])
     _, first, second = changed(step * thin / (alpha * tau))
     v += step / tau * (first * (f - v * thin) + second * (f_next - f))
-    thin_next, oxygen_next = (
-        math.exp((1.0 / alpha - 1.0) * math.log(v)),
-        delivered(f_next, constants[4, i], constants[5, i]),
-    )
+    thin_next = math.exp((1.0 / alpha - 1.0) * math.log(v))
+    oxygen_next = delivered(f_next, constants[4, i], constants[5, i])
     decay, first, second = changed(step * (thin + thin_next) / (2.0 * tau))
     blood[2, i], blood[4, i], blood[5, i] = v, thin_next, oxygen_next
     blood[3, i] = q * decay + step / tau * (first * oxygen + second * (oxygen_next - oxygen))

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from fakeimaging.activity import hemodynamics, physiology
+from fakeimaging.activity import hemodynamics, hrf, physiology
 from fakeimaging.core.citations import Reference
 from fakeimaging.modalities import motion, susceptibility
-from fakeimaging.modalities.bold import distortion, fieldmaps, heart_rate, physio, physio_noise
+from fakeimaging.modalities.bold import distortion, epsilon, fieldmaps, heart_rate, physio, physio_noise
 from fakeimaging.modalities.bold.beside import single_band, true_maps
 from fakeimaging.modalities.bold.changes import sample
 from fakeimaging.modalities.bold.distortion import DISTORTION, axis_of, readout
@@ -102,6 +102,8 @@ MODALITY = Modality(
     extras=extras,
     references=(
         *hemodynamics.REFERENCES,
+        *hrf.REFERENCES,
+        *epsilon.REFERENCES,
         Reference("Stephan et al.", 2007, "10.1016/j.neuroimage.2007.07.040", "BOLD output equation"),
         Reference("Heinzle et al.", 2016, "10.1016/j.neuroimage.2015.10.025", "output coefficients at 7 T"),
         REFERENCE,

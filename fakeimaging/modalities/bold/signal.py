@@ -87,8 +87,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: BoldParamet
     }
     clean = Image(grid, clock, volume, slope_for(max(signals.values())))
     truth = _truth(changes, clock.times + p.tr / 2)
-    if p.echo_times:
-        truth |= _decay_truth(subject, activity, p, truth["regional_bold"], clock.times + p.tr / 2)
+    truth |= _decay_truth(subject, activity, p, truth["regional_bold"], clock.times + p.tr / 2) if p.echo_times else {}
     companions, images = _task_truth(subject, activity, p, truth["regional_bold"], painting, baseline, grid)
     return Forward(clean, GREY_SIGNAL, baseline, truth, companions, context, images)
 
@@ -108,9 +107,19 @@ def _task_truth(
 
 
 def _truth(changes: Changes, middle: npt.NDArray[np.float64]) -> dict[str, npt.NDArray]:
-    """Series at the middle of each volume, one row a region; those of the modes (n_regions, n_modes, n_volumes)."""
+    """Series at the middle of each volume, one row a region; those of the modes (n_regions, n_modes, n_volumes).
+
+    ``regional_hemodynamics`` has a row a region too, with its constants in the order of `hemodynamics_parameters.CONSTANTS`.
+    """
     series, flow = np.moveaxis(changes.at(middle), 0, -1), changes.flow
-    truth = {"regional_bold": series[0], "regional_flow": sample(flow.flow, flow.clock, middle).T}
+    blood = {
+        "regional_flow": flow.flow,
+        "regional_volume": flow.volume,
+        "regional_deoxyhemoglobin": flow.deoxyhemoglobin,
+        "regional_oxygen_metabolism": flow.oxygen_metabolism,
+    }
+    truth = {"regional_bold": series[0]} | {name: sample(of, flow.clock, middle).T for name, of in blood.items()}
+    truth |= {"regional_hemodynamics": flow.constants.stacked.T}
     return truth | ({"mode_bold": np.ascontiguousarray(series[1:].swapaxes(0, 1))} if len(series) > 1 else {})
 
 
