@@ -46,7 +46,9 @@ def main() -> None:
         runs = [measured(dataset, scan) for scan in scans]
     displacement = np.array([run["displacement"] for run in runs])
     truth = np.array([run["truth"] for run in runs])
-    distance = np.linalg.norm(runs[0]["places"][:, None] - runs[0]["places"], axis=2)[np.triu_indices(len(runs[0]["places"]), 1)]
+    distance = np.linalg.norm(runs[0]["places"][:, None] - runs[0]["places"], axis=2)[
+        np.triu_indices(len(runs[0]["places"]), 1)
+    ]
     table = {}
     for name in STRATEGIES:
         found = np.array([run[name] for run in runs])
@@ -74,7 +76,8 @@ def study(motion, *, small):
         for k, mm in enumerate(motion)
     ]
     scans = [
-        {"modality": "bold", "task": "rest", "run": k + 1, "voxel_size": 7.0 if small else 6.0} for k in range(len(motion))
+        {"modality": "bold", "task": "rest", "run": k + 1, "voxel_size": 7.0 if small else 6.0}
+        for k in range(len(motion))
     ]
     subject = {"anatomy": "tiny"} if small else {}
     return {"seed": 4, "subjects": 1, "subject": subject, "sessions": [{"runs": runs, "acquisitions": scans}]}
@@ -95,7 +98,9 @@ def measured(dataset, scan):
         confounds, kept = chosen(dataset, scan, options)
         left = len(kept) - confounds.shape[1]
         enough = left >= FEWEST
-        denoised = edges(cleaned(series[known], tr, confounds, kept)) if enough else np.full(len(found["truth"]), np.nan)
+        denoised = (
+            edges(cleaned(series[known], tr, confounds, kept)) if enough else np.full(len(found["truth"]), np.nan)
+        )
         found |= {name: denoised, f"{name} left": left}
     return found
 
@@ -128,7 +133,9 @@ def cleaned(series, tr, confounds, kept):
     """Return series without trend and confounds, in the volumes that are kept."""
     from nilearn.signal import clean
 
-    return clean(series.T, detrend=True, standardize=None, filter=False, confounds=confounds, sample_mask=kept, t_r=tr).T
+    return clean(
+        series.T, detrend=True, standardize=None, filter=False, confounds=confounds, sample_mask=kept, t_r=tr
+    ).T
 
 
 def edges(series):
@@ -149,7 +156,9 @@ def draw(table, true):
     names = list(table)
     figure = Figure(figsize=(10, 2.8), layout="constrained")
     titles = ("median |QC-FC|", "QC-FC against distance (r)", "degrees of freedom left", "r with the true connectivity")
-    for axes, title, values in zip(figure.subplots(1, 4, sharey=True), titles, zip(*table.values(), strict=True), strict=True):
+    for axes, title, values in zip(
+        figure.subplots(1, 4, sharey=True), titles, zip(*table.values(), strict=True), strict=True
+    ):
         axes.barh(names, values, color="#9aa5b1" if "true" not in title else "#d1495b")
         axes.set_title(title, fontsize=9)
         axes.tick_params(labelsize=8)
