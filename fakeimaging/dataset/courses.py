@@ -18,6 +18,7 @@ from fakeimaging.dataset.job import Job
 from fakeimaging.dataset.names import TRUTH
 from fakeimaging.dataset.transforms import write_transform
 from fakeimaging.modalities.bold.drift import drift_courses
+from fakeimaging.modalities.bold.heart_rate import heart_rate, rate_course
 from fakeimaging.modalities.bold.physio import HARMONICS, volume_course
 from fakeimaging.modalities.motion import framewise_displacement, rigid
 from fakeimaging.modalities.recording import Recording
@@ -41,16 +42,10 @@ def body_courses(body: Physiology, times: npt.NDArray[np.float64]) -> Columns:
     for name, phase in phases.items():
         for k in range(1, len(HARMONICS) + 1):
             columns |= {f"{name}_cos{k}": np.cos(k * phase), f"{name}_sin{k}": np.sin(k * phase)}
-    columns["heart_rate"] = heart_rate(body, times)
+    columns |= {"heart_rate": heart_rate(body, times), "heart_rate_response": rate_course(body, times)}
     columns["respiratory_volume"] = body.respiratory_volume(times)
     columns["respiratory_volume_response"] = volume_course(body, times)
     return columns
-
-
-def heart_rate(body: Physiology, times: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the heart rate at ``times`` (s) in beats a minute, from the intervals between R peaks."""
-    middle = (body.beats[1:] + body.beats[:-1]) / 2
-    return np.asarray(np.interp(times, middle, 60 / np.diff(body.beats)))
 
 
 def true_courses(recording: Recording) -> Columns:
@@ -68,7 +63,8 @@ def _about(columns: Columns) -> dict[str, Any]:
     words = {
         "cardiac_phase": ("share of the beat that has passed, 0 at the R peak", "rad"),
         "respiratory_phase": ("phase of breathing (Glover et al. 2000), negative during expiration", "rad"),
-        "heart_rate": ("beats a minute, from one R peak to the next", "1/min"),
+        "heart_rate": ("beats a minute within 6 s", "1/min"),
+        "heart_rate_response": ("its convolution with the response of Chang et al. 2009, unit variance", "1"),
         "respiratory_volume": ("depth over period of the breaths, relative to its mean", "1"),
         "respiratory_volume_response": ("its convolution with the response of Birn et al. 2008, unit variance", "1"),
         "framewise_displacement": ("Power et al. 2012, of the true motion", "mm"),

@@ -77,7 +77,6 @@ What has no BIDS name, one folder a subject. Row i of every table and matrix is 
 - *_tap-*.npy with .json: activity, time x region, unit and clock in the .json; times below 0 are warm-up
 - *_recipe.json: parameters and random draws of each stage, and the stream of its random numbers
 - *_betas.tsv: response of each region to each type of trial in percent
-- *_regional-*.npy: regional truth of a recording, region x volume
 - *_regional-*.npy: regional truth of a recording, region x volume; of several echoes also the changes of R2* (1/s) and of S0
 - *_relmat.tsv: correlations of the regions: of their firing, of their clean signal, of the preprocessed signal
 - *_slice-phases.npy: phase of heart and breathing in each slice of each volume

@@ -12,7 +12,7 @@ from fakeimaging.dataset.verify import verify
 from fakeimaging.modalities.spline import resample_volume
 from tests.dataset.test_dataset import bids_errors
 
-QUIET = ["physiological", "drift", "cardiac", "respiratory", "thermal"]
+QUIET = ["physiological", "drift", "cardiac", "respiratory", "heart_rate", "spin_history", "ghost", "thermal"]
 FUNC, FMAP = "sub-01/ses-a/func/sub-01_ses-a", "sub-01/ses-a/fmap/sub-01_ses-a"
 
 

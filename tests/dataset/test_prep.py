@@ -14,7 +14,7 @@ from fakeimaging.modalities.motion import resample_volume, rigid
 from fakeimaging.scoring import activation, bold
 from fakeimaging.scoring import connectivity as fc
 
-QUIET = ["physiological", "drift", "cardiac", "respiratory", "thermal"]
+QUIET = ["physiological", "drift", "cardiac", "respiratory", "heart_rate", "spin_history", "ghost", "thermal"]
 STEM = "sub-01_task-look_run-1"
 
 
@@ -107,7 +107,7 @@ def test_tissue_signals_come_from_pure_tissue(dataset, func, series, columns):
 def test_the_events_file_is_what_stimulated_the_network(dataset):
     table = pd.read_csv(dataset.root / f"sub-01/func/{STEM}_events.tsv", sep="\t")
     assert [tuple(row) for row in table.itertuples(index=False)] == [
-        tuple(e) for e in dataset.activity("01", task="look").events
+        tuple(e)[:3] for e in dataset.activity("01", task="look").events
     ]
 
 

@@ -26,9 +26,7 @@ Sidecar = Callable[[BoldParameters, Forward], dict[str, Any]]
 
 
 def true_maps(recording: Recording) -> Iterator[Extra]:
-    """Yield T2* (T2 of a spin echo) and S0 of the head at rest, once for all echoes."""
-    if recording.parameters.echo != 1:
-        return
+    """Yield T2* (T2 of a spin echo) and S0 of the head at rest."""
     maps, spin_echo = recording.forward.context["maps"], recording.parameters.sequence == "spin_echo"
     time = np.divide(1, maps.r2, out=np.zeros_like(maps.r2), where=maps.r2 > 0)
     named = {"T2map" if spin_echo else "T2starmap": (time, "s"), "S0map": (maps.s0, "arbitrary")}
@@ -39,7 +37,7 @@ def true_maps(recording: Recording) -> Iterator[Extra]:
             "Units": unit,
             "SkullStripped": False,
         }
-        yield Extra(f"desc-truth_{suffix}", image, words, folder="anat", truth=True)
+        yield Extra(f"desc-truth_{suffix}", image, words, folder="anat", truth=True, shared=True)
 
 
 def _step(values: npt.NDArray[np.float32]) -> float:
