@@ -5,9 +5,10 @@ phase of 2 pi f dt from line to line, counts as a shift of
 
     s = +- f dt N   voxels,
 
-+ for a phase encoding of ``j`` and - for ``j-``, towards higher indices of the axis: what is at y shows at y + s(y). That is the sign
-of FSL's topup (0 1 0 and 0 -1 0) and of sdcflows, which read the undistorted image at y + f TotalReadoutTime. BIDS' and FSL's
-TotalReadoutTime is dt (N - 1), the time from the first line to the last: a shift computed from it is an N-th part smaller.
++ for a phase encoding of ``j`` and - for ``j-``, towards higher indices of the axis: what is at y shows at y + s(y). It is the sign
+of sdcflows, which reads the undistorted image at y + f TotalReadoutTime, and of FSL's vectors 0 1 0 (P >> A) and 0 -1 0 (A >> P): positive
+frequencies over the sinuses move backwards in the latter. TotalReadoutTime is dt (N - 1), the time from the first line to the last:
+a shift computed from it is an N-th part smaller.
 
 Signal is neither made nor lost: a voxel of the distorted image holds the integral of all that lands in it. With C(y) the integral of the
 image up to y along a line, it is C(Y(j + 1/2)) - C(Y(j - 1/2)), Y the place that is shifted to the face of voxel j. Where the image

@@ -22,11 +22,11 @@ from fakeimaging.modalities.recording import Recording
 
 FOLDER = "fmap"
 SPIN_ECHO = {"sequence": "spin_echo", "tr": 8.0, "echo_time": 0.06}
-"""s (assumed, near the 58 ms of the Human Connectome Project's field maps)."""
+"""s (assumed)."""
 GRADIENT_ECHO = {"sequence": "gradient_echo", "tr": 0.7, "flip_angle": 60.0}
-"""s and degrees, as is usual on Siemens scanners."""
+"""s and degrees, as in published sidecars of Siemens' ``gre_field_mapping`` at 3 T."""
 ECHO_TIMES = {1.5: (0.00476, 0.00952), 3.0: (0.00492, 0.00738), 7.0: (0.00408, 0.0051)}
-"""s, by T: Siemens' defaults at 1.5 and 3 T, where fat and water are in phase at both; at 7 T assumed."""
+"""s, by T: as in the same sidecars at 3 T; at 1.5 and 7 T assumed."""
 HALF_TURN = 4096
 """Stored steps of half a turn of phase: -4096 to 4095 is a whole one, as Siemens scanners store it."""
 LARGEST = 32767

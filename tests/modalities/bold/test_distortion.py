@@ -102,7 +102,7 @@ def test_the_sign_and_size_of_the_shift(encoding, axis, sign):
 
 
 def test_front_to_back_presses_the_forehead_in():
-    """Orbitofrontal frequencies are positive; with j- (A to P) they move backwards, as in every such scan."""
+    """Orbitofrontal frequencies are positive; with j- (A to P) they move backwards."""
     assert voxels_per_hz(BoldParameters(phase_encoding="j-"), 64) < 0
     assert direction_of(BoldParameters(phase_encoding="j-")) == "AP"
     assert direction_of(BoldParameters(phase_encoding="i", orientation="LAS")) == "RL"
