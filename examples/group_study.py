@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--figure", default="group_study.png", help="where to save the figure")
     options = parser.parse_args()
 
-    small = ["subjects=10", "runs.duration=140.0"] if options.small else []
+    small = ["subjects=10", "runs.duration=120.0"] if options.small else []
     study = fi.read_study(STUDY, [f"effects.add={options.difference}", *small])
     (imposed,) = contrasts(study)
     print(f"in the population: {imposed.size:+.2f} %, {imposed.standardised:.1f} SD between subjects")
@@ -55,7 +55,7 @@ def response(own, label):
     """Return the mean response of the stimulated regions of one subject, estimated and imposed, in percent."""
     subject = fi.make_subject(label, seed=own.seed, **own.subject.model_dump(mode="json"))
     run, scan = own.sessions[0].runs[0], own.sessions[0].acquisitions[0]
-    activity = fi.simulate_activity(subject, task=run.task, **run.timing)
+    activity = fi.simulate_activity(subject, model=run.model, task=run.task, **run.timing)
     bold = fi.acquire("bold", subject, activity, **scan.parameters)
 
     grid, look = bold.observed.grid, run.conditions[0]

@@ -135,7 +135,7 @@ def list_(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[models|modalities|tracers|study|runs|conditions|NAME]",
+            metavar="[models|modalities|tracers|study|runs|conditions|designs|NAME]",
             help="Everything when left out.",
             show_default=False,
         ),
@@ -143,7 +143,7 @@ def list_(
 ) -> None:
     """List study keys, models, modalities and tracers with every parameter: default, unit, what is allowed, source."""
     from fakeimaging.activity.models import MODELS
-    from fakeimaging.activity.stimuli import Condition
+    from fakeimaging.activity.stimuli import Condition, Design
     from fakeimaging.core.errors import UnknownNameError, did_you_mean
     from fakeimaging.dataset.covariates import Covariate
     from fakeimaging.dataset.effects import Effect, Variability
@@ -156,6 +156,7 @@ def list_(
             "subject": (SubjectParameters, ""),
             "runs": (Run, ""),
             "conditions": (Condition, " of a run"),
+            "designs": (Design, " of a run"),
             "covariates": (Covariate, " of the subjects"),
             "effects": (Effect, " of a covariate"),
             "variability": (Variability, " between subjects"),

@@ -44,7 +44,7 @@ BLINK_SPREAD = 0.25
 MOTION_LEVELS = {"low": 0.1, "medium": 0.2, "high": 0.4}
 """Mean framewise displacement in mm (assumed: still adults 0.1-0.2, restless people 0.3-0.5)."""
 MOTION_SHARES = {"drift": 0.5, "breathing": 0.3, "jerks": 0.2}
-"""Shares of it that each kind of motion has by itself (assumed)."""
+"""Shares of it that each kind of motion has by itself, jerks on average over runs (assumed)."""
 LEAST_VOLUMES = 10
 """A run with fewer is too short to have a level, which then holds over all that is covered."""
 SPHERE = 50.0
@@ -321,9 +321,18 @@ def _head(body: Physiology, parameters: PhysiologyParameters, streams: Streams) 
     }
     seen = _volumes(body.duration, parameters.motion_interval)
     parts = {name: course * np.array(_AXES[name]) for name, course in courses.items()}
-    parts = {name: part * _scale(part, MOTION_SHARES[name] * level, seen) for name, part in parts.items()}
+    sizes = {name: _scale(part, level, seen) for name, part in parts.items()}
+    # A run's only jerk is no larger than those of a run with many.
+    sizes["jerks"] = level / _expected_by_jerks(parameters.motion_interval)
+    parts = {name: part * (MOTION_SHARES[name] * sizes[name]) for name, part in parts.items()}
     scale = _scale(np.sum(list(parts.values()), axis=0), level, seen)
     return {name: part * scale for name, part in parts.items()}, onsets
+
+
+def _expected_by_jerks(interval: float) -> float:
+    """Mean displacement in mm that jerks of unit size make on average: there, and back but for what stays, along every axis."""
+    sizes = np.array(_AXES["jerks"]) @ np.array([1.0] * 3 + [SPHERE] * 3) * np.sqrt(2 / np.pi)
+    return float(JERKS_A_MINUTE / 60 * interval * (2 - JERK_STAYS) * sizes)
 
 
 def _volumes(duration: float, interval: float) -> Floats:

@@ -9,6 +9,7 @@ from fakeimaging.activity.activity import LEAD, run_path
 from fakeimaging.activity.model import Model
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.run import with_taps
+from fakeimaging.activity.stimuli import Condition
 from fakeimaging.dataset.contrasts import contrasts
 from fakeimaging.dataset.covariates import Covariate
 from fakeimaging.dataset.export import export_grid
@@ -77,8 +78,7 @@ def plan(study: Study) -> list[Item]:
 def stimuli(study: Study) -> list[list[str]]:
     """Return a row for each condition of each run: the run, its model, the condition, its amplitude and the largest the model takes."""
     return [
-        [_named(run, session), model.name, condition.trial_type, _amount(condition.amplitude, model),
-         _amount(model.largest_stimulus, model)]
+        [_named(run, session), model.name, condition.trial_type, *_strength(condition, model)]
         for session in study.sessions
         for run in session.runs
         for model in [as_model(run.model)]
@@ -112,6 +112,13 @@ def _possible(covariate: Covariate) -> str:
 
 def _named(run: Run, session: Session) -> str:
     return "/".join(run_path(run.task, run.run, session.label))
+
+
+def _strength(condition: Condition, model: Model) -> tuple[str, str]:
+    """Return the amplitude of a condition and the largest that is taken, of BOLD where its response is imposed."""
+    if condition.percent is not None:
+        return f"{condition.percent:g} % of BOLD", "50 %"
+    return _amount(condition.amplitude, model), _amount(model.largest_stimulus, model)
 
 
 def _amount(value: float, model: Model) -> str:

@@ -130,7 +130,8 @@ class Match:
             "respiratory_percent": 0.0,
         }
         if what == "bold":
-            return _within("bold", {**shared, "voxel_size": self.voxel_size, "heart_rate_percent": 0.0})
+            smooth = {"noise_memory": self.ar_time, "noise_fwhm": self.correlation.kernel_fwhm}
+            return _within("bold", {**shared, **smooth, "voxel_size": self.voxel_size, "heart_rate_percent": 0.0})
         own = {
             "n_volumes": self.n_volumes,
             "voxel_size": math.prod(self.voxel_size) ** (1 / 3),

@@ -133,7 +133,7 @@ def task_design(dataset: Dataset, scan: Scan, n_volumes: int) -> activation.Desi
 
 
 def imposed_responses(dataset: Dataset, scan: Scan) -> dict[str, npt.NDArray[np.float64]]:
-    """Return the response of each region in percent to each type of trial that is imposed, from the truth on disk.
+    """Return the response of each region in percent to each type of trial that is imposed, from the truth on disk; of the middle echo.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def imposed_responses(dataset: Dataset, scan: Scan) -> dict[str, npt.NDArray[np.
     """
     import pandas as pd
 
-    path = dataset.root / scan.betas
+    path = dataset.root / scan.parts[len(scan.parts) // 2].betas
     if not path.exists():
         return {}
     table = pd.read_csv(path, sep="\t", dtype={"trial_type": str}, keep_default_na=False)

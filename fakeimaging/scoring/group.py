@@ -202,10 +202,11 @@ def _estimable(covariates: Columns, contrast: Contrast) -> bool:
 
 
 def _reached(dataset: Dataset, contrast: Contrast) -> Iterator[list[Scan]]:
-    """Yield the BOLD scans that an effect reaches, those of all subjects together."""
+    """Yield the BOLD scans that an effect reaches, those of all subjects together; the echoes of a scan once."""
     everyone = [dataset.scans(label) for label in dataset.subjects]
     for same in zip(*everyone, strict=True):
-        if same[0].modality == "bold" and any(_reaches(site.path, same[0], dataset) for site in contrast.touched.sites):
+        wanted = same[0].modality == "bold" and same[0].is_first
+        if wanted and any(_reaches(site.path, same[0], dataset) for site in contrast.touched.sites):
             yield list(same)
 
 
@@ -258,7 +259,8 @@ class _Subject:
 
 
 def _of_scan(dataset: Dataset, scan: Scan) -> _Subject | None:
-    clean = np.load(dataset.root / scan.regional("regional_bold")).astype(float)
+    middle = scan.parts[len(scan.parts) // 2]
+    clean = np.load(dataset.root / middle.regional("regional_bold")).astype(float)
     if clean.shape[1] < bold.SHORTEST:
         return None
     series, tr = bold.observed_series(dataset, scan, len(clean)), bold.repetition_time(dataset, scan)

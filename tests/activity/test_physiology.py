@@ -138,6 +138,18 @@ def test_mean_displacement_is_the_level(seed, level):
     assert (made.motion([0.0]) == 0).all()
 
 
+@SEEDS
+@pytest.mark.parametrize("interval", [0.5, 2.0])
+def test_jerks_have_their_share_on_average(seed, interval):
+    made = body(seed, duration=20_000.0, motion=0.3, motion_interval=interval)
+    times = np.arange(interval / 2, 20_000.0, interval)
+    drift, jerks = (
+        (np.abs(np.diff(made.motion_parts(times)[name], axis=0)) @ SPHERE).mean() for name in ("drift", "jerks")
+    )
+    # About 167 jerks, whose sizes have a spread of 1.1: a standard error of 9 %. Half a jerk falls between two volumes at 2 s.
+    assert jerks / drift == pytest.approx(0.4, rel=0.3)
+
+
 def test_no_motion_is_none_at_all():
     assert (body(motion=0.0).motion(np.arange(0.0, 600.0, 2.0)) == 0).all()
 

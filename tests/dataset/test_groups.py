@@ -298,7 +298,9 @@ def test_a_parameter_that_regions_set_is_no_single_number(content):
 
 
 def test_the_current_of_an_imposed_response_moves_nothing(content):
-    content["sessions"][0]["runs"][1]["conditions"][0]["percent"] = 1.0
+    look = content["sessions"][0]["runs"][1]["conditions"][0]
+    del look["amplitude"]
+    look["percent"] = 1.0
     assert "`effects[2].on`: the response to 'look' is imposed: `percent` is its size" in problems(content)
 
 

@@ -166,3 +166,13 @@ def test_the_t_of_a_null_group_beats_chance_as_often_as_it_should(seed):
         _, ts = by_chance(values, columns, contrast, rng=rng)
         above.append(abs(group_effect(values, columns, "group").t) > np.quantile(np.abs(ts), 0.95))
     assert abs(np.mean(above) - 0.05) < 3.5 * math.sqrt(0.05 * 0.95 / 200)
+
+
+def test_the_echoes_of_a_scan_give_rows_once(tmp_path):
+    study = fi.Study.check(STUDY | {"subjects": 4})
+    (session,) = study.content()["sessions"]
+    scan = {"modality": "bold", "task": "look", "voxel_size": 12.0, "echo_times": [0.015, 0.03]}
+    content = study.content() | {"sessions": [session | {"acquisitions": [scan]}]}
+    dataset = fi.simulate_study(content, tmp_path / "out")
+    assert len(dataset.scans("01")) == 2
+    assert [row.name for row in score_group(dataset)] == ["group_fc", "group_fc_t", "group_beta", "group_beta_t"]

@@ -17,9 +17,32 @@ def find_crossings(lands, faces, folds, counts):
     for i in range(n_other):
         before = total
         for k in range(n_slices):
-            for face in range(faces.shape[1]):
-                total = cross(lands[i, k], faces.shape[1] - 1, face, k, faces[i, :, k], folds, total)
+            line, n = lands[i, k], faces.shape[1] - 1
+            if rising(line):
+                walk(line, n, faces[i, :, k])
+                continue
+            for face in range(n + 1):
+                total = cross(line, n, face, k, faces[i, :, k], folds, total)
         counts[i] = total - before
+
+
+@njit(**INLINE)
+def rising(lands):
+    """Say whether a line does not fold over."""
+    return (lands[1:] > lands[:-1]).all()
+
+
+@njit(**INLINE)
+def walk(lands, n, faces):
+    """Find where a line that does not fold lands on every face."""
+    m = 0
+    for face in range(n + 1):
+        target = face - 0.5
+        while m < len(lands) and lands[m] < target:
+            m += 1
+        faces[face] = -0.5 if m == 0 else n - 0.5
+        if 0 < m < len(lands):
+            faces[face] = n / (len(lands) - 1) * (m - 1 + (target - lands[m - 1]) / (lands[m] - lands[m - 1])) - 0.5
 
 
 @njit(**INLINE)

@@ -128,6 +128,16 @@ class BoldParameters(Parameters):
     lambda_bold: float = parameter(
         0.5, unit="1", bounds=(0, 1), description="share of its variance that is BOLD-like: grows with the echo time"
     )
+    noise_memory: float = parameter(
+        2.0,
+        unit="s",
+        bounds=(0.05, 60),
+        symbol="tau",
+        description="of physiological noise in grey matter, exp(-TR / tau) from volume to volume; half in white matter and fluid",
+    )
+    noise_fwhm: float = parameter(
+        7.0, unit="mm", bounds=(2, 40), description="width of the Gaussian that smooths physiological noise"
+    )
     cardiac_percent: float = parameter(
         0.15, unit="%", bounds=(0, 10), description="root mean square of the pulse over grey matter"
     )

@@ -30,12 +30,10 @@ from fakeimaging.modalities.boxes import Box, box_of
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
 from fakeimaging.modalities.normals import normals
 
-TAU = {"grey": 2.0, "white": 1.0, "csf": 1.0}
-"""s, memory of the noise (assumed: 0.37 from volume to volume in grey matter at 2 s, 0.2 to 0.5 in published simulators)."""
-FWHM = 7.0
-"""mm, of the Gaussian that smooths it (assumed: two voxels of the default scan)."""
-SPACING = 4.2
-"""mm, of the coarse grid: below 1.5 SD of the Gaussian, so that the grid does not show."""
+MEMORY = {"grey": 1.0, "white": 0.5, "csf": 0.5}
+"""Memory of each tissue's noise over that of grey matter (assumed)."""
+SPACING = 0.6
+"""Of the coarse grid, over the width of the Gaussian: below 1.5 of its SD, so that the grid does not show."""
 NEGLIGIBLE = 0.01
 """Weight of a past field below which it is left out."""
 TINY = 1e-6
@@ -55,12 +53,14 @@ class _Field:
 
 
 def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
-    lambdas = {f"lambda_{name}": getattr(parameters, f"lambda_{name}") for name in (*TAU, "bold")}
-    return {"seed": int(rng.integers(2**63)), **lambdas}
+    lambdas = {f"lambda_{name}": getattr(parameters, f"lambda_{name}") for name in (*MEMORY, "bold")}
+    smooth = {"memory": parameters.noise_memory, "fwhm": parameters.noise_fwhm}
+    return {"seed": int(rng.integers(2**63)), **smooth, **lambdas}
 
 
 def _act(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    field = _field_of(forward, *(recipe[f"lambda_{name}"] for name in TAU))
+    lambdas = tuple(recipe[f"lambda_{name}"] for name in MEMORY)
+    field = _field_of(forward, recipe["memory"], recipe["fwhm"], lambdas)
     step = 1.0 if forward.clean.clock is None else forward.clean.clock.step
     term = np.zeros(forward.baseline.shape, dtype=np.float32)
     parts = kinds(recipe["lambda_bold"], forward.context["parameters"])
@@ -78,7 +78,7 @@ def kinds(share: float, p: BoldParameters) -> tuple[tuple[str, float], ...]:
 
 
 PHYSIOLOGICAL = Stage("physiological", "additive", _draw, _act)
-"""Needs ``parameters.lambda_grey``, ``_white``, ``_csf``, ``_bold`` and the context ``tissue``, ``maps``, ``parameters``."""
+"""Needs the parameters ``lambda_...`` and ``noise_...``, and the context ``tissue``, ``maps``, ``parameters``."""
 
 
 def memory(step: float, tau: float) -> npt.NDArray[np.float32]:
@@ -112,25 +112,26 @@ def _spread(coarse: npt.NDArray[np.float32], along: tuple[npt.NDArray[np.float32
 
 
 @lru_cache(maxsize=2)
-def _field_of(forward: Forward, *lambdas: float) -> _Field:
+def _field_of(forward: Forward, memory: float, fwhm: float, lambdas: tuple[float, ...]) -> _Field:
     grid, held = forward.clean.grid, shares(forward)
-    box = box_of(np.sum([held[name] for name in TAU], axis=0))
+    box = box_of(np.sum([held[name] for name in MEMORY], axis=0))
     spread = {
         name: np.float32(value) * forward.baseline[box] * held[name][box]
-        for name, value in zip(TAU, lambdas, strict=True)
+        for name, value in zip(MEMORY, lambdas, strict=True)
     }
-    taus = tuple(sorted(set(TAU.values())))
-    sigma = tuple(np.sum([spread[name] for name in TAU if TAU[name] == tau], axis=0) for tau in taus)
-    along = tuple(_kernel(grid, axis, part) for axis, part in enumerate(box))
+    tau = {name: share * memory for name, share in MEMORY.items()}
+    taus = tuple(sorted(set(tau.values())))
+    sigma = tuple(np.sum([spread[name] for name in MEMORY if tau[name] == one], axis=0) for one in taus)
+    along = tuple(_kernel(grid, axis, part, fwhm) for axis, part in enumerate(box))
     return _Field(box, tuple(matrix.shape[1] for matrix in along), along, sigma, taus)  # type: ignore[arg-type]
 
 
-def _kernel(grid: Grid, axis: int, part: slice) -> npt.NDArray[np.float32]:
+def _kernel(grid: Grid, axis: int, part: slice, fwhm: float) -> npt.NDArray[np.float32]:
     """Gaussian weights of the coarse points for each voxel of a part of an axis, each row of unit length."""
     size, voxel = part.stop - part.start, grid.voxel_size[axis]
     position = (np.arange(size) + 0.5) * voxel
-    sd = FWHM / np.sqrt(8 * np.log(2))
-    coarse = np.arange(-2, int(size * voxel / SPACING) + 4) * SPACING
+    sd, spacing = fwhm / np.sqrt(8 * np.log(2)), SPACING * fwhm
+    coarse = np.arange(-2, int(size * voxel / spacing) + 4) * spacing
     weights = np.exp(-0.5 * ((position[:, None] - coarse) / sd) ** 2)
     # Smaller numbers are slow to multiply.
     weights[weights < TINY] = 0

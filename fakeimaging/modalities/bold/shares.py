@@ -22,12 +22,12 @@ Map = npt.NDArray[np.float32]
 def shares(forward: Forward) -> Mapping[str, Map]:
     """Return the share that each tissue out of `field.TISSUES` has of the signal at rest, each shape grid.shape; 0 in air."""
     context = forward.context
-    s0 = context["maps"].s0
     signals = tissue_signals(context["parameters"], echo_time=0.0)
-    return {
-        name: np.divide(mixed(context["tissue"], {name: signal}), s0, out=np.zeros_like(s0), where=s0 > 0)
-        for name, signal in signals.items()
-    }
+    each = {name: mixed(context["tissue"], {name: signal}) for name, signal in signals.items()}
+    whole = np.sum(list(each.values()), axis=0)
+    # Air of the head takes as much of each.
+    here = (whole > 0) & (context["maps"].s0 > 0)
+    return {name: np.divide(part, whole, out=np.zeros_like(whole), where=here) for name, part in each.items()}
 
 
 def echo_ratio(p: BoldParameters) -> float:

@@ -12,6 +12,7 @@ slices are at rest. Pure tissues; muscle counts as grey matter.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.activity import kernels
 from fakeimaging.core.spaces import Grid, apply_affine
 from fakeimaging.modalities.bold import field
 from fakeimaging.modalities.bold.parameters import BoldParameters
@@ -143,27 +145,40 @@ def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Rec
 
 
 def _act(image: npt.NDArray, forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray:
-    change = relative_change(forward, v)
-    if change is None:
-        return image
-    result = image.copy()
-    box = _history(forward).box
-    change += 1
-    result[box] *= change
-    return result
-
-
-def relative_change(forward: Forward, v: int) -> npt.NDArray[np.float32] | None:
-    """Return the relative change of volume ``v`` in the box of what is not air; None where there is none to speak of."""
     h = _history(forward)
     by_slice = slice_changes(h.moved, h.decay, h.change, v)[..., h.box[2]]
     if np.abs(by_slice).max(initial=0) < INVISIBLE:
-        return None
+        return image
     x, y = h.along
     rows = np.matmul(y, by_slice.reshape(len(TISSUES), PLACES, PLACES, -1).astype(np.float32))
-    planes = np.matmul(x, rows.reshape(len(TISSUES), PLACES, -1)).reshape(h.shares.shape)
-    planes *= h.shares
-    return np.asarray(planes.sum(axis=0))
+    result = np.array(image, dtype=np.float32, order="C")
+    _kernel(change_by_tissue)(h.shares, rows, x, result[h.box])
+    return result
+
+
+@lru_cache(maxsize=1)
+def _kernel(function: Callable[..., None]) -> Callable[..., None]:
+    """Keep the compiled kernel: finding it again means reading this file."""
+    return kernels.compiled(function)
+
+
+def change_by_tissue(shares, rows, along, image):  # type: ignore[no-untyped-def]
+    """Multiply ``image`` (nx, ny, nz) by 1 and the sum of ``shares`` (3, nx, ny, nz) times the change of each tissue.
+
+    Changes are those of ``rows`` (3, PLACES, ny, nz) at the two places around each x, weighed by ``along`` (nx, PLACES).
+    """
+    for i in range(image.shape[0]):
+        first = 0
+        while first < along.shape[1] - 2 and along[i, first] == 0.0:
+            first += 1
+        low, high = along[i, first], along[i, first + 1]
+        for j in range(image.shape[1]):
+            for k in range(image.shape[2]):
+                grey = low * rows[0, first, j, k] + high * rows[0, first + 1, j, k]
+                white = low * rows[1, first, j, k] + high * rows[1, first + 1, j, k]
+                fluid = low * rows[2, first, j, k] + high * rows[2, first + 1, j, k]
+                change = shares[0, i, j, k] * grey + shares[1, i, j, k] * white + shares[2, i, j, k] * fluid
+                image[i, j, k] += image[i, j, k] * change
 
 
 SPIN_HISTORY = Stage("spin_history", "operator", _draw, _act)
