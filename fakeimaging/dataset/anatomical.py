@@ -67,7 +67,9 @@ def _write_tissue(job: Job, tissue: Tissue, grid: Grid) -> None:
     _write_labels(
         job, mask, grid, "desc-brain_mask.nii.gz", words | {"Description": "true tissue fractions above one half"}
     )
-    most = np.where(mask, 1 + np.argmax(shares, axis=0), 0)
+    most = np.where(tissue.white > tissue.grey, np.uint8(2), np.uint8(1))
+    most[tissue.csf > np.maximum(tissue.grey, tissue.white)] = 3
+    most[~mask] = 0
     _write_labels(
         job, most, grid, "dseg.nii.gz", {"SkullStripped": True, "Description": "what a voxel truly has most of"}
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from fakeimaging.activity.activity import LEAD, run_path
@@ -23,6 +23,8 @@ BYTES_A_VOXEL = {"observed": 1.35, "clean": 0.55, "prep": 1.35, "truth": 0.4, "w
 """Compressed bytes a voxel, rounded up (the default study: 1.19 and 1.27 observed, 0.46 and 0.39 clean, 0.31 truth)."""
 BYTES_A_SAMPLE = 4.1
 """Bytes of a sample of a channel, observed and clean, both int16."""
+BYTES_A_SURFACE = 2 * 20_484 * 4 * 4 // 3 + 2 * 40_000 * 4
+"""Bytes of a volume on fsaverage5, observed and clean: GIFTI in base 64, and CIFTI with the deep voxels, rounded up."""
 BYTES_A_PAIR = 60
 """Bytes of tables, GraphML and zip for each pair of regions, rounded up."""
 SECONDS_AN_IMAGE, SECONDS_A_MEGAVOXEL = 1.5, 0.3
@@ -163,9 +165,21 @@ def _scan(scan: Scan, study: Study) -> Item:
     stream = "/".join((f"sub-{scan.subject}", *path, *scan_path(modality, parameters, scan.acquisition.repeat)))
     if modality.format == "brainvision":
         return _images(f"{scan.raw.name} and its clean twin", shape, BYTES_A_SAMPLE, stream)
-    kept = ("observed", "clean", "prep") if scan.modality == "bold" else ("observed", "clean")
+    kept: tuple[str, ...] = ("observed", "clean")
+    kept += {"bold": ("prep",) * _n_derived(scan), "t1w": ("prep", "truth")}.get(scan.modality, ())
     bytes_a_voxel = sum(BYTES_A_VOXEL[what] for what in kept)
-    return _images(f"{scan.raw.name} and its clean twin", shape, bytes_a_voxel, stream)
+    item = _images(f"{scan.raw.name} and its clean twin", shape, bytes_a_voxel, stream)
+    if scan.modality == "bold" and scan.is_last and getattr(parameters, "surfaces", False):
+        return replace(item, bytes=item.bytes + shape[-1] * BYTES_A_SURFACE)
+    return item
+
+
+def _n_derived(scan: Scan) -> int:
+    """Return the preprocessed series that follow a file: one for an echo, after the last one also those of the combination."""
+    spaces = 1 + ("T1w" in getattr(scan.parameters, "output_spaces", ()))
+    if not scan.part:
+        return spaces
+    return 1 + (1 + spaces if scan.is_last else 0)
 
 
 def _activity(run: Run, session: Session, study: Study, subject: str) -> Item:

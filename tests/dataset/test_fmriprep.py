@@ -260,3 +260,12 @@ def test_no_name_is_there_twice_and_series_are_compressed(dataset):
     ]
     assert len(names) == len(set(names))
     assert not [name for name in names if name.endswith("_bold.nii")]  # load_confounds refuses those
+
+
+def test_everything_is_made_again_the_same_and_fits_the_plan(dataset):
+    from fakeimaging.dataset.plan import total_bytes
+    from fakeimaging.dataset.verify import verify
+
+    assert verify(dataset.root, "01").problems == ()
+    written = sum(path.stat().st_size for path in dataset.root.rglob("*") if path.is_file())
+    assert written < total_bytes(dataset.study) < 3 * written

@@ -202,3 +202,10 @@ def test_echoes_are_made_the_same_whoever_asks(dataset):
     from fakeimaging.dataset.verify import verify
 
     assert verify(dataset.root, "01").problems == ()
+
+
+def test_the_plan_counts_every_echo_and_their_combination(dataset):
+    from fakeimaging.dataset.plan import total_bytes
+
+    written = sum(path.stat().st_size for path in dataset.root.rglob("*") if path.is_file())
+    assert written < total_bytes(dataset.study) < 3 * written
