@@ -22,7 +22,7 @@ from fakeimaging.activity import kernels
 from fakeimaging.activity.physiology import BEFORE, Physiology
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.spaces import apply_affine
-from fakeimaging.modalities.bold.shares import echo_ratio, phase_axis
+from fakeimaging.modalities.bold.shares import echo_ratio, phase_axis, usual_echo
 from fakeimaging.modalities.boxes import Box, box_of
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
 from fakeimaging.modalities.stages import N_COEFFICIENTS, polynomial_field
@@ -163,21 +163,23 @@ def slice_moments(forward: Forward) -> npt.NDArray[np.float64]:
     return np.asarray(starts[:, None] + forward.context["slice_times"])
 
 
-def _scaled(amplitude: Maps, forward: Forward, box: Box, wanted: float) -> Maps:
-    """Scale an amplitude so that, relative to the image at rest, its root mean square over grey matter is ``wanted``."""
-    grey, rest = forward.context["tissue"].grey[box], forward.baseline[box]
-    inside = (grey > 0) & (rest > 0)
-    if not inside.any():
-        return amplitude * np.float32(0)
-    power = float(np.average((amplitude[inside] / rest[inside]) ** 2, weights=grey[inside]))
-    return amplitude * np.float32(wanted / np.sqrt(power) if power > 0 else 0)
+def _scaled(shape: Callable[[Maps], Maps], forward: Forward, wanted: float) -> Maps:
+    """Return what ``shape`` makes of the image at rest, its root mean square over grey matter ``wanted`` times that of the image.
+
+    At the usual echo time of the field; other echoes have the same factor. Not the mean of ratios: where air has taken the signal,
+    what moves would be all of it.
+    """
+    usual = forward.context["maps"].baseline(usual_echo(forward.context["parameters"]))
+    grey = forward.context["tissue"].grey
+    power, whole = (float((grey * image**2).sum(dtype=np.float64)) for image in (shape(usual), usual))
+    return shape(forward.baseline) * np.float32(wanted * np.sqrt(whole / power) if power > 0 else 0)
 
 
 def grey_term(forward: Forward, wanted: float) -> tuple[Box, Maps]:
     """Return box and map of a BOLD-like change of grey matter whose root mean square is ``wanted`` at the field's usual echo time."""
-    box = box_of(forward.baseline)
-    grey = forward.baseline[box] * forward.context["maps"].grey[box]
-    return box, _scaled(grey, forward, box, wanted) * np.float32(echo_ratio(forward.context["parameters"]))
+    box, grey = box_of(forward.baseline), forward.context["maps"].grey
+    change = _scaled(lambda rest: rest * grey, forward, wanted)[box]
+    return box, change * np.float32(echo_ratio(forward.context["parameters"]))
 
 
 def _draw_cardiac(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
@@ -191,8 +193,8 @@ def _cardiac(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generat
 @lru_cache(maxsize=2)
 def cardiac_term(forward: Forward, percent: float, phases: bytes) -> LowRank:
     """Return maps and courses of the pulse; ``phases`` holds (2, 20) float64."""
-    box = box_of(forward.baseline)
-    amplitude = _scaled(forward.baseline[box] * pulsation(forward)[box], forward, box, percent / 100)
+    box, strength = box_of(forward.baseline), pulsation(forward)
+    amplitude = _scaled(lambda rest: rest * strength, forward, percent / 100)[box]
     courses = harmonics(forward.context["physiology"].cardiac_phase(slice_moments(forward)))
     maps = _split(amplitude, np.frombuffer(phases).reshape(len(HARMONICS), -1), forward, box)
     return LowRank(box, maps, np.ascontiguousarray(courses.swapaxes(0, 1)))
@@ -226,12 +228,10 @@ def respiratory_term(forward: Forward, percent: float, phases: bytes) -> LowRank
     body, times = forward.context["physiology"], slice_moments(forward)
     sizes = {name: percent / 100 * np.sqrt(share) for name, share in BREATHING_SHARES.items()}
     box, volume = grey_term(forward, sizes["volume"])
-    edges = np.gradient(forward.baseline, axis=phase_axis(forward.context["parameters"]))[box]
-    shifted, everywhere = (
-        _scaled(part, forward, box, sizes[name])
-        for name, part in (("edges", edges), ("everywhere", forward.baseline[box]))
-    )
-    locked = _split(shifted + everywhere, np.frombuffer(phases).reshape(len(HARMONICS), -1), forward, box)
+    axis = phase_axis(forward.context["parameters"])
+    shifted = _scaled(lambda rest: np.gradient(rest, axis=axis), forward, sizes["edges"])
+    everywhere = _scaled(lambda rest: rest, forward, sizes["everywhere"])
+    locked = _split((shifted + everywhere)[box], np.frombuffer(phases).reshape(len(HARMONICS), -1), forward, box)
     courses = [*harmonics(body.respiratory_phase(times)), volume_course(body, times).astype(np.float32)]
     return LowRank(box, np.concatenate([locked, volume[None]]), np.stack(courses, axis=1))
 

@@ -33,7 +33,12 @@ def shares(forward: Forward) -> Mapping[str, Map]:
 def echo_ratio(p: BoldParameters) -> float:
     """Return what a BOLD-like change is at this echo, over what it is at the usual one of the field in a gradient echo."""
     share = field.SPIN_ECHO_SHARE if p.sequence == "spin_echo" else 1.0
-    return float(share * p.echo_time / field.fields()[p.field_strength].defaults["echo_time"])
+    return float(share * p.echo_time / usual_echo(p))
+
+
+def usual_echo(p: BoldParameters) -> float:
+    """Return the usual echo time of the field in s."""
+    return field.fields()[p.field_strength].defaults["echo_time"]
 
 
 def phase_axis(p: Any) -> int:

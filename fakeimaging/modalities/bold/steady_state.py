@@ -49,7 +49,7 @@ def settled(t1: float, p: BoldParameters) -> float:
     Examples
     --------
     >>> round(settled(1.331, BoldParameters()), 3)
-    0.831
+    0.832
     """
     fresh = float(excited_again(0.0, p.tr, t1, p))
     return fresh / (1 - kept(t1, p)) if p.sequence == "gradient_echo" else fresh
