@@ -89,7 +89,7 @@ def spin_echo(tissue: Relaxation, tr: float, echo_time: float, decay: float | No
     Examples
     --------
     >>> round(spin_echo(Relaxation(1.6, 0.05, 0.8, 0.08), 2.0, 0.08), 4)
-    0.2068
+    0.2057
     """
     longitudinal = 1 - 2 * math.exp(-(tr - echo_time / 2) / tissue.t1) + math.exp(-tr / tissue.t1)
     lost = echo_time if decay is None else decay

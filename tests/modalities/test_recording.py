@@ -17,10 +17,10 @@ def bold():
 
 def test_additive_layers_and_operators_make_the_observed_image(bold):
     still = bold.clean.make(3)
-    for name in ("physiological", "drift", "cardiac", "respiratory"):
+    for name in ("physiological", "drift", "cardiac", "respiratory", "heart_rate"):
         still = still + bold.layer(name).make(3)
-    assert (bold.before("motion").make(3) == still).all()
-    summed = bold.after("distortion").make(3) + bold.layer("thermal").make(3)
+    assert (bold.before("steady_state").make(3) == still).all()
+    summed = bold.before("thermal").make(3) + bold.layer("thermal").make(3)
     assert np.iscomplexobj(summed)
     assert (np.abs(summed) == bold.after("magnitude").make(3)).all()
     slope = np.float32(bold.recipe("quantisation")["slope"])
