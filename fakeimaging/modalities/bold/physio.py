@@ -154,7 +154,8 @@ def lags(shape: tuple[int, ...], phases: npt.NDArray[np.float64]) -> npt.NDArray
 def _split(amplitude: Maps, phases: npt.NDArray, forward: Forward, box: Box) -> Maps:
     """Maps of the four terms of `harmonics`: amplitude times cos and sin of the lag."""
     theta = lags(forward.baseline.shape, phases)[:, *box]
-    return np.stack([amplitude * turn(lag) for lag in theta for turn in (np.cos, np.sin)]).astype(np.float32)
+    terms = np.stack([amplitude * turn(lag) for lag in theta for turn in (np.cos, np.sin)])
+    return np.ascontiguousarray(terms, dtype=np.float32)
 
 
 def slice_moments(forward: Forward) -> npt.NDArray[np.float64]:
