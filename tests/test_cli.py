@@ -74,7 +74,10 @@ def test_list_shows_every_parameter():
     assert "bold" not in models
     assert "loop_gain" in run("list", "dmf").stdout
     one = run("list", "bold").stdout
-    assert "stages: physiological, drift, cardiac, respiratory, heart_rate, steady_state, motion, spin_history, distortion" in one
+    assert (
+        "stages: physiological, drift, cardiac, respiratory, heart_rate, steady_state, motion, spin_history, distortion"
+        in one
+    )
     assert "hemodynamics.kappa" in one
     assert "interleaved | ascending" in one
     assert "distance_rule.density" in run("list", "study").stdout

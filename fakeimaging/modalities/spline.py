@@ -26,8 +26,8 @@ PAD, CELL = 2, 4
 LANES = 8
 """Coefficients that are read at once."""
 REFERENCE = Reference("Unser", 1999, "10.1109/79.799930", "spline interpolation")
-_AXIS_FIRST = ((0, 2, 1), (1, 2, 0), (2, 1, 0))
-"""Each axis first; never in memory order, so that one compiled filter serves all."""
+_AXIS_FIRST = ((0, 1, 2), (1, 0, 2), (2, 0, 1))
+"""Each axis first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,22 +108,31 @@ def spline_coefficients(volume: npt.NDArray) -> npt.NDArray[np.float32]:
     nx, ny, nz = (size + 2 * PAD for size in volume.shape)
     flat = np.zeros(nx * ny * nz + LANES, dtype=np.float32)
     padded = np.ndarray((nx, ny, nz), dtype=np.float32, buffer=flat)
-    inside = padded[PAD:-PAD, PAD:-PAD, PAD:-PAD]
-    np.multiply(volume, np.float32(36), out=inside, casting="unsafe")
-    for axes in _AXIS_FIRST:
-        turned = inside.transpose(axes)
-        if len(turned) > 1:
-            filter_first(turned)
-        else:
-            turned /= 6
+    np.multiply(volume, np.float32(36), out=padded[PAD:-PAD, PAD:-PAD, PAD:-PAD], casting="unsafe")
+    filter_middle(padded.reshape(1, nx, ny * nz), PAD)
+    filter_middle(padded, PAD)
+    if nz > 1 + 2 * PAD:
+        _kernels().filter_last(padded.reshape(nx * ny, nz), PAD, REACH)
+    else:
+        padded /= 6
     for axes in _AXIS_FIRST:
         _mirror(padded.transpose(axes))
     return padded
 
 
-def filter_first(turned: npt.NDArray[np.float32]) -> None:
-    """Turn samples, six times too large, into spline coefficients along the first of three axes, at least two long, in place."""
-    _kernels().spline_filter(turned, REACH)
+def filter_middle(samples: npt.NDArray[np.float32], pad: int = 0) -> None:
+    """Turn samples, six times too large, into spline coefficients along the second of three axes, in place.
+
+    Parameters
+    ----------
+    samples : ndarray, C order
+    pad : int
+        Samples at either end of the axis that do not count.
+    """
+    if samples.shape[1] > 1 + 2 * pad:
+        _kernels().filter_middle(samples, pad, REACH, np.empty(samples.shape[2], dtype=np.float32))
+    else:
+        samples /= 6
 
 
 def _mirror(padded: npt.NDArray[np.float32]) -> None:

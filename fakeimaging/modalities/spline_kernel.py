@@ -1,52 +1,73 @@
 """Kernels of `spline`, compiled from this file's text: cubic B-splines on registers of coefficients (see `activity.simd`).
 
-A place is weighed over 4 x 4 x 4 coefficients; those of a line lie side by side, eight of them fill a register, and the weights of the
-last four are 0. Arrays carry `PAD` more coefficients on every side, so that no place asks for what is not there.
+A place is weighed over 4 x 4 x 4 coefficients; those of a line lie side by side, eight of them fill a register, and the last four do not
+count. Arrays carry `PAD` more coefficients on every side, so that no place asks for what is not there.
 """
 
 import numpy as np
 from numba import njit
 
 from fakeimaging.activity.simd.functions import fabs
-from fakeimaging.activity.simd.vectors import load, select, total
+from fakeimaging.activity.simd.vectors import load, select, total_of_four
 
 PAD = 2
 CELL, SHIFT = 4, 2
+TOGETHER = 8
 POLE = -0.2679491924311227
 FLAGS = {"cache": True, "nogil": True, "error_model": "numpy"}
 INLINE = {"forceinline": True, "error_model": "numpy"}
 
 
 @njit(**FLAGS)
-def spline_filter(c, reach):
-    """Turn samples into coefficients along the first of three axes, in place and up to a factor 6; mirrored at the ends."""
-    n, n_rows, n_columns = c.shape
-    filter_start(c, reach)
-    for i in range(1, n):
-        for j in range(n_rows):
-            for k in range(n_columns):
-                c[i, j, k] += POLE * c[i - 1, j, k]
-    for j in range(n_rows):
-        for k in range(n_columns):
-            c[n - 1, j, k] = POLE / (POLE * POLE - 1.0) * (c[n - 1, j, k] + POLE * c[n - 2, j, k])
-    for i in range(n - 2, -1, -1):
-        for j in range(n_rows):
-            for k in range(n_columns):
-                c[i, j, k] = POLE * (c[i + 1, j, k] - c[i, j, k])
+def filter_middle(c, pad, reach, room):
+    """Turn samples into coefficients along the second of three axes, in place and up to a factor 6; mirrored at the ends.
+
+    ``pad`` samples at either end of the axis do not count; ``room`` holds one row of the third axis.
+    """
+    m, last, n_row = c.shape[0], c.shape[1] - pad - 1, c.shape[2]
+    n, pole = last + 1 - pad, np.float32(POLE)
+    end = np.float32(POLE / (POLE * POLE - 1.0))
+    for a in range(m):
+        room[:] = 0
+        for i in range(reach):
+            around, power = i % (2 * n - 2), np.float32(POLE**i)
+            from_start = pad + min(around, 2 * n - 2 - around)
+            for k in range(n_row):
+                room[k] += power * c[a, from_start, k]
+        for k in range(n_row):
+            c[a, pad, k] = room[k]
+        for i in range(pad + 1, last + 1):
+            for k in range(n_row):
+                c[a, i, k] += pole * c[a, i - 1, k]
+        for k in range(n_row):
+            c[a, last, k] = end * (c[a, last, k] + pole * c[a, last - 1, k])
+        for i in range(last - 1, pad - 1, -1):
+            for k in range(n_row):
+                c[a, i, k] = pole * (c[a, i + 1, k] - c[a, i, k])
 
 
-@njit(**INLINE)
-def filter_start(c, reach):
-    """Give the first sample of each row what the filter has gathered there from the row's mirror image."""
-    n, n_rows, n_columns = c.shape
-    for j in range(n_rows):
-        for k in range(n_columns):
-            start, power = 0.0, 1.0
+@njit(**FLAGS)
+def filter_last(c, pad, reach):
+    """The same along the last of two axes, `TOGETHER` rows at a time: each is a chain of steps that wait for each other."""
+    rows, last = c.shape[0], c.shape[1] - pad - 1
+    n, pole = last + 1 - pad, np.float32(POLE)
+    end = np.float32(POLE / (POLE * POLE - 1.0))
+    for first in range(0, rows, TOGETHER):
+        stop = min(first + TOGETHER, rows)
+        for r in range(first, stop):
+            start = np.float32(0.0)
             for i in range(reach):
                 around = i % (2 * n - 2)
-                start += power * c[min(around, 2 * n - 2 - around), j, k]
-                power *= POLE
-            c[0, j, k] = start
+                start += np.float32(POLE**i) * c[r, pad + min(around, 2 * n - 2 - around)]
+            c[r, pad] = start
+        for i in range(pad + 1, last + 1):
+            for r in range(first, stop):
+                c[r, i] += pole * c[r, i - 1]
+        for r in range(first, stop):
+            c[r, last] = end * (c[r, last] + pole * c[r, last - 1])
+        for i in range(last - 1, pad - 1, -1):
+            for r in range(first, stop):
+                c[r, i] = pole * (c[r, i + 1] - c[r, i])
 
 
 @njit(**FLAGS)
@@ -82,10 +103,10 @@ def cubic(t):
 
 @njit(**INLINE)
 def along(lag, t):
-    """Weights of `cubic`, six times, in the lanes whose lag from the second sample is -1, 0, 1, 2; 0 in the others."""
+    """Weights of `cubic`, six times, in the first four lanes, whose lags from the second sample are -1, 0, 1, 2."""
     away = fabs(lag - t)
     wide, near = 2.0 - away, 1.0 - away
-    wide, near = select(wide > 0.0, wide, 0.0), select(near > 0.0, near, 0.0)
+    near = select(near > 0.0, near, 0.0)
     return wide * wide * wide - 4.0 * near * near * near
 
 
@@ -105,7 +126,7 @@ def value(c, shape, ix, iy, iz, x, y, z, lag):
     a, b = cubic(x), cubic(y)
     low = a[0] * plane(c, start, row, b) + a[1] * plane(c, start + size, row, b)
     high = a[2] * plane(c, start + 2 * size, row, b) + a[3] * plane(c, start + 3 * size, row, b)
-    return total((low + high) * along(lag, z))
+    return total_of_four((low + high) * along(lag, z))
 
 
 @njit(**INLINE)

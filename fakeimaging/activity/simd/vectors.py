@@ -307,6 +307,18 @@ def total(typing: Any, vector: Any) -> Any:
     return vector.scalar(vector), generate
 
 
+@intrinsic
+def total_of_four(typing: Any, vector: Any) -> Any:
+    """Sum of the first four lanes."""
+
+    def generate(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        a, b, c, d = (builder.extract_element(values[0], ir.Constant(INDEX, k)) for k in range(4))
+        pairs = builder.fadd(a, b, flags=vector.flags), builder.fadd(c, d, flags=vector.flags)
+        return builder.fadd(*pairs, flags=vector.flags)
+
+    return vector.scalar(vector), generate
+
+
 def call_llvm(builder: Any, name: str, vector: Vector, values: Any) -> Any:
     """Call an LLVM intrinsic of one kind of vector, such as ``sqrt``."""
     storage = vector.storage

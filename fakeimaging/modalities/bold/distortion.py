@@ -32,7 +32,7 @@ from fakeimaging.activity import kernels
 from fakeimaging.core.citations import Reference
 from fakeimaging.modalities.bold.parameters import BoldParameters
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
-from fakeimaging.modalities.spline import Shift, filter_first
+from fakeimaging.modalities.spline import Shift, filter_middle
 
 if TYPE_CHECKING:
     from fakeimaging.modalities.recording import Recording
@@ -170,7 +170,7 @@ def distort(volume: npt.NDArray[np.float32], warp: Warp) -> npt.NDArray[np.float
     _, n, n_slices = along.shape
     result, room = np.empty_like(along), np.empty((n + 3, n_slices), dtype=np.float32)
     coefficients = along * np.float32(6)
-    filter_first(coefficients.transpose(1, 0, 2))
+    filter_middle(coefficients)
     _kernels().remap(
         coefficients, warp.first, warp.weights, warp.folds, warp.fold_weights, warp.first_fold, room, result
     )
