@@ -2,7 +2,8 @@
 
 Both sides of a condition are worked out and one is taken, loops over a fixed range are written out, ``math`` and built-ins become
 their counterparts for vectors. A side that is not taken may divide by zero: that raises nothing there. ``a // b`` is the floor of
-the quotient as it was rounded, and ``a % b`` goes with it: where a is a multiple of b but for rounding, Python may give one b more.
+the quotient as it was rounded, and ``a % b`` goes with it: where a is a multiple of b but for rounding, Python may give
+one b more, and a remainder of 0 may have the other sign.
 """
 
 from __future__ import annotations

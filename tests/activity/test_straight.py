@@ -63,7 +63,8 @@ class Writer:
             lambda: f"({deeper()} if {self.condition(names, depth - 1)} else {deeper()})",
             lambda: f"{one_of(['min', 'max'])}({', '.join(deeper() for _ in range(self.rng.randrange(2, 5)))})",
             lambda: f"{one_of(['abs', 'math.fabs', 'math.floor', 'float', 'own', 'math.sin'])}({deeper()})",
-            lambda: f"({deeper()} {one_of(['%', '//'])} {one_of(['2.0', '0.5', '-4'])})",
+            # The sign of a remainder of 0 is left open: + 0.0 takes it away.
+            lambda: f"({deeper()} {one_of(['%', '//'])} {one_of(['2.0', '0.5', '-4'])} + 0.0)",
             lambda: f"(({self.condition(names, depth - 1)}) * {deeper()})",
             lambda: f"math.atan2({deeper()}, {deeper()})",
         ][kind - 4]()
