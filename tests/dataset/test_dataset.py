@@ -1,5 +1,6 @@
 import gzip
 import json
+import math
 import os
 import random
 import shutil
@@ -184,9 +185,11 @@ KILLED = "import sys, json, fakeimaging as fi; fi.simulate_study(json.loads(sys.
 def test_killed_twenty_times_the_same_command_gives_the_same_tree(tiny_dataset, tiny_study, tmp_path):
     chance = random.Random(20261122)
     command = [sys.executable, "-c", KILLED, json.dumps(tiny_study)]
-    start = time.monotonic()
-    subprocess.run([*command, str(tmp_path / "whole"), "1"], check=True, env=environment())
-    whole = time.monotonic() - start
+    whole = math.inf
+    for name in ("first", "second"):
+        start = time.monotonic()
+        subprocess.run([*command, str(tmp_path / name), "1"], check=True, env=environment())
+        whole = min(whole, time.monotonic() - start)
     interrupted = 0
     for i in range(20):
         out = tmp_path / f"out-{i}"
