@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from fakeimaging.core.arrays import frozen
+from fakeimaging.core.arrays import Kept, frozen
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Affine, Grid, apply_affine, centred_grid, pose
 from fakeimaging.structure.head import Head, SurfaceName, template_head
@@ -102,7 +102,7 @@ class Anatomy:
     to_template: Affine
 
     def tissue(self, grid: Grid) -> Tissue:
-        """Return the tissue on a native grid; the last three shares that were asked for are kept."""
+        """Return the tissue on a native grid; the shares asked for last are kept."""
         return Tissue(self, grid)
 
     def head_surface(self, name: SurfaceName) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
@@ -128,8 +128,16 @@ def head_of(maps: TissueMaps) -> Head:
     return _ellipsoid_head() if maps.space == TINY else template_head()
 
 
-@lru_cache(maxsize=3)
+_SHARES = Kept(130_000_000)
+"""Three shares of a head in voxels of 1 mm, or all those of many coarser grids."""
+
+
 def _share(anatomy: Anatomy, name: str, grid: Grid) -> npt.NDArray[np.float32]:
+    """Return one share, sampled or kept."""
+    return _SHARES.get((anatomy, name, grid), lambda: _sampled(anatomy, name, grid))
+
+
+def _sampled(anatomy: Anatomy, name: str, grid: Grid) -> npt.NDArray[np.float32]:
     """Sample one map where it has anything, as the mean over each voxel."""
     size = grid.voxel_size.max()
     array, source, box = _source(anatomy.maps, name, size >= COARSE * anatomy.maps.grid_of(name).voxel_size.max())
