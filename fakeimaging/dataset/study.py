@@ -41,6 +41,8 @@ from fakeimaging.modalities.stages import MAGNITUDE, THERMAL
 from fakeimaging.structure.formats import PLAIN, lengths_path
 from fakeimaging.structure.subject import SubjectParameters, legal_label
 
+SPIKES = "spikes"
+"""Stage, and the parameter that is its rate."""
 _TIMING = set(RunParameters.model_fields)
 
 
@@ -279,18 +281,21 @@ def _check_scan(scan: Mapping[str, Any], where: str) -> None:
     if isinstance(values, dict):
         problems += _attempt(where, lambda: modality.parameters.parse(values, where=where))
     off = scan.get("off", ())
-    problems += _off_problems(modality, off, f"{where}.off") if isinstance(off, list) else []
+    drawn = {THERMAL.name} | ({SPIKES} if isinstance(values, dict) and values.get(SPIKES) else set())
+    problems += _off_problems(modality, off, drawn, f"{where}.off") if isinstance(off, list) else []
     if problems:
         raise ParameterError(problems)
 
 
-def _off_problems(modality: Modality, off: list[Any], key: str) -> Iterator[str]:
+def _off_problems(modality: Modality, off: list[Any], drawn: set[str], key: str) -> Iterator[str]:
+    """Stages that are not there, and complex images: ``drawn`` are the stages that would make them."""
     stages = {stage.name for stage in modality.observe}
     for name in off:
         if isinstance(name, str) and name not in stages:
             yield f"`{key}`: {modality.name} has no stage '{name}'; allowed: {', '.join(sorted(stages))}"
-    if MAGNITUDE.name in off and THERMAL.name in stages.difference(off):
-        yield f"`{key}`: without '{MAGNITUDE.name}' the image is complex, and files hold real numbers; add '{THERMAL.name}'"
+    if MAGNITUDE.name in off and (left := sorted(drawn & stages.difference(off))):
+        listed = ", ".join(f"'{name}'" for name in left)
+        yield f"`{key}`: without '{MAGNITUDE.name}' the image is complex, and files hold real numbers; add {listed}"
 
 
 def _cross_problems(study: Study) -> Iterator[str]:
