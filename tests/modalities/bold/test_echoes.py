@@ -5,9 +5,9 @@ import pytest
 
 import fakeimaging as fi
 from fakeimaging.core.errors import ParameterError
-from fakeimaging.modalities.bold import BoldParameters, slice_times
+from fakeimaging.modalities.bold import MODALITY, BoldParameters, slice_times
 from fakeimaging.modalities.bold.sequence import scan_grid
-from fakeimaging.testing.fixtures import short_activity, tiny_subject
+from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
 
 TIMES = (0.0145, 0.0385, 0.0625)
 
@@ -135,3 +135,35 @@ def test_the_grid_covers_the_field_of_view_around_the_isocentre():
     assert grid.shape == (105, 90, 52)
     middle = grid.affine @ [52, 44.5, 25.5, 1]
     assert middle[:3] == pytest.approx([0, 0, 0])
+
+
+def test_a_change_of_r2_is_largest_at_an_echo_time_of_t2_star():
+    times = np.linspace(0.01, 0.15, 57)
+    own = {"voxel_size": 12.0, "epsilon": 1.0, "within_region": 0.0, "susceptibility": 0.0}
+    scans = [fi.acquire("bold", tiny_subject(), short_activity(), echo_time=float(t), **own) for t in times]
+    grey = tiny_subject().anatomy.tissue(scans[0].clean.grid).grey > 0.999
+    size = [np.abs(scan.clean.make(6) - scan.forward.baseline)[grey].mean() for scan in scans]
+    # Epsilon 1 leaves no part of S0; the change grows by 1 % beyond the straight line.
+    assert times[int(np.argmax(size))] == pytest.approx(0.066, abs=0.003)
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_smoothing_helps_against_thermal_noise_and_little_against_physiological(seed):
+    from scipy.ndimage import gaussian_filter
+
+    subject, activity = tiny_subject(seed=seed), constant_activity(short_activity(seed=seed, duration=60.0))
+    gains = {}
+    for name, noise in (("thermal", {"lambda_grey": 0.0}), ("physiological", {"snr": 1e6, "lambda_grey": 0.02})):
+        lambdas = dict.fromkeys(("lambda_grey", "lambda_white", "lambda_csf"), noise.get("lambda_grey"))
+        kept = ("physiological", "thermal", "magnitude")
+        off = [stage.name for stage in MODALITY.observe if stage.name not in kept]
+        own = {"voxel_size": 4.0, "susceptibility": 0.0, "noise_fwhm": 12.0, "off": off}
+        scan = fi.acquire("bold", subject, activity, **{**noise, **lambdas, **own})
+        tissue = subject.anatomy.tissue(scan.clean.grid)
+        inner = tissue.white > 0.999
+        series = np.stack(list(scan.observed.volumes()))
+        smooth = np.stack([gaussian_filter(volume, 1.0) for volume in series])
+        gains[name] = (series[:, inner].std(axis=0) / smooth[:, inner].std(axis=0)).mean()
+    # White noise after a Gaussian of SD 1 voxel: (2 sqrt(pi))^1.5 = 6.7 times less.
+    assert gains["thermal"] == pytest.approx((2 * np.sqrt(np.pi)) ** 1.5, rel=0.1)
+    assert gains["physiological"] < 1.6
