@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--figure", default="group_study.png", help="where to save the figure")
     options = parser.parse_args()
 
-    small = ["subjects=10", "runs.duration=120.0"] if options.small else []
+    small = ["subjects=8", "runs.duration=100.0"] if options.small else []
     study = fi.read_study(STUDY, [f"effects.add={options.difference}", *small])
     (imposed,) = contrasts(study)
     print(f"in the population: {imposed.size:+.2f} %, {imposed.standardised:.1f} SD between subjects")
