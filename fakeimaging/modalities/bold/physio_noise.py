@@ -14,6 +14,7 @@ length, so that the variance is exactly 1 everywhere.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.activity import kernels
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.spaces import Grid
 from fakeimaging.core.streams import Streams
@@ -105,10 +107,54 @@ def _fresh(
 
 
 def _spread(coarse: npt.NDArray[np.float32], along: tuple[npt.NDArray[np.float32], ...]) -> npt.NDArray[np.float32]:
+    """Return the field whose coarse points pass the Gaussian, one axis after the other."""
     x, y, z = along
-    n_x, n_y, n_z = coarse.shape
-    rows = (x @ coarse.reshape(n_x, n_y * n_z)).reshape(len(x), n_y, n_z)
-    return np.matmul(np.matmul(y, rows), z.T)
+    rows = np.zeros((len(x), *coarse.shape[1:]), dtype=np.float32)
+    columns = np.zeros((len(x), len(y), coarse.shape[2]), dtype=np.float32)
+    field = np.zeros((len(x), len(y), len(z)), dtype=np.float32)
+    across = np.ascontiguousarray(z.T)
+    _compiled(spread)(np.ascontiguousarray(coarse), x, y, across, _reach(across), rows, columns, field)
+    return field
+
+
+def _reach(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+    """Return the first column of each row that is not 0, and the one after the last."""
+    filled = weights != 0
+    last = weights.shape[1] - filled[:, ::-1].argmax(axis=1)
+    return np.stack([filled.argmax(axis=1), np.where(filled.any(axis=1), last, 0)], axis=1)
+
+
+@lru_cache(maxsize=1)
+def _compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """Keep the compiled kernel: finding it again means reading this file."""
+    return kernels.compiled(function)
+
+
+def spread(coarse, x, y, z, reach, rows, columns, field):  # type: ignore[no-untyped-def]
+    """Add to ``field`` what coarse points give it by their weights along x, y and (transposed) z; most weights are 0.
+
+    ``reach`` says from where to where along z each coarse point has any.
+    Loops rather than products of matrices: those take more threads than such small ones are worth.
+    """
+    for i in range(x.shape[0]):
+        for p in range(x.shape[1]):
+            if x[i, p] != 0.0:
+                for j in range(coarse.shape[1]):
+                    for k in range(coarse.shape[2]):
+                        rows[i, j, k] += x[i, p] * coarse[p, j, k]
+        spread_plane(y, z, reach, rows[i], columns[i], field[i])
+
+
+def spread_plane(y, z, reach, rows, columns, field):  # type: ignore[no-untyped-def]
+    """The same within one plane across x."""
+    for j in range(y.shape[0]):
+        for p in range(y.shape[1]):
+            if y[j, p] != 0.0:
+                for k in range(rows.shape[1]):
+                    columns[j, k] += y[j, p] * rows[p, k]
+        for p in range(z.shape[0]):
+            for k in range(reach[p, 0], reach[p, 1]):
+                field[j, k] += z[p, k] * columns[j, p]
 
 
 @lru_cache(maxsize=2)
