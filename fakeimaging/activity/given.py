@@ -9,7 +9,6 @@ import numpy as np
 
 from fakeimaging.activity.model import Model
 from fakeimaging.activity.run import RunParameters
-from fakeimaging.activity.stimuli import Design
 from fakeimaging.core.errors import ParameterError, did_you_mean
 from fakeimaging.core.parameters import Parameters
 
@@ -32,8 +31,7 @@ def timing_of(model: Model, given: Mapping[str, Any], *, where: str = "run") -> 
     problems = [f"`{where}.{name}`: {hint}" for name in given if (hint := misplaced(model, name))]
     if problems:
         raise ParameterError(problems)
-    alone = isinstance(given.get("design"), Design | Mapping)
-    return RunParameters.parse({**given, "design": [given["design"]]} if alone else given, where=where)
+    return RunParameters.parse(given, where=where)
 
 
 def misplaced(model: Model, name: str) -> str:

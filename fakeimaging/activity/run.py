@@ -101,6 +101,12 @@ class RunParameters(Parameters):
             raise ValueError("; ".join(problems))
         return tuple(taps) if isinstance(taps, list) else taps
 
+    @field_validator("design", mode="before")
+    @classmethod
+    def _one_design_is_a_table(cls, design: Any) -> Any:
+        alone = isinstance(design, Design | Mapping)
+        return (design,) if alone else tuple(design) if isinstance(design, list) else design
+
     @model_validator(mode="after")
     def _events_lie_in_the_run(self) -> Self:
         timed = [c for c in self.conditions if c.timed or (not self.design and self.events is None)]

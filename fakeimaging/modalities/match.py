@@ -190,10 +190,21 @@ def match(
     return _measured(opened, data, inside, air, step)
 
 
-def _opened(image: Any) -> Any:
+def _loaded(what: str, image: Any) -> Any:
     import nibabel as nib
 
-    opened = nib.load(image) if isinstance(image, str | Path) else image
+    if not isinstance(image, str | Path):
+        return image
+    try:
+        return nib.load(image)
+    except FileNotFoundError as error:
+        raise InputError(f"`{what}`: there is no file {image}", value=image) from error
+    except (nib.filebasedimages.ImageFileError, OSError) as error:
+        raise InputError(f"`{what}`: {image} is no image that nibabel can read", value=image) from error
+
+
+def _opened(image: Any) -> Any:
+    opened = _loaded("image", image)
     shape = getattr(opened, "shape", None)
     if shape is None or not hasattr(opened, "dataobj"):
         raise InputError(f"`image`: a path or a nibabel image is wanted, not {type(image).__name__}", value=image)
@@ -221,9 +232,7 @@ def _repetition_time(image: Any, tr: float | None) -> float:
 
 
 def _read_mask(mask: Any, shape: tuple[int, ...]) -> Mask:
-    import nibabel as nib
-
-    opened = nib.load(mask) if isinstance(mask, str | Path) else mask
+    opened = _loaded("mask", mask)
     array = np.asarray(opened.dataobj if hasattr(opened, "dataobj") else opened)
     if array.shape != shape:
         raise InputError(f"`mask`: its shape is {array.shape}, that of a volume {shape}", value=mask)

@@ -106,7 +106,27 @@ class Volume:
             image: Any = nib.Nifti1Image.from_bytes(file.read())
         stored, slope, offset = image.dataobj.get_unscaled(), image.dataobj.slope, image.dataobj.inter
         part = stored if volumes is None else stored[..., volumes]
-        return cls(part * np.float32(slope) + np.float32(offset), image.affine)
+        return cls.straight(part * np.float32(slope) + np.float32(offset), image.affine)
+
+    @classmethod
+    def straight(cls, array: npt.NDArray, affine: Affine) -> Volume:
+        """Take an array whose axes may run anywhere; of oblique slices each new voxel shows the nearest one, 0 outside."""
+        import nibabel as nib
+
+        turned = nib.orientations.io_orientation(affine)
+        upright = affine @ nib.orientations.inv_ornt_aff(turned, array.shape[:3])
+        array = nib.orientations.apply_orientation(array, turned)
+        steps = nib.affines.voxel_sizes(upright)
+        middle = (np.array(array.shape[:3]) - 1) / 2
+        aligned = nib.affines.from_matvec(np.diag(steps), nib.affines.apply_affine(upright, middle) - steps * middle)
+        if np.allclose(upright, aligned, atol=1e-4):
+            return cls(array, upright)
+        places = np.moveaxis(np.indices(array.shape[:3]), 0, -1)
+        seen = np.rint(nib.affines.apply_affine(np.linalg.inv(upright) @ aligned, places)).astype(int)
+        within = ((seen >= 0) & (seen < array.shape[:3])).all(axis=-1)
+        shown = np.zeros_like(array)
+        shown[within] = array[tuple(seen[within].T)]
+        return cls(shown, aligned)
 
     def made(self, array: npt.NDArray) -> Volume:
         """Return another array on the same grid."""

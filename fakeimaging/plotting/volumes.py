@@ -65,7 +65,7 @@ def plot_slices(image: Image, *, volume: int = 0) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    return plot_planes(Volume(image.volume(volume), image.grid.affine))
+    return plot_planes(Volume.straight(image.volume(volume), image.grid.affine))
 
 
 @styled

@@ -1,5 +1,7 @@
 """What a task leaves on disk: events, true responses as tables and maps, and what the scores make of them."""
 
+import tomllib
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -125,6 +127,11 @@ def test_scores_of_a_task_are_against_what_was_imposed(dataset):
     # Grey matter fills about 0.7 of these large voxels, and the echoes together act like one of 24 ms, scored against 30 ms.
     assert rows["task_beta"].estimate == pytest.approx(0.7 * 0.8, abs=0.12)
     assert rows["task_beta"].chance > abs(rows["task_beta"].error)
+
+
+def test_one_design_may_stand_as_a_table():
+    content = RUNS.replace("[[sessions.runs.design]]", "[sessions.runs.design]")
+    assert fi.Study.check(tomllib.loads(content)) == fi.Study.check(tomllib.loads(RUNS))
 
 
 def test_a_small_study_keeps_what_fits():

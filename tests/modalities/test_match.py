@@ -205,6 +205,18 @@ def test_wrong_masks_and_things_are_refused():
         match(made.image).parameters("pet")
 
 
+def test_files_that_are_no_images_are_refused_by_name(tmp_path):
+    table = tmp_path / "events.tsv"
+    table.write_text("onset\tduration\n")
+    with pytest.raises(InputError, match="`image`: there is no file"):
+        match(tmp_path / "nothing.nii.gz")
+    for path in (table, tmp_path):
+        with pytest.raises(InputError, match="is no image that nibabel can read"):
+            match(path)
+    with pytest.raises(InputError, match="`mask`: there is no file"):
+        match(phantom(seed=70, n_volumes=12).image, mask=tmp_path / "nothing.nii.gz")
+
+
 def test_expected_lag_sums_are_those_of_the_matrices():
     n = 30
     left = moments.residuals(np.ones((1, n)), 5.0)

@@ -210,6 +210,7 @@ def test_the_seed_is_kept_and_the_same_seed_gives_the_same_bits():
     [
         ({"events": [(1.0, 1.0)]}, r"`events\[0\]`"),
         ({"events": [(1.0, -1.0, "a")]}, "negative duration"),
+        ({"events": [(5000.0, 500.0, "a")], "n_volumes": 50}, "'a' begins at 5000 s, and the run lasts 100 s"),
         ({"events": {"onset": [1.0], "trial_type": ["a"]}}, "no column 'duration'"),
         ({"events": [(1.0, 1.0, "face")], "effects": {"fase": 1.0}}, "did you mean 'face'"),
         ({"events": [(1.0, 1.0, "a")], "effects": {"a": [1.0, 2.0, 3.0]}}, "one number or 2"),

@@ -65,6 +65,23 @@ def test_a_plane_shows_right_front_and_up_where_they_are(axis, across, up):
     assert letters == ["P" if axis == 0 else "L"]
 
 
+@pytest.mark.parametrize("orientation", ["RAS", "LAS"])
+@pytest.mark.parametrize("oblique", [(0.0, 0.0, 0.0), (20.0, 0.0, 10.0)])
+def test_a_volume_of_any_grid_shows_each_place_where_it_is(orientation, oblique):
+    recording = fi.acquire(
+        "bold", tiny_subject(), short_activity(), voxel_size=8.0, oblique=oblique, orientation=orientation
+    )
+    grid = recording.observed.grid
+    places = np.moveaxis(np.indices(grid.shape), 0, -1) @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+    for axis in range(3):
+        shown = plotting.Volume.straight(places[..., axis] + 1000.0, grid.affine)
+        np.testing.assert_allclose(shown.affine[:3, :3], np.diag([8.0] * 3), atol=1e-6)
+        there = shown.affine[axis, 3] + 8.0 * np.indices(shown.array.shape)[axis]
+        inside = shown.array > 0
+        assert inside.mean() > 0.7
+        np.testing.assert_allclose(shown.array[inside] - 1000.0, there[inside], atol=4.0 * np.sqrt(3))
+
+
 def test_a_plane_beyond_the_volume_is_its_last_one():
     volume = plotting.Volume(np.arange(27.0).reshape(3, 3, 3), DIAGONAL)
     np.testing.assert_array_equal(volume.plane(2, 100.0), volume.array[:, :, 2])

@@ -166,6 +166,7 @@ def phantom(
     p = PhantomParameters.parse(parameters)
     seed = fresh_seed() if seed is None else seed
     wanted = _blocks(p) if events is None else designs.events_in(events)
+    designs.check_room(wanted, p.n_volumes * p.tr)
     streams, left_out = Streams(seed).at("phantom"), check_off(off)
     return _made(p, wanted, effects, connectivity, left_out, streams, seed)
 

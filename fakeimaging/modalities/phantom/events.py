@@ -48,6 +48,22 @@ def events_in(events: Events | None) -> tuple[Event, ...]:
     return tuple(_event(i, row) for i, row in enumerate(rows))
 
 
+def check_room(events: tuple[Event, ...], end: float) -> None:
+    """Refuse events that begin at or after the ``end`` of a run, in s.
+
+    Raises
+    ------
+    InputError
+        As of onsets in milliseconds.
+    """
+    for i, event in enumerate(events):
+        if event.onset >= end:
+            raise InputError(
+                f"`events[{i}]`: '{event.trial_type}' begins at {event.onset:g} s, and the run lasts {end:g} s",
+                value=event,
+            )
+
+
 def _rows(table: Any) -> list[tuple[Any, ...]]:
     missing = [name for name in COLUMNS[:3] if name not in table.keys()]  # noqa: SIM118 (a DataFrame's keys are its columns)
     if missing:

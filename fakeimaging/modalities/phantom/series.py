@@ -135,6 +135,7 @@ def simulate_series(
     seed = fresh_seed() if seed is None else seed
     streams, left_out = Streams(seed).at("series"), check_off(off)
     wanted = designs.events_in(events)
+    designs.check_room(wanted, p.n_volumes * p.tr)
     conditions, times = designs.conditions_of(wanted), terms.seen_times(p)
     courses = designs.regressors(wanted, p.response, times)
     size = designs.read_effects(effects, conditions, n_series, EFFECT)
