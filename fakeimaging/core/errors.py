@@ -58,9 +58,12 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     --------
     >>> did_you_mean("bolt", ["bold", "t1w"])
     "; did you mean 'bold'?"
+    >>> did_you_mean("TR", ["tr", "snr"])
+    "; did you mean 'tr'?"
     """
     names = sorted(allowed)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    folded = {each.casefold(): each for each in names}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
     if near:
-        return f"; did you mean '{near[0]}'?"
+        return f"; did you mean '{folded[near[0]]}'?"
     return f"; allowed: {', '.join(names)}" if names else ""

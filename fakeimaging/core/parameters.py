@@ -192,7 +192,21 @@ def _row(name: str, field: FieldInfo) -> dict[str, str]:
 
 def explain(error: ValidationError, model: type[BaseModel], *, where: str = "") -> list[str]:
     """Turn pydantic's error into our lines: path of the key, value, what is allowed, what was probably meant."""
-    return [_line(item, model, where) for item in error.errors(include_url=False)]
+    # A key that takes several types has a problem with each: one line says all of them, or the one of what lies inside it.
+    told: dict[str, str] = {}
+    for line in (_line(item, model, where) for item in error.errors(include_url=False)):
+        key = line.partition(": ")[0]
+        told[key] = _joined(told[key], line) if key in told else line
+    inside = {key[: key.rindex("[")] + "`" for key in told if key.endswith("]`")}
+    return [line for key, line in told.items() if key not in inside]
+
+
+def _joined(earlier: str, line: str) -> str:
+    type_of, other = earlier.partition(" is not ")[1], line.partition(" is not ")
+    wrong, hint, meant = earlier.partition("; did you mean")
+    if type_of and other[1]:
+        return f"{wrong}, nor {other[2]}{hint}{meant}"
+    return line if type_of else f"{earlier}; {line.partition(': ')[2]}"
 
 
 def _line(item: Any, model: type[BaseModel], where: str) -> str:
@@ -210,6 +224,10 @@ def _line(item: Any, model: type[BaseModel], where: str) -> str:
         return _out_of_bounds(key, value, field)
     if kind in _TYPE_WORDS:
         return f"`{key}`: {value!r} is not {_TYPE_WORDS[kind]}"
+    if kind == "literal_error":
+        allowed = re.findall(r"'([^']*)'", item["ctx"]["expected"])
+        hint = did_you_mean(value, allowed) if isinstance(value, str) else ""
+        return f"`{key}`: {value!r} is not {item['ctx']['expected']}{'' if '; allowed' in hint else hint}"
     message = str(item.get("ctx", {}).get("error", "") or item["msg"])
     if inner := re.match(r"`(\w+)`: (.*)", message, re.S):
         return f"`{dotted((*location, inner[1]), where)}`: {inner[2]}"

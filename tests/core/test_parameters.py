@@ -1,4 +1,5 @@
 import math
+from typing import Literal
 
 import pytest
 
@@ -47,6 +48,37 @@ def test_numbers_are_finite(value):
 @pytest.mark.parametrize("value", [True, "2", None, [2.0]])
 def test_a_number_is_a_number(value):
     assert "is not a number" in problems(tr=value)[0]
+
+
+class Choice(Parameters):
+    kind: Literal["none", "epi", "phasediff"] = "none"
+    size: float | Literal["relaxation"] = 1.0
+    motion: Literal["low", "high"] | float = "low"
+    voxel: float | tuple[float, float, float] = 1.0
+
+
+class Rack(Parameters):
+    choices: tuple[Choice, ...] = ()
+
+
+def test_a_key_of_several_types_or_words_has_one_line_that_names_the_nearest():
+    assert explained(Choice, kind="EPII") == ["`kind`: 'EPII' is not 'none', 'epi' or 'phasediff'; did you mean 'epi'?"]
+    assert explained(Choice, kind=True) == ["`kind`: True is not 'none', 'epi' or 'phasediff'"]
+    assert explained(Choice, size="relax") == [
+        "`size`: 'relax' is not a number, nor 'relaxation'; did you mean 'relaxation'?"
+    ]
+    assert explained(Choice, motion="hgih") == [
+        "`motion`: 'hgih' is not 'low' or 'high', nor a number; did you mean 'high'?"
+    ]
+    assert explained(Choice, voxel=(3, 3)) == ["`voxel[2]`: missing, and it has no default"]
+    assert explained(Rack, choices=[{"voxel": (3, 3)}]) == ["`choices[0].voxel[2]`: missing, and it has no default"]
+    assert explained(Choice, SIZE=2) == ["`SIZE`: no such key; did you mean 'size'?"]
+
+
+def explained(model, **values):
+    with pytest.raises(ParameterError) as caught:
+        model.parse(values)
+    return str(caught.value).splitlines()
 
 
 def test_whole_numbers_serve_as_numbers_and_lists_as_tuples():
