@@ -97,7 +97,7 @@ def _canonical(activity: Activity, p: BoldParameters) -> tuple[Clock, list[npt.N
     (relaxation, amount), ratio, modes = weak_gains(p), decay_ratio(p), mode_drive(activity, 1.0)
     clock, regions = canonical_response(activity, p.response)
     courses = [regions] if modes is None else [regions, linear_response(*modes, p.response)[1]]
-    return clock, [at_echo(relaxation * course, ratio) + amount * course for course in courses]
+    return clock, [at_echo(relaxation * np.asarray(course, np.float64), ratio) + amount * course for course in courses]
 
 
 def weak_gains(p: BoldParameters) -> tuple[float, float]:
