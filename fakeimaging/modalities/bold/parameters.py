@@ -210,6 +210,13 @@ class BoldParameters(Parameters):
         return self
 
     @model_validator(mode="after")
+    def _echo_comes_in_time(self) -> Self:
+        last = max((self.echo_time, *self.echo_times))
+        if last >= self.tr:
+            raise ValueError(f"`tr`: {self.tr:g} s is over before the echo at {last:g} s")
+        return self
+
+    @model_validator(mode="after")
     def _voxels_have_a_size(self) -> Self:
         if not all(1 <= edge <= 20 for edge in self.voxel_edges):
             raise ValueError(f"`voxel_size`: {self.voxel_size} mm is outside [1, 20] (edge of a voxel)")

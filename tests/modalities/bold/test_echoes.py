@@ -71,6 +71,8 @@ def test_mistaken_echoes_are_told():
         ({"echo": 2}, "names no echoes"),
         ({"echo_times": TIMES, "echo": 4}, "there are 3"),
         ({"echo_times": TIMES, "echo_time": 0.03}, "`echo_times` say 0.0145"),
+        ({"tr": 0.05, "echo_time": 0.06}, "over before the echo at 0.06 s"),
+        ({"tr": 0.05, "echo_times": TIMES}, "over before the echo at 0.0625 s"),
         ({"voxel_size": (3.0, 3.0, 0.5)}, "outside"),
         ({"field_of_view": (224.0, 224.0, 2.0)}, "at least one voxel"),
     ):
