@@ -130,8 +130,9 @@ class Match:
             "respiratory_percent": 0.0,
         }
         if what == "bold":
+            edges = tuple(min(max(edge, 1.0), 20.0) for edge in self.voxel_size)
             smooth = {"noise_memory": self.ar_time, "noise_fwhm": self.correlation.kernel_fwhm}
-            return _within("bold", {**shared, **smooth, "voxel_size": self.voxel_size, "heart_rate_percent": 0.0})
+            return _within("bold", {**shared, **smooth, "voxel_size": edges, "heart_rate_percent": 0.0})
         own = {
             "n_volumes": self.n_volumes,
             "voxel_size": math.prod(self.voxel_size) ** (1 / 3),

@@ -229,3 +229,11 @@ def test_expected_lag_sums_are_those_of_the_matrices():
         np.testing.assert_allclose(sums[r], [np.trace(inside, k) for k in range(5)], atol=1e-9)
         drift = left.basis[:, 1:]
         assert power[r] == pytest.approx(np.trace(drift.T @ memory @ drift) / n)
+
+
+def test_parameters_of_a_scan_with_voxels_finer_than_any_that_is_simulated_can_be_used():
+    import nibabel as nib
+
+    noise = 1000 + 10 * np.random.default_rng(1).standard_normal((12, 12, 12, 20), dtype=np.float32)
+    found = match(nib.Nifti1Image(noise, np.diag([0.8, 0.8, 2.0, 1.0])), tr=2.0)
+    assert BoldParameters.parse(found.parameters(), where="bold").voxel_edges == pytest.approx((1.0, 1.0, 2.0))

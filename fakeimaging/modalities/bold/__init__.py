@@ -53,7 +53,7 @@ def sidecar(parameters: BoldParameters, forward: Forward) -> dict[str, Any]:
         "PulseSequenceType": f"{p.sequence.replace('_', ' ')} EPI",
         "RepetitionTime": p.tr,
         "EchoTime": p.echo_time,
-        "FlipAngle": p.flip_angle,
+        "FlipAngle": p.excitation_angle,
         "NumberOfVolumesDiscardedByScanner": p.dummy_scans,
         # No distortion by the gradients is simulated: the image has the geometry of a corrected one.
         "NonlinearGradientCorrection": True,

@@ -94,23 +94,25 @@ def _change(flow: BloodFlow, p: BoldParameters) -> npt.NDArray[np.float64]:
 
 
 def _canonical(activity: Activity, p: BoldParameters) -> tuple[Clock, list[npt.NDArray]]:
-    gain, modes = weak_gain(p), mode_drive(activity, 1.0)
+    (relaxation, amount), ratio, modes = weak_gains(p), decay_ratio(p), mode_drive(activity, 1.0)
     clock, regions = canonical_response(activity, p.response)
-    parts = [gain * regions]
-    if modes is not None:
-        parts.append(gain * linear_response(*modes, p.response)[1])
-    return clock, parts
+    courses = [regions] if modes is None else [regions, linear_response(*modes, p.response)[1]]
+    return clock, [at_echo(relaxation * np.asarray(course, np.float64), ratio) + amount * course for course in courses]
 
 
-def weak_gain(p: BoldParameters) -> float:
-    """Return the signal change over the relative change of a firing rate that the balloon model settles at, for weak activity."""
+def weak_gains(p: BoldParameters) -> tuple[float, float]:
+    """Return the signal change over the relative change of a firing rate that the balloon model settles at, for weak activity.
+
+    At the usual echo time of the field, in its two parts: through R2*, and through S0.
+    """
     h, small = p.hemodynamics, 1e-4
     f = 1 + small * h.efficacy / h.gamma
     v = f**h.alpha
     q = v * (1 - (1 - h.E0) ** (1 / f)) / h.E0
     flow, volume, deoxyhemoglobin = (np.array([[value]]) for value in (f, v, q))
     settled = BloodFlow(Clock(0.0, 1.0, 1), flow, volume, deoxyhemoglobin, same_everywhere(h, 1))
-    return float(_change(settled, p)[0, 0]) / small
+    relaxation, amount = field.bold_parts(settled, p, field.fields()[p.field_strength].defaults["echo_time"])
+    return float(relaxation[0, 0]) / small, float(amount[0, 0]) / small
 
 
 def sample(series: npt.NDArray, clock: Clock, times: npt.NDArray[np.float64]) -> npt.NDArray:

@@ -137,7 +137,7 @@ def _map(
 
 
 def _keys(p: BoldParameters) -> dict[str, Any]:
-    keys = {"MagneticFieldStrength": p.field_strength, "RepetitionTime": p.tr, "FlipAngle": p.flip_angle}
+    keys = {"MagneticFieldStrength": p.field_strength, "RepetitionTime": p.tr, "FlipAngle": p.excitation_angle}
     return {**keys, "PulseSequenceType": p.sequence.replace("_", " ") + (" EPI" if p.sequence == "spin_echo" else "")}
 
 

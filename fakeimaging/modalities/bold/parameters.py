@@ -46,7 +46,10 @@ class BoldParameters(Parameters):
     )
     echo: int = parameter(1, unit="1", bounds=(1, 20), description="which of the `echo_times` this is")
     flip_angle: float = parameter(
-        73.0, unit="deg", bounds=(1, 90), description="near the Ernst angle of grey matter at 2 s"
+        73.0,
+        unit="deg",
+        bounds=(1, 90),
+        description="of a gradient echo, near the Ernst angle of grey matter at 2 s; a spin echo has 90",
     )
     slice_order: Literal["interleaved", "ascending", "descending", "simultaneous"] = parameter(
         "interleaved", unit="-", description="order of the slices; simultaneous: all at the middle of the volume"
@@ -207,6 +210,13 @@ class BoldParameters(Parameters):
         return self
 
     @model_validator(mode="after")
+    def _echo_comes_in_time(self) -> Self:
+        last = max((self.echo_time, *self.echo_times))
+        if last >= self.tr:
+            raise ValueError(f"`tr`: {self.tr:g} s is over before the echo at {last:g} s")
+        return self
+
+    @model_validator(mode="after")
     def _voxels_have_a_size(self) -> Self:
         if not all(1 <= edge <= 20 for edge in self.voxel_edges):
             raise ValueError(f"`voxel_size`: {self.voxel_size} mm is outside [1, 20] (edge of a voxel)")
@@ -224,11 +234,17 @@ class BoldParameters(Parameters):
 
     @property
     def blood_signal(self) -> float:
-        """Signal of blood over that of tissue."""
+        """Signal of blood over that of tissue, at the usual echo time of the field, so that the echoes of a scan share it."""
         if self.epsilon != "relaxation":
             return float(self.epsilon)
-        tissue = 1 / field.fields()[self.field_strength].tissues["grey"].t2_star
-        return signal_ratio(self.echo_time, blood_rate(self.field_strength, self.hemodynamics.E0), tissue)
+        known = field.fields()[self.field_strength]
+        blood, tissue = blood_rate(self.field_strength, self.hemodynamics.E0), 1 / known.tissues["grey"].t2_star
+        return signal_ratio(known.defaults["echo_time"], blood, tissue)
+
+    @property
+    def excitation_angle(self) -> float:
+        """Flip angle of the excitation in degrees."""
+        return 90.0 if self.sequence == "spin_echo" else self.flip_angle
 
     @property
     def voxel_edges(self) -> Three:

@@ -217,6 +217,19 @@ def with_modes(run, samples):
     return Moded(**{name: getattr(run, name) for name in run.__dataclass_fields__}, given=given)
 
 
+@pytest.mark.parametrize("response", ["balloon", "spm"])
+def test_modes_and_regions_grow_alike_with_the_volume_of_blood(response):
+    run = short_activity(duration=40.0)
+    rates = np.asarray(run.tap("rate").samples)
+    moded = with_modes(run, np.concatenate([rates, rates], axis=1) * 0.1)
+    small, large = (
+        fi.acquire("bold", tiny_subject(), moded, response=response, V0=V0, **GRID).truth for V0 in (0.02, 0.04)
+    )
+    for name in ("regional_bold", "mode_bold"):
+        assert np.abs(small[name]).max() > 1e-4
+        np.testing.assert_allclose(large[name], 2 * small[name], rtol=1e-4, atol=1e-9)
+
+
 def test_a_place_follows_its_region_and_its_modes(long_run):
     run = short_activity(duration=60.0)
     rates = np.asarray(run.tap("rate").samples)

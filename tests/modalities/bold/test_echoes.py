@@ -36,6 +36,26 @@ def test_the_bold_part_grows_with_the_echo_time_and_the_volume_part_does_not(ech
     assert np.corrcoef(slope, series[1])[0, 1] > 0.99
 
 
+@pytest.mark.parametrize("choice", [{"epsilon": "relaxation"}, {"response": "spm"}, {"response": "glover"}])
+def test_every_echo_tells_the_same_change_of_r2_and_s0(choice):
+    scan = fi.acquire("bold", tiny_subject(), short_activity(), voxel_size=7.0, echo_times=TIMES, **choice)
+    first, *others = [echo.truth for echo in scan.parts]
+    for other in others:
+        np.testing.assert_allclose(
+            other["regional_r2"], first["regional_r2"], atol=1e-4 * np.abs(first["regional_r2"]).max()
+        )
+        np.testing.assert_allclose(other["regional_s0"], first["regional_s0"], rtol=1e-5)
+
+
+def test_a_spin_echo_says_that_it_is_excited_by_90_degrees():
+    for sequence, angle in (("gradient_echo", 60.0), ("spin_echo", 90.0)):
+        scan = fi.acquire(
+            "bold", tiny_subject(), short_activity(), voxel_size=7.0, sequence=sequence, flip_angle=60.0, fieldmap="epi"
+        )
+        assert scan.modality.sidecar(scan.parameters, scan.forward)["FlipAngle"] == angle
+        assert {extra.sidecar["FlipAngle"] for extra in scan.extras if extra.suffix == "epi"} == {90.0}
+
+
 def test_echoes_share_the_head_and_not_the_receiver(echoes):
     for stage in ("physiological", "drift", "cardiac", "respiratory", "motion"):
         first, second = echoes[0].recipe(stage), echoes[1].recipe(stage)
@@ -51,6 +71,8 @@ def test_mistaken_echoes_are_told():
         ({"echo": 2}, "names no echoes"),
         ({"echo_times": TIMES, "echo": 4}, "there are 3"),
         ({"echo_times": TIMES, "echo_time": 0.03}, "`echo_times` say 0.0145"),
+        ({"tr": 0.05, "echo_time": 0.06}, "over before the echo at 0.06 s"),
+        ({"tr": 0.05, "echo_times": TIMES}, "over before the echo at 0.0625 s"),
         ({"voxel_size": (3.0, 3.0, 0.5)}, "outside"),
         ({"field_of_view": (224.0, 224.0, 2.0)}, "at least one voxel"),
     ):

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 
 import fakeimaging as fi
+from fakeimaging.modalities import susceptibility
+from fakeimaging.modalities.bold import BoldParameters, slice_times
 from fakeimaging.modalities.bold.distortion import distort, make_warp
+from fakeimaging.modalities.bold.fieldmaps import direction_of
+from fakeimaging.modalities.bold.maps import make_maps
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
 
 GRID = {"voxel_size": 5.0, "echo_spacing": 0.0005}
@@ -108,3 +112,44 @@ def test_the_sidecar_tells_the_readout():
     assert keys["TotalReadoutTime"] == pytest.approx(0.0005 * (n - 1))
     still = fi.acquire("bold", tiny_subject(), short_activity(), voxel_size=8.0, echo_spacing=0.0)
     assert "EffectiveEchoSpacing" not in still.modality.sidecar(still.parameters, still.forward)
+
+
+@pytest.mark.parametrize("orientation", ["RAS", "LAS"])
+@pytest.mark.parametrize("encoding", ["j-", "j", "i-", "i"])
+def test_the_label_of_a_phase_encoding_is_the_way_it_goes_in_the_head(orientation, encoding):
+    scan = acquired(orientation=orientation, phase_encoding=encoding)
+    step = scan.clean.grid.affine[:3, "ij".index(encoding[0])] * (-1 if encoding.endswith("-") else 1)
+    axis = int(np.abs(step).argmax())
+    ends = ("LR", "PA")[axis] if step[axis] > 0 else ("RL", "AP")[axis]
+    assert direction_of(scan.parameters) == ends
+
+
+def test_air_gives_no_signal():
+    subject, p = tiny_subject(), BoldParameters(voxel_size=5.0)
+    tissue = subject.anatomy.tissue(acquired().clean.grid)
+    with_air, without = (
+        make_maps(subject, tissue, p),
+        make_maps(subject, tissue, p.model_copy(update={"susceptibility": 0.0})),
+    )
+    share = susceptibility.air(subject.anatomy, tissue.grid)
+    assert (share * without.s0).max() > 0
+    np.testing.assert_allclose(with_air.s0, (1 - share) * without.s0, rtol=1e-5)
+
+
+def test_a_single_band_reference_takes_its_slices_one_by_one_and_has_draws_of_its_own():
+    scan = acquired(tr=1.0, multiband=4, sbref=True)
+    (extra,) = extras(scan, "sbref")
+    assert extra.sidecar["RepetitionTime"] == 4.0
+    n = scan.clean.grid.shape[2]
+    np.testing.assert_allclose(extra.sidecar["SliceTiming"], slice_times(n, 4.0, "interleaved"), atol=1e-6)
+    slow = acquired(tr=4.0, off=["thermal"]).forward.baseline
+    grey = scan.forward.context["tissue"].grey > 0.5
+    rest = scan.forward.baseline[grey].mean()
+    assert slow[grey].mean() > 1.3 * rest
+    assert extra.image.make(0)[grey].mean() == pytest.approx(slow[grey].mean(), rel=0.05)
+    one_band = acquired(
+        sbref=True, off=["ghost", "distortion", "quantisation", "physiological", "cardiac", "respiratory"]
+    )
+    noise = [v.make(0)[~grey] for v in (extras(one_band, "sbref")[0].image, one_band.observed)]
+    air = [values[one_band.forward.baseline[~grey] == 0] for values in noise]
+    assert abs(np.corrcoef(*air)[0, 1]) < 4 / np.sqrt(len(air[0]))

@@ -6,7 +6,8 @@ import pytest
 import fakeimaging as fi
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.bold import physio, physio_noise
-from fakeimaging.modalities.bold.physio import harmonics, respiration_response, volume_course
+from fakeimaging.modalities.bold.heart_rate import rate_course
+from fakeimaging.modalities.bold.physio import grey_term, harmonics, respiration_response, volume_course
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
 
 GRID = {"voxel_size": 7.0}
@@ -168,3 +169,12 @@ def test_any_volume_can_be_had_alone():
     physio_noise._fresh.cache_clear()
     assert (other.layer("physiological").make(13) == in_order[13]).all()
     assert (in_order[13] != in_order[12]).any()
+
+
+def test_each_slice_sees_the_heart_rate_of_its_own_time():
+    made = scan(1, duration=60.0, slice_order="ascending")
+    body, v = made.forward.context["physiology"], 12
+    term, (box, rest) = made.layer("heart_rate").make(v), grey_term(made.forward, 0.0015)
+    course = rate_course(body, made.clean.clock.times[v] + made.forward.context["slice_times"])[box[2]]
+    assert np.ptp(course) > 0.05
+    np.testing.assert_allclose(term[box], rest * course, atol=1e-4)

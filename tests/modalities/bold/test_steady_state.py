@@ -9,7 +9,15 @@ import fakeimaging as fi
 from fakeimaging.modalities.bold import BoldParameters, slice_times
 from fakeimaging.modalities.bold import field as bold_field
 from fakeimaging.modalities.bold.shares import shares
-from fakeimaging.modalities.bold.spin_history import LONGEST, REACH, arrivals, slice_changes, through_plane
+from fakeimaging.modalities.bold.spin_history import (
+    LONGEST,
+    REACH,
+    TISSUES,
+    _history,
+    arrivals,
+    slice_changes,
+    through_plane,
+)
 from fakeimaging.modalities.bold.steady_state import excess, kept_after, settled, unsteady_volumes
 from fakeimaging.modalities.relaxation import spin_echo, spoiled_gradient_echo
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
@@ -182,3 +190,19 @@ def test_recipe_and_change_do_not_depend_on_the_displacement_being_resampled():
     ratios = [(r.after("spin_history").make(5)[rest] / r.before("spin_history").make(5)[rest]) for r in (made, off)]
     steady = np.isfinite(ratios[0]) & (made.before("spin_history").make(5)[rest] > 100)
     np.testing.assert_allclose(ratios[0][steady], ratios[1][steady], atol=1e-5)
+
+
+def test_spins_remember_the_motion_that_the_volumes_have():
+    made = scan(body={"motion": "high"}, orientation="LAS", oblique=(10.0, -8.0, 5.0))
+    moved = through_plane(made.recipe("motion")["parameters"], made.clean.grid)
+    assert np.ptp(moved) > 0.01
+    np.testing.assert_allclose(_history(made.forward).moved, moved, atol=1e-12)
+
+
+def test_each_tissue_remembers_for_its_own_time():
+    made = scan(body={"motion": "high"})
+    held, whose = _history(made.forward), shares(made.forward)
+    for t, name in enumerate(TISSUES):
+        own = whose[name] + (whose["muscle"] if name == "grey" else 0)
+        np.testing.assert_array_equal(held.shares[t], own[held.box])
+        assert held.decay[t, 1] == pytest.approx(np.cos(np.deg2rad(73)) * np.exp(-2 / T1[name]))
