@@ -63,7 +63,8 @@ class Undone:
     ) -> npt.NDArray[np.float32]:
         """Return volume ``v`` on a grid; ``to_native`` takes the grid's millimetres to native ones at t = 0."""
         place = self.poses[v] @ to_native
-        return resample_volume(volume, job.recording.clean.grid, grid, place, self.shift).clip(0)
+        moved = resample_volume(volume, job.recording.clean.grid, grid, place, self.shift)
+        return moved if job.recording.parameters.noise == "gaussian" else moved.clip(0)
 
 
 @contextmanager

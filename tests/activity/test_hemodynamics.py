@@ -20,7 +20,7 @@ from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, ModelError
 from fakeimaging.core.parameters import bounds_of
 from fakeimaging.modalities.bold import BoldParameters
-from fakeimaging.modalities.bold.field import bold_change
+from fakeimaging.modalities.bold.changes import bold_change
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
 from tests.reference.balloon import balloon
 

@@ -16,11 +16,10 @@ from fakeimaging.core.citations import Reference
 from fakeimaging.modalities import motion, susceptibility
 from fakeimaging.modalities.bold import distortion, epsilon, fieldmaps, heart_rate, physio, physio_noise
 from fakeimaging.modalities.bold.beside import single_band, true_maps
-from fakeimaging.modalities.bold.changes import sample
+from fakeimaging.modalities.bold.changes import bold_change, sample
 from fakeimaging.modalities.bold.distortion import DISTORTION, axis_of, readout
 from fakeimaging.modalities.bold.drift import DRIFT
 from fakeimaging.modalities.bold.dropouts import DROPOUTS
-from fakeimaging.modalities.bold.field import bold_change
 from fakeimaging.modalities.bold.ghost import GHOST
 from fakeimaging.modalities.bold.heart_rate import HEART_RATE
 from fakeimaging.modalities.bold.parameters import BoldParameters

@@ -18,9 +18,7 @@ from fakeimaging.modalities.recording import Recording
 
 STEPS = 32_000
 """Steps of a stored map, from 0 to its largest value."""
-NOT_IN_REFERENCE = frozenset(
-    {"motion", "drift", "spin_history", "non_steady_state", "steady_state", "spikes", "dropouts"}
-)
+NOT_IN_REFERENCE = frozenset({"motion", "drift", "spin_history", "steady_state", "spikes", "dropouts"})
 """Stages that a volume alone, taken before the scan with the head where it is at t = 0, has nothing of."""
 Sidecar = Callable[[BoldParameters, Forward], dict[str, Any]]
 

@@ -72,7 +72,7 @@ def regional_changes(subject: Subject, activity: Activity, p: BoldParameters) ->
     flow, modes = _flow(subject, activity, p.hemodynamics)
     clock = flow.clock
     if p.response == "balloon":
-        parts = [_change(flow, p)] if modes is None else [_change(flow, p), _change(modes, p)]
+        parts = [bold_change(flow, p)] if modes is None else [bold_change(flow, p), bold_change(modes, p)]
     else:
         clock, parts = _canonical(activity, p)
     n_samples, n_regions = parts[0].shape
@@ -88,7 +88,8 @@ def _flow(subject: Subject, activity: Activity, hemodynamics: Hemodynamics) -> t
     return blood_flow(activity, hemodynamics, constants), mode_flow(activity, hemodynamics, constants)
 
 
-def _change(flow: BloodFlow, p: BoldParameters) -> npt.NDArray[np.float64]:
+def bold_change(flow: BloodFlow, p: BoldParameters) -> npt.NDArray[np.float64]:
+    """Return the relative BOLD signal change of each region at the scan's echo time, shape (n_samples, n_regions)."""
     relaxation, amount = field.bold_parts(flow, p, field.fields()[p.field_strength].defaults["echo_time"])
     return at_echo(relaxation, decay_ratio(p)) + amount
 

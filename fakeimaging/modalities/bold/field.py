@@ -68,12 +68,6 @@ def _field(rows: Mapping[str, dict]) -> Field:
     return Field(defaults, tissues)
 
 
-def bold_change(flow: BloodFlow, parameters: BoldParameters) -> npt.NDArray[np.float64]:
-    """Return the relative BOLD signal change of each region at the scan's echo time, shape (n_samples, n_regions)."""
-    relaxation, amount = bold_parts(flow, parameters, parameters.echo_time)
-    return np.asarray(relaxation + amount)
-
-
 def bold_parts(
     flow: BloodFlow, parameters: BoldParameters, echo_time: float
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -20,9 +20,11 @@ from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import Grid, apply_affine
 from fakeimaging.modalities.bold import task
 from fakeimaging.modalities.bold.changes import Changes, regional_changes, sample
+from fakeimaging.modalities.bold.field import fields
 from fakeimaging.modalities.bold.maps import make_maps, tissue_signals
 from fakeimaging.modalities.bold.parameters import BoldParameters
 from fakeimaging.modalities.bold.sequence import geometry, slice_times
+from fakeimaging.modalities.bold.steady_state import excess
 from fakeimaging.modalities.layers import Companion, Forward, Image
 from fakeimaging.modalities.relaxation import GREY_SIGNAL
 from fakeimaging.modalities.stages import slope_for
@@ -85,7 +87,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: BoldParamet
         "to_template": subject.anatomy.to_template,
         "parameters": p,
     }
-    clean = Image(grid, clock, volume, slope_for(max(signals.values())))
+    clean = Image(grid, clock, volume, slope_for(_brightest(p, signals)))
     truth = _truth(changes, clock.times + p.tr / 2)
     truth |= _decay_truth(subject, activity, p, truth["regional_bold"], clock.times + p.tr / 2) if p.echo_times else {}
     companions, images = _task_truth(subject, activity, p, truth["regional_bold"], painting, baseline, grid)
@@ -104,6 +106,12 @@ def _task_truth(
     share = painting.amounts[0].astype(np.float64) / baseline.reshape(-1)[painting.voxel]
     images, words = task.maps(imposed, grid, painting.voxel, painting.region, share)
     return (task.table(found, subject.regions), *words), images
+
+
+def _brightest(p: BoldParameters, signals: Mapping[str, float]) -> float:
+    """Return the largest signal of a pure tissue, in the first volume where that is brighter."""
+    tissues = fields()[p.field_strength].tissues
+    return max(signal * (1 + excess(tissues[name].t1, p, 0)) for name, signal in signals.items())
 
 
 def _truth(changes: Changes, middle: npt.NDArray[np.float64]) -> dict[str, npt.NDArray]:

@@ -31,7 +31,7 @@ ABOUT = {
     "origin": {
         "Description": "where beta comes from",
         "Levels": {
-            "imposed": "the design: exact",
+            "imposed": "the design: exact at the usual echo time of the field",
             "network": "a linear model of the noise-free regional series with the canonical response",
         },
     },
@@ -118,7 +118,11 @@ def _still(grid: Grid, values: npt.NDArray) -> Image:
 
 
 def _said(image: str, name: str, what: str, **more: str) -> Companion:
-    about = {"Description": f"imposed by '{name}': {what}; exact", "Contrast": name, **more}
+    about = {
+        "Description": f"imposed by '{name}': {what}; exact at the usual echo time of the field",
+        "Contrast": name,
+        **more,
+    }
     return Companion(image, about=about, truth=True)
 
 

@@ -13,8 +13,8 @@ from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import ParameterError
 from fakeimaging.modalities.bold import BoldParameters, sample, slice_times
 from fakeimaging.modalities.bold import field as bold_field
+from fakeimaging.modalities.bold.changes import bold_change
 from fakeimaging.modalities.bold.drift import DRIFT_PERIOD, drift_courses
-from fakeimaging.modalities.bold.field import bold_change
 from fakeimaging.modalities.relaxation import relaxation_at_3t
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
 from tests.modalities.bold.staging import all_but
