@@ -34,6 +34,13 @@ def test_keys_of_a_modality_stand_beside_those_of_its_scan():
     assert study.sessions[0].acquisitions[0].parameters == {"tr": 2.0}
 
 
+def test_slices_at_once_that_do_not_divide_the_slices_are_found_in_the_study():
+    found = problems(HEAD + BODY.replace("tr = 2.0", "multiband = 4"))
+    assert found == "`sessions[0].acquisitions[0].multiband`: 4 does not divide the 46 slices; 2 does"
+    fi.read_study(overrides=["bold.multiband=2"])
+    fi.Study.check(tomllib.loads(HEAD + BODY.replace("tr = 2.0", "multiband = 2"))).small()
+
+
 def test_all_problems_of_a_file_come_at_once():
     text = (
         (HEAD + BODY)

@@ -10,12 +10,15 @@ from pydantic import model_validator
 from fakeimaging.activity import hemodynamics
 from fakeimaging.activity.hemodynamics import Hemodynamics
 from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.text import listed
 from fakeimaging.modalities.bold import field
 from fakeimaging.modalities.bold.epsilon import blood_rate, signal_ratio
 
 STEPHAN = "Stephan et al. 2007, doi:10.1016/j.neuroimage.2007.07.040"
 LAMBDA = "share of the ceilings of Triantafyllou et al. 2005, doi:10.1016/j.neuroimage.2005.01.007; see bold.toml"
 Three = tuple[float, float, float]
+MOST_AT_ONCE = 16
+"""Slices that can be excited at once (assumed)."""
 
 
 class BoldParameters(Parameters):
@@ -51,7 +54,12 @@ class BoldParameters(Parameters):
     slice_order: Literal["interleaved", "ascending", "descending", "simultaneous"] = parameter(
         "interleaved", unit="-", description="order of the slices; simultaneous: all at the middle of the volume"
     )
-    multiband: int = parameter(1, unit="1", bounds=(1, 16), description="slices that are excited at once")
+    multiband: int = parameter(
+        1,
+        unit="1",
+        bounds=(1, MOST_AT_ONCE),
+        description="slices that are excited at once; divides the number of slices",
+    )
     dummy_scans: int = parameter(
         5,
         unit="1",
@@ -217,6 +225,14 @@ class BoldParameters(Parameters):
         return self
 
     @model_validator(mode="after")
+    def _slices_come_in_whole_groups(self) -> Self:
+        if self.n_slices % self.multiband:
+            fitting = [k for k in range(2, MOST_AT_ONCE + 1) if self.n_slices % k == 0]
+            words = f"{listed(fitting)} {'do' if len(fitting) > 1 else 'does'}" if fitting else "only 1 does"
+            raise ValueError(f"`multiband`: {self.multiband} does not divide the {self.n_slices} slices; {words}")
+        return self
+
+    @model_validator(mode="after")
     def _blood_has_a_signal(self) -> Self:
         if not isinstance(self.epsilon, str) and not 0.01 <= self.epsilon <= 2:
             raise ValueError(f"`epsilon`: {self.epsilon:g} is outside [0.01, 2] (signal of blood over that of tissue)")
@@ -229,6 +245,11 @@ class BoldParameters(Parameters):
             return float(self.epsilon)
         tissue = 1 / field.fields()[self.field_strength].tissues["grey"].t2_star
         return signal_ratio(self.echo_time, blood_rate(self.field_strength, self.hemodynamics.E0), tissue)
+
+    @property
+    def n_slices(self) -> int:
+        """Number of slices."""
+        return max(1, round(self.field_of_view[2] / self.voxel_edges[2]))
 
     @property
     def voxel_edges(self) -> Three:
