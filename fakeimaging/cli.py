@@ -108,7 +108,7 @@ def plan(
     null: Null = False,
 ) -> None:
     """Show what a study will write, before anything runs: shapes, sizes, time, random streams."""
-    from fakeimaging.dataset.plan import cohort, design, stimuli
+    from fakeimaging.dataset.plan import cohort, design, faint, stimuli
     from fakeimaging.dataset.plan import plan as planned
 
     study = _study(settings, seed, subjects, only, small, null)
@@ -119,7 +119,9 @@ def plan(
     ]
     print(aligned([header, *rows]))
     if shown := stimuli(study):
-        print(f"\n{aligned([['stimuli', 'model', 'condition', 'amplitude', 'at most'], *shown])}")
+        print(f"\n{aligned([['stimuli', 'model', 'condition', 'amplitude', 'at most', 'imposed peak'], *shown])}")
+    for line in faint(study):
+        print(f"note: {line}")
     if shown := cohort(study):
         print(f"\n{aligned([['covariate', 'values'], *shown])}")
     if shown := design(study):

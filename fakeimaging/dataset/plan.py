@@ -16,7 +16,9 @@ from fakeimaging.dataset.export import export_grid
 from fakeimaging.dataset.names import Scan, scans
 from fakeimaging.dataset.structure import anatomy_grid
 from fakeimaging.dataset.study import Run, Session, Study
+from fakeimaging.dataset.tasks import Task, tasks
 from fakeimaging.modalities.acquire import scan_path
+from fakeimaging.modalities.bold.task import FAINT
 from fakeimaging.structure.subject import check_lesion, count_regions
 
 BYTES_A_VOXEL = {"observed": 1.35, "clean": 0.55, "prep": 1.35, "truth": 0.4, "weights": 0.15}
@@ -62,9 +64,10 @@ def plan(study: Study) -> list[Item]:
     Raises
     ------
     ParameterError
-        If the lesion names regions that are not there.
+        If the lesion or a condition names regions that are not there, or events, sizes or courses cannot be.
     """
     check_lesion(study.subject)
+    tasks(study)
     subject = study.labels[0]
     items = [_scan(scan, study) for scan in scans(study, subject)]
     truth = (*anatomy_grid(study).shape, 4)
@@ -76,14 +79,25 @@ def plan(study: Study) -> list[Item]:
 
 
 def stimuli(study: Study) -> list[list[str]]:
-    """Return a row for each condition of each run: the run, its model, the condition, its amplitude and the largest the model takes."""
+    """Return a row for each condition of each run: run, model, condition, amplitude, the largest the model takes, imposed peak."""
     return [
-        [_named(run, session), model.name, condition.trial_type, *_strength(condition, model)]
-        for session in study.sessions
-        for run in session.runs
-        for model in [as_model(run.model)]
-        for condition in run.conditions
+        [_named(task.run, task.session), model.name, condition.trial_type, *_strength(condition, model), _peak(task, condition)]
+        for task in tasks(study)
+        for model in [as_model(task.run.model)]
+        for condition in task.conditions
     ]  # fmt: skip
+
+
+def faint(study: Study) -> list[str]:
+    """Return a line for each condition whose imposed response nobody will see: below `FAINT` at its largest."""
+    return [
+        f"the response that '{condition.trial_type}' imposes in {_named(task.run, task.session)} peaks at {peak:.2g} %, below "
+        f"{FAINT:g} %: `percent` is the height that long events reach; give more of it, or a longer `duration`"
+        for task in tasks(study)
+        for condition in task.conditions
+        for peak in [task.peak(condition)]
+        if peak is not None and condition.percent != 0 and peak < FAINT
+    ]
 
 
 def design(study: Study) -> list[list[str]]:
@@ -119,6 +133,11 @@ def _strength(condition: Condition, model: Model) -> tuple[str, str]:
     if condition.percent is not None:
         return f"{condition.percent:g} % of BOLD", "50 %"
     return _amount(condition.amplitude, model), _amount(model.largest_stimulus, model)
+
+
+def _peak(task: Task, condition: Condition) -> str:
+    peak = task.peak(condition)
+    return "n/a" if peak is None else f"{peak:.2g} %"
 
 
 def _amount(value: float, model: Model) -> str:

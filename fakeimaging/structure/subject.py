@@ -284,6 +284,11 @@ def count_regions(parameters: SubjectParameters) -> int:
     return TINY_REGIONS if parameters.anatomy == "tiny" else DEFAULT_REGIONS
 
 
+def regions_of(parameters: SubjectParameters) -> tuple[Region, ...]:
+    """Return the regions of a subject of these parameters."""
+    return _structure(parameters)[1].regions
+
+
 def check_lesion(parameters: SubjectParameters) -> None:
     """Check that the regions of a lesion are there.
 
