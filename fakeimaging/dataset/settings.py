@@ -18,8 +18,8 @@ def apply_setting(content: dict[str, Any], override: str, keys: Iterable[str]) -
     ----------
     content : dict
     override : str
-        ``key=value``; a key of all runs begins with ``runs``, of all scans of a modality with its name, of all effects with
-        ``effects``. Scans that become the same are one afterwards.
+        ``key=value``; a key of all runs begins with ``runs``, of all conditions of a name with ``runs.conditions`` and that name,
+        of all scans of a modality with its name, of all effects with ``effects``. Scans that become the same are one afterwards.
     keys : iterable of str
         Keys that a study has.
     """
@@ -37,6 +37,8 @@ def apply_setting(content: dict[str, Any], override: str, keys: Iterable[str]) -
         ]
         if not places:
             raise InputError(f"'{override}': the study has no scan of {first}", value=override)
+    elif first == "runs" and rest[:1] == ["conditions"] and len(rest) > 2:
+        places, rest = _conditions(sessions, ".".join(rest[1:-1]), override), rest[-1:]
     elif first == "runs" and rest:
         places = [run for session in sessions for run in tables(session.get("runs"))]
     elif first in {"effects", "variability"} and rest:
@@ -54,6 +56,21 @@ def apply_setting(content: dict[str, Any], override: str, keys: Iterable[str]) -
                 raise InputError(f"`{key.strip()}`: `{step}` is {place!r} and has no keys below it", value=override)
         place[last] = _value(text.strip())
     _merge_scans(content)
+
+
+def _conditions(sessions: list[dict[str, Any]], trial_type: str, override: str) -> list[dict[str, Any]]:
+    """Return the conditions of that name in all runs."""
+    found = [
+        condition
+        for session in sessions
+        for run in tables(session.get("runs"))
+        for condition in tables(run.get("conditions"))
+    ]
+    places = [condition for condition in found if condition.get("trial_type") == trial_type]
+    if not places:
+        hint = did_you_mean(trial_type, {str(condition.get("trial_type")) for condition in found})
+        raise InputError(f"'{override}': the study has no condition '{trial_type}'{hint}", value=override)
+    return places
 
 
 def _value(text: str) -> Any:

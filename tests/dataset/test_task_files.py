@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import fakeimaging as fi
-from fakeimaging.core.errors import ParameterError
+from fakeimaging.core.errors import InputError, ParameterError
 from fakeimaging.dataset.plan import faint, plan, stimuli
 from fakeimaging.dataset.study import read_study
 from fakeimaging.scoring import bold as score
@@ -211,3 +211,15 @@ def test_a_plan_says_how_large_imposed_responses_will_be(tmp_path):
     assert 0.05 < found["0.5"][0] < 0.2
     assert 0.9 < found["20"][0] < 1.3
     assert not found["0.5"][1] + found["20"][1]
+
+
+def test_a_setting_reaches_the_conditions_of_a_name(tmp_path):
+    (tmp_path / "study.toml").write_text(RUNS)
+    study = read_study(
+        tmp_path / "study.toml", ["runs.conditions.big face.percent=3", "runs.conditions.house.percent = 0.5"]
+    )
+    assert [condition.percent for condition in study.sessions[0].runs[0].conditions] == [3.0, 0.5]
+    with pytest.raises(InputError, match="no condition 'hose'; did you mean 'house'"):
+        read_study(tmp_path / "study.toml", ["runs.conditions.hose.percent=3"])
+    with pytest.raises(ParameterError, match=r"conditions\[1\].percnt`: no such key; did you mean 'percent'"):
+        read_study(tmp_path / "study.toml", ["runs.conditions.house.percnt=3"])

@@ -59,7 +59,7 @@ def test_a_response_nobody_can_see_gives_no_row():
     assert a.recovered(observed, clean, model)["auc"] > 0.9
     assert a.recovered(0.9 * observed, 0.9 * clean, model) is None
     # Imposed at 1 %, but for a moment: what the regressor makes of it counts.
-    moments = EVENTS.assign(duration=0.0)
+    moments = EVENTS.assign(duration=0.01)
     short = a.design(moments, TIMES, np.ones((N, 1)))
     imposed = {"look": np.maximum(0.0, 1 - np.arange(40) / 8)}
     assert a.recovered(observed, imposed["look"][:, None] * short.task[:, 0], short, imposed) is None
