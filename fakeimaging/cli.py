@@ -365,6 +365,8 @@ def _study(
     overrides += [f"subjects={subjects}"] if subjects is not None else []
     overrides += ["null=true"] if null else []
     study = read_study(files[0] if files else None, overrides, small=small)
+    if study.null and not study.effects:
+        _warn("`null`: no covariate has an effect in this study; its null twin is the study itself")
     return study.only(name.strip() for name in only.split(",")) if only is not None else study
 
 
