@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,10 @@ LEAD = 20.0
 
 class RunParameters(Parameters):
     """How a run is simulated."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        name: f"runs.physiology.{name}" for name in PhysiologyParameters.model_fields
+    }
 
     duration: float = parameter(600.0, unit="s", bounds=(1, 36_000), description="length of the run")
     step: float | None = parameter(
