@@ -110,6 +110,7 @@ def plan(
     """Show what a study will write, before anything runs: shapes, sizes, time, random streams."""
     from fakeimaging.dataset.plan import cohort, design, faint, stimuli
     from fakeimaging.dataset.plan import plan as planned
+    from fakeimaging.dataset.tasks import tasks
 
     study = _study(settings, seed, subjects, only, small, null)
     items = planned(study)
@@ -118,9 +119,10 @@ def plan(
         [i.name, " x ".join(map(str, i.shape)), f"{i.bytes / 1e6:.1f}", f"{i.seconds:.1f}", i.stream] for i in items
     ]
     print(aligned([header, *rows]))
-    if shown := stimuli(study):
+    presented = tasks(study)
+    if shown := stimuli(presented):
         print(f"\n{aligned([['stimuli', 'model', 'condition', 'amplitude', 'at most', 'imposed peak'], *shown])}")
-    for line in faint(study):
+    for line in faint(presented):
         print(f"note: {line}")
     if shown := cohort(study):
         print(f"\n{aligned([['covariate', 'values'], *shown])}")

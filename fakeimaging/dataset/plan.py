@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -68,6 +69,10 @@ def plan(study: Study) -> list[Item]:
     """
     check_lesion(study.subject)
     tasks(study)
+    return _items(study)
+
+
+def _items(study: Study) -> list[Item]:
     subject = study.labels[0]
     items = [_scan(scan, study) for scan in scans(study, subject)]
     truth = (*anatomy_grid(study).shape, 4)
@@ -78,22 +83,22 @@ def plan(study: Study) -> list[Item]:
     return items + [_activity(run, session, study, subject) for session in study.sessions for run in session.runs]
 
 
-def stimuli(study: Study) -> list[list[str]]:
-    """Return a row for each condition of each run: run, model, condition, amplitude, the largest the model takes, imposed peak."""
+def stimuli(shown: Sequence[Task]) -> list[list[str]]:
+    """Return a row for each condition of `tasks`: run, model, condition, amplitude, the largest the model takes, imposed peak."""
     return [
         [_named(task.run, task.session), model.name, condition.trial_type, *_strength(condition, model), _peak(task, condition)]
-        for task in tasks(study)
+        for task in shown
         for model in [as_model(task.run.model)]
         for condition in task.conditions
     ]  # fmt: skip
 
 
-def faint(study: Study) -> list[str]:
+def faint(shown: Sequence[Task]) -> list[str]:
     """Return a line for each condition whose imposed response nobody will see: below `FAINT` at its largest."""
     return [
         f"the response that '{condition.trial_type}' imposes in {_named(task.run, task.session)} peaks at {peak:.2g} %, below "
         f"{FAINT:g} %: `percent` is the height that long events reach; give more of it, or a longer `duration`"
-        for task in tasks(study)
+        for task in shown
         for condition in task.conditions
         for peak in [task.peak(condition)]
         if peak is not None and condition.percent != 0 and peak < FAINT
@@ -146,13 +151,13 @@ def _amount(value: float, model: Model) -> str:
 
 def total_bytes(study: Study) -> int:
     """Return an upper estimate of the dataset's size."""
-    return len(study.labels) * sum(item.bytes for item in plan(study))
+    return len(study.labels) * sum(item.bytes for item in _items(study))
 
 
 def total_seconds(study: Study, jobs: int) -> float:
     """Return a rough estimate of the time to write it with ``jobs`` workers."""
     rounds = -(-len(study.labels) // max(1, jobs))
-    return 3.0 + rounds * sum(item.seconds for item in plan(study))
+    return 3.0 + rounds * sum(item.seconds for item in _items(study))
 
 
 def _images(name: str, shape: tuple[int, ...], bytes_a_voxel: float, stream: str) -> Item:

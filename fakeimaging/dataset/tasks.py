@@ -30,8 +30,9 @@ class Task:
     session : Session
     run : Run
     conditions : tuple of Condition
-        As the study has them.
+        All as the file has them.
     imposed : tuple of Imposed
+        In the first subject.
     """
 
     session: Session
@@ -78,7 +79,8 @@ def tasks(study: Study) -> list[Task]:
             streams = Streams(study.seed or 0).at(f"sub-{label}", *run_path(run.task, run.run, session.label))
             try:
                 _, _, imposed = task_of(as_model(run.model), run, regions_of(own.subject), streams)
-                found.append(Task(session, run, run.conditions, imposed))
+                written = study.sessions[s]
+                found.append(Task(written, written.runs[r], written.runs[r].conditions, imposed))
             except FakeImagingError as error:
                 problems += _located(error, dotted(("sessions", s, "runs", r)))
     if problems:

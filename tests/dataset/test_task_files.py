@@ -11,6 +11,7 @@ import fakeimaging as fi
 from fakeimaging.core.errors import InputError, ParameterError
 from fakeimaging.dataset.plan import faint, plan, stimuli
 from fakeimaging.dataset.study import read_study
+from fakeimaging.dataset.tasks import tasks
 from fakeimaging.scoring import bold as score
 from tests.dataset.test_dataset import bids_errors
 
@@ -204,7 +205,7 @@ def test_a_plan_says_how_large_imposed_responses_will_be(tmp_path):
     for duration in ("0", "0.5", "20"):
         (tmp_path / "events.tsv").write_text(TABLE.replace("\t5\t", f"\t{duration}\t"))
         study = read_study(tmp_path / "study.toml")
-        found[duration] = float(stimuli(study)[0][-1].removesuffix(" %")), faint(study)
+        found[duration] = float(stimuli(tasks(study))[0][-1].removesuffix(" %")), faint(tasks(study))
     assert found["0"][0] < 0.02
     assert "peaks at 0.0" in found["0"][1][0]
     assert "below 0.05 %" in found["0"][1][0]
