@@ -108,8 +108,9 @@ def plan(
     null: Null = False,
 ) -> None:
     """Show what a study will write, before anything runs: shapes, sizes, time, random streams."""
-    from fakeimaging.dataset.plan import cohort, design, stimuli
+    from fakeimaging.dataset.plan import cohort, design, faint, stimuli
     from fakeimaging.dataset.plan import plan as planned
+    from fakeimaging.dataset.tasks import tasks
 
     study = _study(settings, seed, subjects, only, small, null)
     items = planned(study)
@@ -118,8 +119,11 @@ def plan(
         [i.name, " x ".join(map(str, i.shape)), f"{i.bytes / 1e6:.1f}", f"{i.seconds:.1f}", i.stream] for i in items
     ]
     print(aligned([header, *rows]))
-    if shown := stimuli(study):
-        print(f"\n{aligned([['stimuli', 'model', 'condition', 'amplitude', 'at most'], *shown])}")
+    presented = tasks(study)
+    if shown := stimuli(presented):
+        print(f"\n{aligned([['stimuli', 'model', 'condition', 'amplitude', 'at most', 'imposed peak'], *shown])}")
+    for line in faint(presented):
+        print(f"note: {line}")
     if shown := cohort(study):
         print(f"\n{aligned([['covariate', 'values'], *shown])}")
     if shown := design(study):
@@ -363,6 +367,8 @@ def _study(
     overrides += [f"subjects={subjects}"] if subjects is not None else []
     overrides += ["null=true"] if null else []
     study = read_study(files[0] if files else None, overrides, small=small)
+    if study.null and not study.effects:
+        _warn("`null`: no covariate has an effect in this study; its null twin is the study itself")
     return study.only(name.strip() for name in only.split(",")) if only is not None else study
 
 

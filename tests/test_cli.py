@@ -50,6 +50,14 @@ def test_simulate_writes_scores_and_says_where(study, tmp_path):
     assert "sub-01 kept" in again.stdout
 
 
+def test_a_null_twin_without_effects_is_told(study):
+    result = run("plan", study, "--null")
+    assert result.returncode == 0
+    assert result.stderr == (
+        "fakeimaging: note: `null`: no covariate has an effect in this study; its null twin is the study itself\n"
+    )
+
+
 def test_small_only_seed_subjects_and_settings_reach_the_study(study, tmp_path):
     result = run("plan", study, "--seed", 9, "--subjects", 3, "--only", "bold", "bold.tr=1.0", "--small")
     assert result.returncode == 0, result.stderr

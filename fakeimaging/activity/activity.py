@@ -18,9 +18,10 @@ from fakeimaging.activity.models import as_model
 from fakeimaging.activity.modes import Modes
 from fakeimaging.activity.physiology import Physiology, PhysiologyParameters, make_physiology
 from fakeimaging.activity.regional import Maps, with_maps
-from fakeimaging.activity.run import LEAD, PreparedRun, RunParameters, prepare_run, run_path, stimulus_of
+from fakeimaging.activity.run import LEAD, PreparedRun, RunParameters, prepare_run, run_path
 from fakeimaging.activity.stimuli import Event, Imposed, events_of
 from fakeimaging.activity.taps import Tap, tap_clock
+from fakeimaging.activity.task import stimulus_of
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import UnknownNameError, did_you_mean

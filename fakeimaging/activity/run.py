@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -18,17 +18,9 @@ from fakeimaging.activity.model import Model, Scheme, Setup
 from fakeimaging.activity.physiology import PhysiologyParameters
 from fakeimaging.activity.regional import Maps, regional_maps, with_maps
 from fakeimaging.activity.stability import check_step
-from fakeimaging.activity.stimuli import (
-    Condition,
-    Design,
-    Imposed,
-    Stimulus,
-    imposed_of,
-    make_stimulus,
-    presented,
-    selection_problems,
-)
+from fakeimaging.activity.stimuli import Condition, Design, Imposed, Stimulus, presented
 from fakeimaging.activity.taps import storage
+from fakeimaging.activity.task import task_of
 from fakeimaging.core.errors import InputError, ModelError, ParameterError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.streams import Streams
@@ -41,6 +33,10 @@ LEAD = 20.0
 
 class RunParameters(Parameters):
     """How a run is simulated."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        name: f"runs.physiology.{name}" for name in PhysiologyParameters.model_fields
+    }
 
     duration: float = parameter(600.0, unit="s", bounds=(1, 36_000), description="length of the run")
     step: float | None = parameter(
@@ -183,7 +179,7 @@ class PreparedRun:
     def again(self, *, task: str, run: int, session: str | None) -> PreparedRun:
         """Return another run of the same subject, all else equal."""
         streams = self.subject.streams.at(*run_path(task, run, session))
-        conditions, stimulus, imposed = _task(self.model, self.times, self.subject, streams)
+        conditions, stimulus, imposed = task_of(self.model, self.times, self.subject.regions, streams)
         return replace(
             self, task=task, run=run, session=session, streams=streams, conditions=conditions, stimulus=stimulus, imposed=imposed,
         )  # fmt: skip
@@ -203,7 +199,7 @@ def prepare_run(
     chosen = with_taps(model, times.taps)
     streams = subject.streams.at(*run_path(task, run, session))
     schedule = _schedule(chosen, times)
-    conditions, stimulus, imposed = _task(chosen, times, subject, streams)
+    conditions, stimulus, imposed = task_of(chosen, times, subject.regions, streams)
     maps = regional_maps(chosen, parameters, times.regional, subject.regions)
     own = with_maps(parameters, maps)
     setup = chosen.prepare(own, subject, schedule.step)
@@ -214,17 +210,6 @@ def prepare_run(
         subject, chosen, parameters, times, task, run, session, streams, schedule, conditions, stimulus, imposed, delays, maps, setup,
         kernel,
     )  # fmt: skip
-
-
-def _task(
-    model: Model, times: RunParameters, subject: Subject, streams: Streams
-) -> tuple[tuple[Condition, ...], Stimulus | None, tuple[Imposed, ...]]:
-    """Return the conditions of a run with their events, what they put into the network, and what they impose."""
-    if problems := selection_problems(times.conditions, subject.regions):
-        raise ParameterError(problems)
-    conditions = times.presented(streams)
-    stimulus = stimulus_of(model, times, subject, streams, conditions)
-    return conditions, stimulus, imposed_of(conditions, subject.regions, times.duration)
 
 
 def tap_problems(taps: Any) -> Iterator[str]:
@@ -317,48 +302,6 @@ def _held(interval: float | None, step: float) -> int:
             value=interval,
         )
     return hold
-
-
-def stimulus_of(
-    model: Model,
-    times: RunParameters,
-    subject: Subject,
-    streams: Streams,
-    conditions: Sequence[Condition] | None = None,
-) -> Stimulus | None:
-    """Return the stimulus of a run, None when no condition is a current; ``streams`` are the run's.
-
-    ``conditions`` are those of the run with their events, where they are known.
-
-    Raises
-    ------
-    ParameterError
-        If a condition names what the subject does not have, is too fast for the step or too strong for the model, or the
-        model takes no stimulus.
-    InputError
-        If the file of a condition cannot be used.
-    """
-    shown = times.presented(streams) if conditions is None else conditions
-    currents = [condition for condition in shown if condition.percent is None]
-    if not currents:
-        return None
-    if not model.takes_stimulus:
-        raise ParameterError(
-            [
-                f"`run.conditions`: model {model.name} takes no stimulus; leave them out, impose their responses (`percent`) or take dmf"
-            ]
-        )
-    largest, unit = model.largest_stimulus, model.stimulus_unit
-    problems = [
-        f"`run.conditions`: '{condition.trial_type}': amplitude {condition.largest:g} {unit} is outside "
-        f"[{-largest:g}, {largest:g}] of model {model.name}"
-        for condition in currents
-        if abs(condition.largest) > largest
-    ]
-    if problems:
-        raise ParameterError(problems)
-    _, step = engine.intervals(model, times.step or model.step)
-    return make_stimulus(currents, subject.regions, times.duration, step=step, streams=streams)
 
 
 def run_path(task: str, run: int, session: str | None) -> tuple[str, ...]:

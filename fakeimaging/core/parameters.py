@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -30,6 +30,8 @@ _TYPE_WORDS = {
 
 SCALED_UNITS = {"s", "mm", "m/s"}
 """Units that people mix up with a thousandth or a thousandfold of them."""
+RATE = "1/s"
+"""Unit of rates, for which people give times."""
 
 
 def parameter(
@@ -74,6 +76,9 @@ class Parameters(BaseModel):
     Traceback (most recent call last):
     fakeimaging.core.errors.ParameterError: `tr`: missing, and it has no default
     """
+
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """Keys that people look for here, and where they are."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -216,8 +221,7 @@ def _line(item: Any, model: type[BaseModel], where: str) -> str:
     owner, field = _owner(model, location)
     kind, value = item["type"], item["input"]
     if kind == "extra_forbidden":
-        names = owner.model_fields if owner is not None else ()
-        return f"`{key}`: no such key{did_you_mean(str(location[-1]), names)}"
+        return f"`{key}`: no such key{_nearest(owner, str(location[-1]))}"
     if kind == "missing":
         return f"`{key}`: missing, and it has no default"
     if kind in {"greater_than_equal", "less_than_equal"} and field is not None:
@@ -234,22 +238,43 @@ def _line(item: Any, model: type[BaseModel], where: str) -> str:
     return f"`{key}`: {message}" if kind == "value_error" else f"`{key}`: {value!r}: {message}"
 
 
+def _nearest(owner: Any, name: str) -> str:
+    """Return where a key is that its owner does not have, or the nearest that it has."""
+    if owner is not None and name in getattr(owner, "elsewhere", {}):
+        return f"; did you mean `{owner.elsewhere[name]}`?"
+    return did_you_mean(name, owner.model_fields if owner is not None else ())
+
+
 def _out_of_bounds(key: str, value: float, field: FieldInfo) -> str:
     extra, unit = _metadata(field), ""
     if extra.get("unit", "-") not in {"1", "-"}:
         unit = f" {extra['unit']}"
     words = f" ({field.description})" if field.description else ""
-    hint = _rescaled(value, field) if extra.get("unit") in SCALED_UNITS else ""
+    hint = _rescaled(value, bounds_of(field)) if extra.get("unit") in SCALED_UNITS else ""
+    if extra.get("unit") == RATE and value > 0 and _within(1 / value, bounds_of(field)):
+        hint = f"; did you mean {1 / value:.3g}, the rate of a time of {value:g} s (1/{value:g})?"
     return f"`{key}`: {value:g}{unit} is outside {_interval(field)}{words}{hint}"
 
 
-def _rescaled(value: float, field: FieldInfo) -> str:
-    low, high = bounds_of(field)
-    for factor in (1e-3, 1e3):
-        guess = value * factor
-        if value and (low is None or guess >= low) and (high is None or guess <= high):
-            return f"; did you mean {guess:g}?"
-    return ""
+def _rescaled(value: float, bounds: tuple[float | None, float | None]) -> str:
+    guess = rescaled(value, bounds)
+    return "" if guess is None else f"; did you mean {guess:g}?"
+
+
+def rescaled(value: float, bounds: tuple[float | None, float | None]) -> float | None:
+    """Return a thousandth or a thousandfold of a value, whichever is allowed; None when neither is."""
+    return next((value * factor for factor in (1e-3, 1e3) if value and _within(value * factor, bounds)), None)
+
+
+def _within(value: float, bounds: tuple[float | None, float | None]) -> bool:
+    low, high = bounds
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def one_or_more(value: Any) -> Any:
+    """Return a word or a number alone as a tuple of one, a list as a tuple, anything else as it is."""
+    alone = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return (value,) if alone else tuple(value) if isinstance(value, list) else value
 
 
 def dotted(location: tuple[str | int, ...], where: str = "") -> str:

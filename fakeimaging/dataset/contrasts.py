@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from fakeimaging.dataset.study import Study
 
 
+DIGITS = 12
+"""Significant digits of numbers in a file: rounding errors of sums stay out of them."""
+
+
 @dataclass(frozen=True)
 class Contrast:
     """A difference between two levels, or a slope on numbers, of one thing that differs between subjects.
@@ -56,7 +60,7 @@ class Contrast:
         return explained / math.hypot(explained, self.touched.sd) if explained else 0.0
 
     def content(self) -> dict[str, Any]:
-        """Return plain values for a file."""
+        """Return plain values for a file, numbers with `DIGITS` significant digits."""
         compared = (
             {"level": self.level, "reference": self.reference}
             if self.level is not None
@@ -68,10 +72,10 @@ class Contrast:
             "sd_between_subjects": self.touched.sd,
             "standardised": self.standardised,
         }
-        found = {"on": self.touched.name, "covariate": self.covariate, **compared, **sizes}
-        return (
-            found if self.spread is None else found | {"sd_of_covariate": self.spread, "correlation": self.correlation}
-        )
+        found: dict[str, Any] = {"on": self.touched.name, "covariate": self.covariate, **compared, **sizes}
+        if self.spread is not None:
+            found |= {"sd_of_covariate": self.spread, "correlation": self.correlation}
+        return {name: float(f"{x:.{DIGITS}g}") if isinstance(x, float) else x for name, x in found.items()}
 
 
 def contrasts(study: Study) -> tuple[Contrast, ...]:

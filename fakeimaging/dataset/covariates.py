@@ -25,6 +25,8 @@ FINEST_SHARE = 100
 """Largest denominator of a share: blocks stay short enough for shares to hold in small groups as well."""
 ROUNDED = 6e-4
 """By how much a written share may differ from an exact one: 0.333 is a third."""
+ADDED = 1e-6
+"""By how much the sum of shares may miss 1."""
 BIDS_LEVELS = {
     "sex": {"male", "m", "M", "MALE", "Male", "female", "f", "F", "FEMALE", "Female", "other", "o", "O", "OTHER", "Other"},
     "handedness": {
@@ -42,7 +44,9 @@ class Covariate(Parameters):
         (), unit="-", description="of a categorical covariate; the first is the reference"
     )
     shares: tuple[float, ...] = parameter(
-        (), unit="1", description="of the levels, in any unit (0.5 and 0.5, or 2 and 1); equal when left out"
+        (),
+        unit="1",
+        description="of the levels: they add to 1, or are whole numbers of parts (2 and 1); equal when left out",
     )
     meanings: dict[str, str] = parameter({}, unit="-", description="words for levels in participants.json")
     distribution: Literal["uniform", "normal"] | None = parameter(
@@ -79,6 +83,9 @@ class Covariate(Parameters):
             return f"`meanings`: {min(unknown)!r} is none of the levels"
         if self.shares and (len(self.shares) != len(self.levels) or min(self.shares) <= 0):
             return f"`shares`: one above 0 for each of {', '.join(self.levels)}"
+        total = math.fsum(self.shares)
+        if self.shares and abs(total - 1) > ADDED and any(share % 1 for share in self.shares):
+            return f"`shares`: {', '.join(f'{share:g}' for share in self.shares)} add to {total:g}, not to 1"
         if not self._has_exact_shares():
             return f"`shares`: in hundredths of a whole at the finest, not {', '.join(f'{share:g}' for share in self.shares)}"
         return ""

@@ -21,6 +21,7 @@ from pydantic import model_validator
 from fakeimaging.core.errors import ParameterError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.streams import Streams
+from fakeimaging.core.text import listed
 from fakeimaging.dataset.covariates import Covariate, Value
 from fakeimaging.dataset.sites import Site, sites_of
 
@@ -236,8 +237,10 @@ def _covariate_problems(effect: Effect, covariates: Mapping[str, Covariate], whe
         yield f"`{where}.level`: {effect.covariate} has numbers, not levels; leave it out"
     elif covariate.categorical and effect.reference is not None:
         yield f"`{where}.reference`: {effect.covariate} has levels, not numbers; leave it out"
+    elif covariate.categorical and effect.level is None:
+        yield f"`{where}.level`: missing; which of the levels of {effect.covariate} has the effect: {listed(covariate.levels, 'or')}?"
     elif covariate.categorical and effect.level not in covariate.levels:
-        hint = did_you_mean(effect.level or "", covariate.levels)
+        hint = did_you_mean(str(effect.level), covariate.levels)
         yield f"`{where}.level`: {effect.covariate} has no level {effect.level!r}{hint}"
 
 

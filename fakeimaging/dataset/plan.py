@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -16,7 +17,9 @@ from fakeimaging.dataset.export import export_grid
 from fakeimaging.dataset.names import Scan, scans
 from fakeimaging.dataset.structure import anatomy_grid
 from fakeimaging.dataset.study import Run, Session, Study
+from fakeimaging.dataset.tasks import Task, tasks
 from fakeimaging.modalities.acquire import scan_path
+from fakeimaging.modalities.bold.task import FAINT
 from fakeimaging.structure.subject import check_lesion, count_regions
 
 BYTES_A_VOXEL = {"observed": 1.35, "clean": 0.55, "prep": 1.35, "truth": 0.4, "weights": 0.15}
@@ -62,9 +65,14 @@ def plan(study: Study) -> list[Item]:
     Raises
     ------
     ParameterError
-        If the lesion names regions that are not there.
+        If the lesion or a condition names regions that are not there, or events, sizes or courses cannot be.
     """
     check_lesion(study.subject)
+    tasks(study)
+    return _items(study)
+
+
+def _items(study: Study) -> list[Item]:
     subject = study.labels[0]
     items = [_scan(scan, study) for scan in scans(study, subject)]
     truth = (*anatomy_grid(study).shape, 4)
@@ -75,15 +83,26 @@ def plan(study: Study) -> list[Item]:
     return items + [_activity(run, session, study, subject) for session in study.sessions for run in session.runs]
 
 
-def stimuli(study: Study) -> list[list[str]]:
-    """Return a row for each condition of each run: the run, its model, the condition, its amplitude and the largest the model takes."""
+def stimuli(shown: Sequence[Task]) -> list[list[str]]:
+    """Return a row for each condition of `tasks`: run, model, condition, amplitude, the largest the model takes, imposed peak."""
     return [
-        [_named(run, session), model.name, condition.trial_type, *_strength(condition, model)]
-        for session in study.sessions
-        for run in session.runs
-        for model in [as_model(run.model)]
-        for condition in run.conditions
+        [_named(task.run, task.session), model.name, condition.trial_type, *_strength(condition, model), _peak(task, condition)]
+        for task in shown
+        for model in [as_model(task.run.model)]
+        for condition in task.conditions
     ]  # fmt: skip
+
+
+def faint(shown: Sequence[Task]) -> list[str]:
+    """Return a line for each condition whose imposed response nobody will see: below `FAINT` at its largest."""
+    return [
+        f"the response that '{condition.trial_type}' imposes in {_named(task.run, task.session)} peaks at {peak:.2g} %, below "
+        f"{FAINT:g} %: `percent` is the height that long events reach; give more of it, or a longer `duration`"
+        for task in shown
+        for condition in task.conditions
+        for peak in [task.peak(condition)]
+        if peak is not None and condition.percent != 0 and peak < FAINT
+    ]
 
 
 def design(study: Study) -> list[list[str]]:
@@ -121,19 +140,24 @@ def _strength(condition: Condition, model: Model) -> tuple[str, str]:
     return _amount(condition.amplitude, model), _amount(model.largest_stimulus, model)
 
 
+def _peak(task: Task, condition: Condition) -> str:
+    peak = task.peak(condition)
+    return "n/a" if peak is None else f"{peak:.2g} %"
+
+
 def _amount(value: float, model: Model) -> str:
     return f"{value:g}" if model.stimulus_unit == "1" else f"{value:g} {model.stimulus_unit}"
 
 
 def total_bytes(study: Study) -> int:
     """Return an upper estimate of the dataset's size."""
-    return len(study.labels) * sum(item.bytes for item in plan(study))
+    return len(study.labels) * sum(item.bytes for item in _items(study))
 
 
 def total_seconds(study: Study, jobs: int) -> float:
     """Return a rough estimate of the time to write it with ``jobs`` workers."""
     rounds = -(-len(study.labels) // max(1, jobs))
-    return 3.0 + rounds * sum(item.seconds for item in plan(study))
+    return 3.0 + rounds * sum(item.seconds for item in _items(study))
 
 
 def _images(name: str, shape: tuple[int, ...], bytes_a_voxel: float, stream: str) -> Item:

@@ -18,8 +18,8 @@ def apply_setting(content: dict[str, Any], override: str, keys: Iterable[str]) -
     ----------
     content : dict
     override : str
-        ``key=value``; a key of all runs begins with ``runs``, of all scans of a modality with its name, of all effects with
-        ``effects``. Scans that become the same are one afterwards.
+        ``key=value``; a key of all runs begins with ``runs``, of all conditions of a name with ``runs.conditions`` and that name,
+        of all scans of a modality with its name, of all effects with ``effects``. Scans that become the same are one afterwards.
     keys : iterable of str
         Keys that a study has.
     """
@@ -27,33 +27,49 @@ def apply_setting(content: dict[str, Any], override: str, keys: Iterable[str]) -
     first, *rest = key.strip().split(".")
     if not equals or not first:
         raise InputError(f"'{override}' is not of the form key=value", value=override)
-    sessions = tables(content.get("sessions"))
-    if first in MODALITIES and rest:
-        places = [
-            scan
-            for session in sessions
-            for scan in tables(session.get("acquisitions"))
-            if scan.get("modality") == first
-        ]
-        if not places:
-            raise InputError(f"'{override}': the study has no scan of {first}", value=override)
-    elif first == "runs" and rest:
-        places = [run for session in sessions for run in tables(session.get("runs"))]
-    elif first in {"effects", "variability"} and rest:
-        places = tables(content.get(first))
-    elif first in keys:
-        places, rest = [content], [first, *rest]
-    else:
-        known = {*keys, "runs", *MODALITIES}
-        raise InputError(f"`{key.strip()}`: no such key{did_you_mean(first, known)}", value=override)
+    places, steps = _places(content, [first, *rest], override, keys)
     for place in places:
-        *path, last = rest
+        *path, last = steps
         for step in path:
             place = place.setdefault(step, {})
             if not isinstance(place, dict):
                 raise InputError(f"`{key.strip()}`: `{step}` is {place!r} and has no keys below it", value=override)
         place[last] = _value(text.strip())
     _merge_scans(content)
+
+
+def _places(
+    content: dict[str, Any], steps: list[str], override: str, keys: Iterable[str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the tables in which a setting stands, and the steps of its key from there."""
+    first, *rest = steps
+    sessions = tables(content.get("sessions"))
+    runs = [run for session in sessions for run in tables(session.get("runs"))]
+    if first in MODALITIES and rest:
+        scans = [scan for session in sessions for scan in tables(session.get("acquisitions"))]
+        if own := [scan for scan in scans if scan.get("modality") == first]:
+            return own, rest
+        raise InputError(f"'{override}': the study has no scan of {first}", value=override)
+    if first == "runs" and rest[:1] == ["conditions"] and len(rest) > 2:
+        return _conditions(runs, ".".join(rest[1:-1]), override), rest[-1:]
+    if first == "runs" and rest:
+        return runs, rest
+    if first in {"effects", "variability"} and rest:
+        return tables(content.get(first)), rest
+    if first in keys:
+        return [content], steps
+    raise InputError(
+        f"`{'.'.join(steps)}`: no such key{did_you_mean(first, {*keys, 'runs', *MODALITIES})}", value=override
+    )
+
+
+def _conditions(runs: list[dict[str, Any]], trial_type: str, override: str) -> list[dict[str, Any]]:
+    """Return the conditions of that name in all runs."""
+    everything = [condition for run in runs for condition in tables(run.get("conditions"))]
+    if found := [condition for condition in everything if condition.get("trial_type") == trial_type]:
+        return found
+    hint = did_you_mean(trial_type, {str(condition.get("trial_type")) for condition in everything})
+    raise InputError(f"'{override}': the study has no condition '{trial_type}'{hint}", value=override)
 
 
 def _value(text: str) -> Any:

@@ -12,13 +12,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import field_validator
+
 from fakeimaging.activity.activity import RunParameters
 from fakeimaging.activity.given import parameters_of
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.regional import regional_problems
 from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError
 from fakeimaging.core.files import sha256_of
-from fakeimaging.core.parameters import Parameters, dotted, parameter
+from fakeimaging.core.parameters import Parameters, dotted, one_or_more, parameter
 from fakeimaging.core.provenance import digest
 from fakeimaging.core.streams import fresh_seed
 from fakeimaging.dataset.covariates import Covariate, name_problems
@@ -71,6 +73,11 @@ class Acquisition(Parameters):
     repeat: int = parameter(1, unit="1", bounds=(1, 999), description="a second scan of the same thing is repeat 2")
     off: tuple[str, ...] = parameter((), unit="-", description="stages that are left out")
     parameters: dict[str, Any] = parameter({}, unit="-", description="parameters of the modality")
+
+    @field_validator("off", mode="before")
+    @classmethod
+    def _one_word_is_a_list_of_one(cls, off: Any) -> Any:
+        return one_or_more(off)
 
 
 class Session(Parameters):
@@ -280,14 +287,14 @@ def _check_scan(scan: Mapping[str, Any], where: str) -> None:
     problems: list[str] = []
     if isinstance(values, dict):
         problems += _attempt(where, lambda: modality.parameters.parse(values, where=where))
-    off = scan.get("off", ())
+    off = one_or_more(scan.get("off", ()))
     drawn = {THERMAL.name} | ({SPIKES} if isinstance(values, dict) and values.get(SPIKES) else set())
-    problems += _off_problems(modality, off, drawn, f"{where}.off") if isinstance(off, list) else []
+    problems += _off_problems(modality, off, drawn, f"{where}.off") if isinstance(off, tuple) else []
     if problems:
         raise ParameterError(problems)
 
 
-def _off_problems(modality: Modality, off: list[Any], drawn: set[str], key: str) -> Iterator[str]:
+def _off_problems(modality: Modality, off: tuple[Any, ...], drawn: set[str], key: str) -> Iterator[str]:
     """Stages that are not there, and complex images: ``drawn`` are the stages that would make them."""
     stages = {stage.name for stage in modality.observe}
     for name in off:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fakeimaging.modalities.bold.task import ACTIVE
+from fakeimaging.modalities.bold.task import ACTIVE, FAINT
 
 N_TURNS = 220
 """Most turns of a design for chance; a run of 111 volumes or more has as many."""
@@ -203,7 +203,10 @@ def truth(clean: Matrix, model: Design, imposed: Mapping[str, Matrix]) -> tuple[
 def recovered(
     series: Matrix, clean: Matrix, model: Design, imposed: Mapping[str, Matrix] | None = None
 ) -> dict[str, Any] | None:
-    """Return what the GLM recovered of the activation, or None where all or none of the regions are active or fewer than `FEWEST` are.
+    """Return what the GLM recovered of the activation; None where there is too little of it to find.
+
+    That is where all or none of the regions are active or fewer than `FEWEST` are, or where the largest response to a condition, its
+    peak in any region and volume, stays below `FAINT` percent.
 
     Parameters
     ----------
@@ -222,7 +225,8 @@ def recovered(
     kept = np.isfinite(series).all(axis=1) & np.isfinite(clean).all(axis=1)
     known = {name: beta[kept] for name, beta in (imposed or {}).items()}
     true_beta, active = truth(clean[kept], model, known)
-    told = active.any(axis=1) & ~active.all(axis=1)
+    peaks = np.abs(true_beta).max(axis=1) * np.abs(model.task).max(axis=0)
+    told = active.any(axis=1) & ~active.all(axis=1) & (peaks >= FAINT)
     if not told.all() or active.sum() < FEWEST:
         return None
     beta, t = responses(series[kept], model)

@@ -6,8 +6,9 @@ import pytest
 import fakeimaging as fi
 from fakeimaging.activity.hrf import regressor
 from fakeimaging.activity.models import MODELS
-from fakeimaging.activity.run import RunParameters, stimulus_of
+from fakeimaging.activity.run import RunParameters
 from fakeimaging.activity.stimuli import Condition, Event, efficiency, events_of, lay_out, make_stimulus, presented
+from fakeimaging.activity.task import stimulus_of
 from fakeimaging.core.errors import InputError, ParameterError
 from fakeimaging.core.streams import Streams
 from fakeimaging.testing.fixtures import tiny_subject
@@ -174,10 +175,10 @@ def test_a_response_can_be_imposed_on_a_model_that_takes_no_stimulus():
     deaf = replace(MODELS.get("linear"), drift=lambda coupled_x, tau, gain: (gain * coupled_x / tau,))
     moment = {**FACE, "onset": 1.0, "duration": 0.0}
     run = RunParameters.parse({"duration": 3.0, "conditions": [{**moment, "percent": 1.0}]})
-    assert stimulus_of(deaf, run, tiny_subject(), STREAMS) is None
+    assert stimulus_of(deaf, run, tiny_subject().regions, STREAMS) is None
     current = RunParameters.parse({"duration": 3.0, "conditions": [{**moment, "duration": 1.0}]})
     with pytest.raises(ParameterError, match="impose their responses"):
-        stimulus_of(deaf, current, tiny_subject(), STREAMS)
+        stimulus_of(deaf, current, tiny_subject().regions, STREAMS)
     (shown,) = run.presented(STREAMS)
     assert shown.events(3.0) == (Event(1.0, 0.0, "face"),)
 

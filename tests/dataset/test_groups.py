@@ -208,6 +208,17 @@ def test_the_null_twin_shares_all_but_the_effects(content):
     assert fi.Study.check(content | {"null": True}) == twin
 
 
+def test_the_file_of_effects_has_no_rounding_errors(content):
+    content["effects"] = [{"covariate": "group", "level": "patient", "on": GAIN, "add": 0.1}]
+    content["sessions"][0]["runs"][1]["parameters"]["gain"] = content["sessions"][0]["runs"][0]["parameters"][
+        "gain"
+    ] = 0.7
+    (one,) = contrasts(fi.Study.check(content))
+    assert one.size != 0.1
+    assert one.content()["size"] == 0.1
+    assert one.content()["level"] == "patient"
+
+
 def test_an_effect_can_stay_in_one_task_or_session(content):
     session = content["sessions"][0]
     content["sessions"] = [{"label": "pre", **session}, {"label": "post", **copy.deepcopy(session)}]
@@ -232,7 +243,10 @@ def test_an_effect_can_stay_in_one_task_or_session(content):
     [
         ({"covariate": "groups"}, "`effects[0].covariate`: no covariate 'groups'; did you mean 'group'?"),
         ({"level": "patents"}, "`effects[0].level`: group has no level 'patents'; did you mean 'patient'?"),
-        ({"level": None}, "`effects[0].level`: group has no level None"),
+        (
+            {"level": None},
+            "`effects[0].level`: missing; which of the levels of group has the effect: control or patient?",
+        ),
         ({"covariate": "age"}, "`effects[0].level`: age has numbers, not levels; leave it out"),
         ({"reference": 3.0}, "`effects[0].reference`: group has levels, not numbers; leave it out"),
         ({"scale": 2.0}, "`effects[0].add`: give either add or scale"),
@@ -265,6 +279,7 @@ def test_problems_of_effects_name_their_key(content, change, message):
         ("x", {"levels": ["a", "a"]}, "`covariates.x.levels`: at least two are needed, each another one"),
         ("x", {"levels": ["a", "n/a"]}, "`covariates.x.levels`: 'n/a' cannot stand in participants.tsv"),
         ("x", {"levels": ["a", "b"], "shares": [1]}, "`covariates.x.shares`: one above 0 for each of a, b"),
+        ("x", {"levels": ["a", "b"], "shares": [0.5, 0.9]}, "`covariates.x.shares`: 0.5, 0.9 add to 1.4, not to 1"),
         ("x", {"levels": ["a", "b"], "shares": [1, 999]}, "`covariates.x.shares`: in hundredths of a whole"),
         ("x", {"levels": ["a", "b"], "shares": [1, 149]}, "`covariates.x.shares`: in hundredths of a whole"),
         ("x", {"levels": ["a", "b"], "meanings": {"c": "?"}}, "`covariates.x.meanings`: 'c' is none of the levels"),

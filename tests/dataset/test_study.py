@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import fakeimaging as fi
 from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError
 from fakeimaging.dataset.plan import plan
+from fakeimaging.modalities.bold import BoldParameters
 
 HEAD = 'seed = 1\n[subject]\nanatomy = "tiny"\n'
 BODY = """
@@ -32,6 +33,13 @@ def problems(text):
 def test_keys_of_a_modality_stand_beside_those_of_its_scan():
     study = fi.Study.check(tomllib.loads(HEAD + BODY))
     assert study.sessions[0].acquisitions[0].parameters == {"tr": 2.0}
+
+
+def test_slices_at_once_that_do_not_divide_the_slices_are_found_in_the_study():
+    found = problems(HEAD + BODY.replace("tr = 2.0", "multiband = 4"))
+    assert found == "`sessions[0].acquisitions[0].multiband`: 4 does not divide the 46 slices; 2 does"
+    fi.read_study(overrides=["bold.multiband=2"])
+    fi.Study.check(tomllib.loads(HEAD + BODY.replace("tr = 2.0", "multiband = 2"))).small()
 
 
 def test_all_problems_of_a_file_come_at_once():
@@ -266,3 +274,37 @@ def test_a_plan_refuses_a_lesion_of_regions_that_are_not_there():
         ):
             plan(study)
     assert plan(fi.Study.check(tomllib.loads(HEAD + 'lesion = "L_NetA_01"' + BODY)))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("bold.echo_times=[14, 32, 50]", "echo_times`: [14, 32, 50] s: each is within [0.001, 0.2] s; did you mean 0.014, 0.032, 0.05?"),
+        ("bold.voxel_size=[3, 3]", "voxel_size`: [3, 3] mm; give one number or three"),
+        ("bold.phase_encoding=AP", "phase_encoding`: 'AP'; did you mean 'j-'? (AP is j-, PA is j,"),
+        ("bold.motion=high", "`sessions[0].acquisitions[1].motion`: no such key; did you mean `runs.physiology.motion`?"),
+        ("runs.motion=high", "`sessions[0].runs[0].motion`: no such key; did you mean `runs.physiology.motion`?"),
+        ("bold.off=gost", "off`: bold has no stage 'gost'"),
+        ("bold.hemodynamics.kappa=1.54", "kappa`: 1.54 1/s is outside [0.1, 1.5] (decay of the flow signal, a rate: one over its time); "
+         "did you mean 0.649, the rate of a time of 1.54 s (1/1.54)?"),
+        ("bold.hemodynamics.gamma=2.46", "did you mean 0.407, the rate of a time of 2.46 s (1/2.46)?"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_answered_with_what_was_meant(override, message):
+    with pytest.raises(ParameterError) as caught:
+        fi.read_study(overrides=[override])
+    assert message in str(caught.value)
+    lines = [line.split(":")[0] for line in caught.value.problems]
+    assert len(set(lines)) == len(lines)
+    assert all("echo_time`" not in line for line in lines)
+
+
+def test_one_word_or_number_stands_for_a_list_of_one():
+    study = fi.read_study(overrides=["bold.off=ghost", "bold.echo_times=0.03", "bold.output_spaces=T1w"])
+    scan = next(scan for scan in study.sessions[0].acquisitions if scan.modality == "bold")
+    assert scan.off == ("ghost",)
+    parameters = BoldParameters.parse(scan.parameters)
+    assert (parameters.echo_times, parameters.echo_time, parameters.output_spaces) == ((0.03,), 0.03, ("T1w",))
+    assert fi.Study.check(study.content()) == study
+    assert BoldParameters(echo_times=[0.014, 0.032], echo=2).echo_time == 0.032
+    plan(study)

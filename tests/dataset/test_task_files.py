@@ -8,7 +8,10 @@ import pandas as pd
 import pytest
 
 import fakeimaging as fi
+from fakeimaging.core.errors import InputError, ParameterError
+from fakeimaging.dataset.plan import faint, plan, stimuli
 from fakeimaging.dataset.study import read_study
+from fakeimaging.dataset.tasks import tasks
 from fakeimaging.scoring import bold as score
 from tests.dataset.test_dataset import bids_errors
 
@@ -152,3 +155,72 @@ def test_a_small_study_keeps_what_fits():
     shown = run.presented(fi.Streams(1))
     assert [len(condition.times(40.0)) for condition in shown] == [4, 1]
     assert shown[1].modulation is None
+
+
+SHOWN = """
+seed = 7
+subject.anatomy = "tiny"
+[[sessions]]
+[[sessions.runs]]
+task = "look"
+duration = 60.0
+events = "events.tsv"
+[[sessions.runs.conditions]]
+trial_type = "face"
+network = "NetA"
+percent = 1.0
+[[sessions.acquisitions]]
+modality = "bold"
+task = "look"
+"""
+TABLE = "onset\tduration\ttrial_type\n10\t5\tface\n"
+RUN = "`sessions[0].runs[0]"
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new", "message"),
+    [
+        (TABLE.replace("duration", "length"), "", "", f"{RUN}`: .*events.tsv: no column 'duration' among"),
+        (TABLE.replace("10", "ten"), "", "", "'ten' in column 'onset' is not a number"),
+        (TABLE.replace("10", "10000"), "", "", f"{RUN}.conditions`: .* the event at 10000 s .* ends after the run"),
+        (TABLE.replace("face", "house"), "", "", f"{RUN}`: .*events.tsv: no condition has the trial_type 'house'"),
+        (TABLE, '"NetA"', '"NetQA"', rf"{RUN}.conditions\[0\].network`: the subject has no such network as 'NetQA'"),
+        (TABLE, 'network = "NetA"', "near = [[900.0, 0, 0]]", rf"{RUN}.conditions\[0\].near`: \(900, 0, 0\) lies"),
+        (TABLE, "percent = 1.0", "percent = 1.0\nonset = 3.0", "has events from its own times and .*events.tsv"),
+    ],
+)
+def test_what_cannot_be_presented_is_found_before_anything_runs(tmp_path, table, old, new, message):
+    (tmp_path / "events.tsv").write_text(table)
+    (tmp_path / "study.toml").write_text(SHOWN.replace(old, new))
+    study = read_study(tmp_path / "study.toml")
+    with pytest.raises(
+        ParameterError, match=message.replace("runs[0]", r"runs\[0\]").replace("sessions[0]", r"sessions\[0\]")
+    ):
+        plan(study)
+
+
+def test_a_plan_says_how_large_imposed_responses_will_be(tmp_path):
+    (tmp_path / "study.toml").write_text(SHOWN)
+    found = {}
+    for duration in ("0", "0.5", "20"):
+        (tmp_path / "events.tsv").write_text(TABLE.replace("\t5\t", f"\t{duration}\t"))
+        study = read_study(tmp_path / "study.toml")
+        found[duration] = float(stimuli(tasks(study))[0][-1].removesuffix(" %")), faint(tasks(study))
+    assert found["0"][0] < 0.02
+    assert "peaks at 0.0" in found["0"][1][0]
+    assert "below 0.05 %" in found["0"][1][0]
+    assert 0.05 < found["0.5"][0] < 0.2
+    assert 0.9 < found["20"][0] < 1.3
+    assert not found["0.5"][1] + found["20"][1]
+
+
+def test_a_setting_reaches_the_conditions_of_a_name(tmp_path):
+    (tmp_path / "study.toml").write_text(RUNS)
+    study = read_study(
+        tmp_path / "study.toml", ["runs.conditions.big face.percent=3", "runs.conditions.house.percent = 0.5"]
+    )
+    assert [condition.percent for condition in study.sessions[0].runs[0].conditions] == [3.0, 0.5]
+    with pytest.raises(InputError, match="no condition 'hose'; did you mean 'house'"):
+        read_study(tmp_path / "study.toml", ["runs.conditions.hose.percent=3"])
+    with pytest.raises(ParameterError, match=r"conditions\[1\].percnt`: no such key; did you mean 'percent'"):
+        read_study(tmp_path / "study.toml", ["runs.conditions.house.percnt=3"])

@@ -54,6 +54,17 @@ def test_nothing_to_tell_apart_gives_no_row():
     assert a.recovered(observed, np.ones((40, 1)) * model.task[:, 0], model) is None
 
 
+def test_a_response_nobody_can_see_gives_no_row():
+    model, clean, observed = made(1, 1.04 * a.FAINT / made(1, 1.0, 0.0)[0].task.max(), 0.001)
+    assert a.recovered(observed, clean, model)["auc"] > 0.9
+    assert a.recovered(0.9 * observed, 0.9 * clean, model) is None
+    # Imposed at 1 %, but for a moment: what the regressor makes of it counts.
+    moments = EVENTS.assign(duration=0.01)
+    short = a.design(moments, TIMES, np.ones((N, 1)))
+    imposed = {"look": np.maximum(0.0, 1 - np.arange(40) / 8)}
+    assert a.recovered(observed, imposed["look"][:, None] * short.task[:, 0], short, imposed) is None
+
+
 def test_chance_does_not_know_of_the_response():
     areas = []
     for response in (0.0, 3.0):

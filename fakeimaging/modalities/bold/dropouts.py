@@ -17,7 +17,7 @@ LEFT = (0.05, 0.4)
 def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
     volume = at_random(forward, parameters.dropouts, rng=rng)
     n_slices = forward.clean.grid.shape[2]
-    n_shots = -(-n_slices // parameters.multiband)
+    n_shots = n_slices // parameters.multiband
     shot, left = rng.integers(n_shots, size=len(volume)), rng.uniform(*LEFT, size=len(volume))
     hit, at = np.nonzero(np.arange(n_slices) % n_shots == shot[:, None])
     return {"volume": volume[hit], "slice": at, "left": left[hit]}

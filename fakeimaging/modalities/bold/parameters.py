@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from fakeimaging.activity import hemodynamics
 from fakeimaging.activity.hemodynamics import Hemodynamics
-from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.parameters import Parameters, one_or_more, parameter, rescaled
+from fakeimaging.core.text import listed
 from fakeimaging.modalities.bold import field
 from fakeimaging.modalities.bold.epsilon import blood_rate, signal_ratio
 
 STEPHAN = "Stephan et al. 2007, doi:10.1016/j.neuroimage.2007.07.040"
 LAMBDA = "share of the ceilings of Triantafyllou et al. 2005, doi:10.1016/j.neuroimage.2005.01.007; see bold.toml"
 Three = tuple[float, float, float]
+ECHOES = (0.001, 0.2)
+"""Shortest and longest echo time in s."""
+SENSES = {"AP": "j-", "PA": "j", "RL": "i-", "LR": "i"}
+"""What people call the senses of phase encoding, and what BIDS does where the axes of the file point to the right and front."""
+MOST_AT_ONCE = 16
+"""Slices that can be excited at once (assumed)."""
 
 
 class BoldParameters(Parameters):
     """Parameters of the scan and of the BOLD signal. Those that depend on the field take its value when they are left out."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {"motion": "runs.physiology.motion"}
 
     tr: float = parameter(2.0, unit="s", bounds=(0.05, 20), symbol="TR", description="repetition time")
     voxel_size: float | Three = parameter(
@@ -39,7 +48,7 @@ class BoldParameters(Parameters):
         "gradient_echo", unit="-", description="what forms the echo; a spin echo refocuses static dephasing"
     )
     echo_time: float = parameter(
-        0.03, unit="s", bounds=(0.001, 0.2), symbol="TE", description="echo time; 40 ms at 1.5 T, 25 ms at 7 T"
+        0.03, unit="s", bounds=ECHOES, symbol="TE", description="echo time; 40 ms at 1.5 T, 25 ms at 7 T"
     )
     echo_times: tuple[float, ...] = parameter(
         (), unit="s", description="of a scan with several echoes, in place of `echo_time`: one file each"
@@ -54,7 +63,12 @@ class BoldParameters(Parameters):
     slice_order: Literal["interleaved", "ascending", "descending", "simultaneous"] = parameter(
         "interleaved", unit="-", description="order of the slices; simultaneous: all at the middle of the volume"
     )
-    multiband: int = parameter(1, unit="1", bounds=(1, 16), description="slices that are excited at once")
+    multiband: int = parameter(
+        1,
+        unit="1",
+        bounds=(1, MOST_AT_ONCE),
+        description="slices that are excited at once; divides the number of slices",
+    )
     dummy_scans: int = parameter(
         5,
         unit="1",
@@ -175,6 +189,37 @@ class BoldParameters(Parameters):
         "none", unit="-", description="field map stored beside it: a pair of reversed spin echoes, or two phases"
     )
 
+    @field_validator("echo_times", "output_spaces", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: Any) -> Any:
+        return one_or_more(value)
+
+    @field_validator("echo_times")
+    @classmethod
+    def _echo_times_are_in_seconds(cls, times: tuple[float, ...]) -> tuple[float, ...]:
+        low, high = ECHOES
+        if not all(low <= time <= high for time in times):
+            guesses = [rescaled(time, ECHOES) for time in times]
+            meant = ", ".join(f"{guess:g}" for guess in guesses if guess is not None)
+            hint = f"; did you mean {meant}?" if None not in guesses else ""
+            raise ValueError(f"{_written(times)} s: each is within [{low:g}, {high:g}] s{hint}")
+        return times
+
+    @field_validator("voxel_size", mode="before")
+    @classmethod
+    def _edges_are_three(cls, size: Any) -> Any:
+        if isinstance(size, list | tuple) and len(size) != 3:
+            raise ValueError(f"{_written(size)} mm; give one number or three")
+        return tuple(size) if isinstance(size, list) else size
+
+    @field_validator("phase_encoding", mode="before")
+    @classmethod
+    def _sense_is_that_of_bids(cls, sense: Any) -> Any:
+        if isinstance(sense, str) and sense.upper() in SENSES:
+            names = ", ".join(f"{name} is {meant}" for name, meant in SENSES.items())
+            raise ValueError(f"'{sense}'; did you mean '{SENSES[sense.upper()]}'? ({names}; LAS swaps the last two)")
+        return sense
+
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_the_field(cls, values: Any) -> Any:
@@ -227,6 +272,14 @@ class BoldParameters(Parameters):
         return self
 
     @model_validator(mode="after")
+    def _slices_come_in_whole_groups(self) -> Self:
+        if self.n_slices % self.multiband:
+            fitting = [k for k in range(2, MOST_AT_ONCE + 1) if self.n_slices % k == 0]
+            words = f"{listed(fitting)} {'do' if len(fitting) > 1 else 'does'}" if fitting else "only 1 does"
+            raise ValueError(f"`multiband`: {self.multiband} does not divide the {self.n_slices} slices; {words}")
+        return self
+
+    @model_validator(mode="after")
     def _blood_has_a_signal(self) -> Self:
         if not isinstance(self.epsilon, str) and not 0.01 <= self.epsilon <= 2:
             raise ValueError(f"`epsilon`: {self.epsilon:g} is outside [0.01, 2] (signal of blood over that of tissue)")
@@ -247,6 +300,11 @@ class BoldParameters(Parameters):
         return 90.0 if self.sequence == "spin_echo" else self.flip_angle
 
     @property
+    def n_slices(self) -> int:
+        """Number of slices."""
+        return max(1, round(self.field_of_view[2] / self.voxel_edges[2]))
+
+    @property
     def voxel_edges(self) -> Three:
         """Edges of a voxel in mm, the last across the slices."""
         return self.voxel_size if isinstance(self.voxel_size, tuple) else (self.voxel_size,) * 3
@@ -254,6 +312,12 @@ class BoldParameters(Parameters):
 
 def _echo(values: Mapping[str, Any]) -> dict[str, float]:
     """Echo time of the echo that is meant, where several are named; what is wrong with them is found later."""
-    times, echo = values.get("echo_times") or (), values.get("echo", 1)
-    fits = isinstance(times, list | tuple) and isinstance(echo, int) and 1 <= echo <= len(times)
-    return {"echo_time": times[echo - 1]} if fits else {}
+    times, echo = one_or_more(values.get("echo_times") or ()), values.get("echo", 1)
+    if not isinstance(times, tuple) or not isinstance(echo, int) or not 1 <= echo <= len(times):
+        return {}
+    meant = times[echo - 1]
+    return {"echo_time": meant} if isinstance(meant, int | float) and ECHOES[0] <= meant <= ECHOES[1] else {}
+
+
+def _written(values: Iterable[Any]) -> str:
+    return f"[{', '.join(f'{x:g}' if isinstance(x, int | float) else str(x) for x in values)}]"

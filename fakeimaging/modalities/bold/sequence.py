@@ -14,7 +14,7 @@ from fakeimaging.modalities.bold.parameters import BoldParameters
 def slice_times(n_slices: int, tr: float, order: str, multiband: int = 1) -> npt.NDArray[np.float64]:
     """Return the time of each slice after the start of its volume in s, bottom slice first.
 
-    Slices ``n_slices / multiband`` apart (rounded up) are excited at once.
+    Slices ``n_slices / multiband`` apart are excited at once; ``multiband`` divides the number of slices.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def slice_times(n_slices: int, tr: float, order: str, multiband: int = 1) -> npt
     """
     if order == "simultaneous":
         return np.full(n_slices, tr / 2)
-    n_shots = -(-n_slices // multiband)
+    n_shots = n_slices // multiband
     rank = np.arange(n_shots)
     if order == "interleaved":
         rank[np.concatenate([rank[0::2], rank[1::2]])] = np.arange(n_shots)

@@ -24,6 +24,8 @@ from fakeimaging.structure.parcellation import Region
 Array = npt.NDArray[np.float64]
 ACTIVE = 0.1
 """Share of the largest response from which a region counts as active where nothing is imposed (assumed)."""
+FAINT = 0.05
+"""Percent of BOLD below which a response counts as invisible, and is not scored (assumed; thermal noise alone is about 0.7 %)."""
 COLUMNS = ("trial_type", "region", "beta", "active", "origin")
 ABOUT = {
     "beta": {"Description": "response at full strength, share of the signal at rest of grey matter", "Units": "%"},

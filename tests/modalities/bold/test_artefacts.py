@@ -77,7 +77,8 @@ def test_a_spike_stripes_tissue_and_raises_air():
 @SEEDS
 @pytest.mark.parametrize("multiband", [1, 4])
 def test_dropouts_take_the_slices_that_are_excited_together(seed, multiband):
-    made = scan(seed, kept=["dropouts"], duration=600.0, dropouts=6.0, multiband=multiband)
+    grid = {"field_of_view": (224.0, 224.0, 168.0), "multiband": multiband}
+    made = scan(seed, kept=["dropouts"], duration=600.0, dropouts=6.0, **grid)
     listed, n_slices = made.recipe("dropouts"), made.clean.grid.shape[2]
     times = made.forward.context["slice_times"]
     events = {(v, times[at]) for v, at in zip(listed["volume"], listed["slice"], strict=True)}

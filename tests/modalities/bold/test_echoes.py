@@ -146,10 +146,19 @@ def test_slices_of_a_multiband_shot_share_their_time():
     times = slice_times(60, 1.0, "interleaved", 4)
     assert len(np.unique(times)) == 15
     np.testing.assert_array_equal(times[:15], times[15:30])
-    uneven = slice_times(46, 2.0, "ascending", 4)
-    assert len(np.unique(uneven)) == 12
     assert (slice_times(5, 2.0, "descending") == [1.6, 1.2, 0.8, 0.4, 0.0]).all()
     assert (slice_times(4, 2.0, "simultaneous") == 1.0).all()
+
+
+def test_slices_at_once_divide_the_slices():
+    with pytest.raises(ParameterError, match=r"`bold.multiband`: 16 does not divide the 20 slices; 2, 4, 5 and 10 do"):
+        BoldParameters.parse({"multiband": 16, "field_of_view": [224.0, 224.0, 70.0]}, where="bold")
+    with pytest.raises(ParameterError, match="4 does not divide the 46 slices; 2 does"):
+        BoldParameters.parse({"multiband": 4})
+    with pytest.raises(ParameterError, match="3 does not divide the 23 slices; only 1 does"):
+        BoldParameters.parse({"multiband": 3, "voxel_size": 7.0})
+    p = BoldParameters.parse({"multiband": 3, "voxel_size": [2.0, 2.0, 2.7], "field_of_view": [200.0, 200.0, 162.0]})
+    assert p.n_slices == scan_grid(p).shape[2] == 60
 
 
 def test_the_grid_covers_the_field_of_view_around_the_isocentre():
