@@ -311,7 +311,7 @@ def match_(
         ["drift", f"{found.drift_percent:.2f}", "%, slower than 1/128 Hz"],
     ]
     print(aligned([["of the scan", "", ""], *rows]))
-    print('\n[[sessions.acquisitions]]\nmodality = "bold"')
+    print('\n[[sessions.acquisitions]]\nmodality = "bold"\ntask = "rest"  # the run it images')
     for name, value in found.parameters().items():
         print(f"{name} = {_toml(value)}")
     if tsnr is not None:

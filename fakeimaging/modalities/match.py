@@ -43,6 +43,8 @@ MOST_SNR = 1e6
 """SNR of a scan in which there is no thermal noise to be seen."""
 TR_BOUNDS = (0.05, 20.0)
 """s."""
+WIDEST = 600.0
+"""mm, the largest field of view that is simulated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +133,9 @@ class Match:
         }
         if what == "bold":
             smooth = {"noise_memory": self.ar_time, "noise_fwhm": self.correlation.kernel_fwhm}
-            return _within("bold", {**shared, **smooth, "voxel_size": self.voxel_size, "heart_rate_percent": 0.0})
+            extent = tuple(min(n * d, WIDEST) for n, d in zip(self.mask.shape, self.voxel_size, strict=True))
+            grid = {"voxel_size": self.voxel_size, "field_of_view": extent}
+            return _within("bold", {**shared, **smooth, **grid, "heart_rate_percent": 0.0})
         own = {
             "n_volumes": self.n_volumes,
             "voxel_size": math.prod(self.voxel_size) ** (1 / 3),
