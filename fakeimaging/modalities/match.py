@@ -47,7 +47,7 @@ WIDEST = 600.0
 """mm, the largest field of view that is simulated."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Match:
     """What a 4-D image says about its noise.
 
@@ -104,6 +104,13 @@ class Match:
     correlation: SpatialCorrelation
     drift_percent: float
     mask: nib.Nifti1Image
+
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, (*self.mask.shape, self.n_volumes)))
+        return (
+            f"Match({size}, TR {self.tr:g} s: SNR {self.snr:.4g} ({self.noise}), temporal SNR {self.tsnr:.4g}, "
+            f"lambda {self.lambda_grey:.2g}, AR(1) {self.ar1:.2f}, drift {self.drift_percent:.2g} %)"
+        )
 
     def parameters(self, what: Literal["bold", "phantom"] = "bold") -> dict[str, Any]:
         """Return parameters that make a simulation with this noise.

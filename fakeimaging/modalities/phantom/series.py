@@ -32,7 +32,7 @@ EFFECT = 1.0
 """%, signal change of each condition where `effects` says nothing."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Series:
     """Some series and all that they are made of.
 
@@ -71,6 +71,11 @@ class Series:
     parameters: SeriesParameters
     seed: int
     _events: tuple[Event, ...] = field(default=(), repr=False)
+
+    def __repr__(self) -> str:
+        made_of = ", ".join(("clean", *self.terms))
+        size = f"shape {self.observed.shape}, TR {self.parameters.tr:g} s, seed {self.seed}"
+        return f"Series({size}: {made_of}; conditions {', '.join(self.conditions) or 'none'})"
 
     @property
     def events(self) -> pd.DataFrame:
