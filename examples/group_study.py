@@ -93,11 +93,12 @@ def draw(found, groups, path):
             axes.scatter(
                 across, truth[own], s=22, facecolors="none", edgecolors="k", label="imposed" if not place else None
             )
-            axes.scatter(across, estimates[own], s=18, color=f"C{place}", label="estimated" if not place else None)
-            axes.plot([place - 0.3, place + 0.3], [estimates[own].mean()] * 2, color=f"C{place}", lw=2)
+            axes.scatter(across, estimates[own], s=18, color="C0", label="estimated" if not place else None)
+            mean = "mean of the estimates" if not place else None
+            axes.plot([place - 0.3, place + 0.3], [estimates[own].mean()] * 2, color="C0", lw=2, label=mean)
         axes.set(title=name, xticks=[0, 1], xticklabels=["controls", "patients"])
     panels[0].set_ylabel("response of the stimulated regions (%)")
-    panels[0].legend(frameon=False)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     figure.savefig(path, dpi=150)
 
 

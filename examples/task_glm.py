@@ -52,7 +52,7 @@ def table(activity):
     """Return the events as nilearn takes them."""
     import pandas as pd
 
-    return pd.DataFrame(list(activity.events))
+    return pd.DataFrame(list(activity.events))[["onset", "duration", "trial_type"]]
 
 
 def fitted(bold, activity, labels, n_regions):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import math
+import shutil
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from fakeimaging.core.errors import FakeImagingError, InputError
-from fakeimaging.core.text import aligned
+from fakeimaging.core.text import aligned, folded
 
 if TYPE_CHECKING:
     from fakeimaging.activity.model import Model
@@ -186,7 +187,7 @@ def list_(
         print(f"\n{name}  ({kind}{note})")
         columns = ("name", "default", "unit", "bounds", "description", "source")
         rows = [[row[column] for column in columns] for row in parameters.table()]
-        print(aligned([columns, *rows], indent="  "))
+        print(_table([columns, *rows]))
 
 
 def _title(model: Model) -> str:
@@ -207,7 +208,7 @@ def _list_models() -> None:
     print("\nmodels  (runs.model=NAME, or a .py file of your own; `fakeimaging list NAME`: its parameters)")
     found = [(name, MODELS.get(name)) for name in MODELS]
     rows = [(name, ", ".join(model.observables), model.stimulus_range, _title(model)) for name, model in found]
-    print(aligned([("name", "taps", "stimulus", "what"), *rows], indent="  "))
+    print(_table([("name", "taps", "stimulus", "what"), *rows]))
 
 
 def _list_tracers() -> None:
@@ -215,7 +216,14 @@ def _list_tracers() -> None:
 
     table = TRACERS.table()
     print("\ntracers  (pet.tracer=NAME, or a .toml file with a table of your own)")
-    print(aligned([list(table[0]), *(list(row.values()) for row in table)], indent="  "))
+    print(_table([list(table[0]), *(list(row.values()) for row in table)]))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Return a table that fits the terminal; one row a line where a program reads it."""
+    if not sys.stdout.isatty():
+        return aligned(rows, indent="  ")
+    return folded(rows, shutil.get_terminal_size().columns, indent="  ")
 
 
 def _stages(modality: Modality) -> str:
@@ -315,7 +323,7 @@ def match_(
         ["drift", f"{found.drift_percent:.2f}", "%, slower than 1/128 Hz"],
     ]
     print(aligned([["of the scan", "", ""], *rows]))
-    print('\n[[sessions.acquisitions]]\nmodality = "bold"')
+    print('\n[[sessions.acquisitions]]\nmodality = "bold"\ntask = "rest"  # the run it images')
     for name, value in found.parameters().items():
         print(f"{name} = {_toml(value)}")
     if tsnr is not None:

@@ -191,6 +191,18 @@ def test_a_study_file_may_stand_anywhere_among_the_settings(study):
     assert "32 x 32 x 23 x 10" in result.stdout
 
 
+def test_what_match_prints_goes_into_a_study(tmp_path):
+    made = fakeimaging.phantom(seed=2, n_volumes=30)
+    made.image.to_filename(tmp_path / "real.nii.gz")
+    found = run("match", tmp_path / "real.nii.gz")
+    assert found.returncode == 0, found.stderr
+    head, printed = STUDY.partition("[[sessions.acq")[0], found.stdout.partition("[[sessions.acq")
+    (tmp_path / "pasted.toml").write_text(head + "".join(printed[1:]))
+    plan = run("plan", tmp_path / "pasted.toml")
+    assert plan.returncode == 0, plan.stderr
+    assert " x ".join(map(str, made.image.shape[:3])) in plan.stdout
+
+
 def test_the_version_is_printed():
     assert run("--version").stdout.strip() == fakeimaging.__version__
 

@@ -63,7 +63,10 @@ class Hemodynamics(Parameters):
     """Constants of the Balloon-Windkessel model; kappa and gamma are rates (1/s), not times. A preset fills what is left out."""
 
     preset: str = parameter(
-        DEFAULT, unit="-", description="published set of constants: friston2003, friston2000, spm12, spm8 or tvb"
+        DEFAULT,
+        unit="-",
+        description="published set of constants; it sets kappa, gamma, tau, alpha and E0 where they are left out: "
+        "friston2003, friston2000, spm12, spm8 or tvb",
     )
     kappa: float = parameter(
         0.65, unit="1/s", bounds=(0.1, 1.5), symbol="kappa", source=FRISTON,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import TypeVar
@@ -22,6 +23,14 @@ def frozen(array: A) -> A:
     """
     array.flags.writeable = False
     return array
+
+
+def memory_bytes() -> int | None:
+    """Return the memory of this machine in bytes, None where the system does not say (Windows)."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 class Kept:

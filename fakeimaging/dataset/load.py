@@ -7,6 +7,7 @@ both, so that every layer is there, bit for bit on the same class of machine.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -121,7 +122,8 @@ class Dataset:
         """Return a recording with all its layers.
 
         ``task`` may be left out where the study has one scan of this modality and session; ``parameters`` tell scans apart
-        that differ in them: ``recording("01", "pet", tracer="fdg")``.
+        that differ in them: ``recording("01", "pet", tracer="fdg")``. Of a scan with several files, such as its echoes, the first is
+        returned unless ``parameters`` name another one, ``echo=2``; its ``parts`` are all of them.
 
         Raises
         ------
@@ -134,12 +136,14 @@ class Dataset:
             and (task is None or (scan.task, scan.run) == (task, run))
             and parameters.items() <= scan.parameters.model_dump().items()
         ]  # fmt: skip
-        if len(found) != 1:
-            listed = ", ".join(scan.raw.name for scan in self.scans(subject)) or "none"
+        chosen = _first_parts(found)
+        if len(chosen) != 1:
+            listed = ", ".join(scan.raw.name for scan in found or self.scans(subject)) or "none"
             raise InputError(
-                f"{len(found)} scans fit {modality}, task {task!r}, session {session!r}; there are: {listed}"
+                f"{len(chosen)} scans fit {modality}, task {task!r}, session {session!r}{_apart(chosen)}; "
+                f"{'they' if found else 'there'} are: {listed}"
             )
-        return self.reacquire(found[0])
+        return self.reacquire(chosen[0])
 
     def reacquire(self, scan: Scan) -> Recording:
         """Acquire a scan again from the stored activity."""
@@ -177,6 +181,20 @@ class Dataset:
         except (OSError, ValueError) as error:
             raise InputError(f"cannot read the activity {path}: {error}", value=path) from None
         return Tap(name, about["unit"], Clock(**about["clock_s"]), samples)
+
+
+def _first_parts(found: Sequence[Scan]) -> list[Scan]:
+    """Return one scan for each acquisition: the first of its parts that is among them."""
+    return [scan for k, scan in enumerate(found) if not any(scan in other.parts for other in found[:k])]
+
+
+def _apart(found: Sequence[Scan]) -> str:
+    """Say by which arguments of `Dataset.recording` scans can be told apart; a run needs its task."""
+    given = [{"task": scan.task, "run": scan.run, **scan.parameters.model_dump()} for scan in found]
+    names = [name for name in given[0] if len({repr(one[name]) for one in given}) > 1] if given else []
+    names = ["task", *names] if names[:1] == ["run"] else names
+    words = (f"{name}={' or '.join(dict.fromkeys(repr(one[name]) for one in given))}" for name in names[:3])
+    return f", told apart by {', '.join(words)}" if names else ""
 
 
 def load(root: str | Path) -> Dataset:

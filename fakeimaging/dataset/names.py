@@ -96,6 +96,11 @@ class Scan:
         return f"{self.stem}_{self.suffix}"
 
     @property
+    def whole(self) -> str:
+        """Name of what all its parts give together, such as the combined echoes; `recording` where it is one file."""
+        return f"{self.named(part=False)}_{self.suffix}"
+
+    @property
     def suffix(self) -> str:
         """BIDS suffix."""
         return self.instrument.suffix
@@ -120,6 +125,11 @@ class Scan:
     def is_last(self) -> bool:
         """Whether it is the last of its `parts`: what is made from all of them follows it."""
         return self.part == self.parts[-1].part
+
+    @property
+    def middle(self) -> Scan:
+        """The middle one of its `parts`: what their combination is compared with."""
+        return self.parts[len(self.parts) // 2]
 
     @property
     def clean(self) -> PurePosixPath:

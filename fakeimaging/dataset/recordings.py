@@ -46,10 +46,12 @@ def write_recording(
     write_sidecar(scan.raw, keys | mapped, root, manifest)
     _write_clean(recording, scan, keys, root, manifest)
     for companion in recording.forward.companions:
-        _write_companion(companion, scan, root, manifest)
+        if scan.is_first or not _is_mask(companion.name):
+            _write_companion(companion, scan, root, manifest)
     for name, image in recording.forward.maps.items():
-        path = TRUTH / scan.beside(f"{name}.nii.gz")
-        manifest.add(path, _write_map(root / path, image))
+        if scan.is_first or not _is_mask(name):
+            path = TRUTH / scan.beside(f"{name}.nii.gz", part=not _is_mask(name))
+            manifest.add(path, _write_map(root / path, image))
     for extra in (extra for extra in extras if not extra.shared or scan.is_first):
         _write_extra(extra, scan, root, manifest)
     if scan.is_first:
@@ -59,6 +61,11 @@ def write_recording(
     for name, array in recording.truth.items():
         path = scan.regional(name)
         manifest.add(path, write_array(root / path, np.asarray(array, dtype=np.float32)))
+
+
+def _is_mask(name: str) -> bool:
+    """Tell whether an image of the truth is a mask: the parts of a scan have those in common."""
+    return name.endswith("_mask")
 
 
 def _write_of_all_parts(job: Job) -> None:
@@ -105,7 +112,7 @@ def _write_signal(signal: Any, path: PurePosixPath, events: Events, root: Path, 
 
 
 def _write_companion(companion: Companion, scan: Scan, root: Path, manifest: Manifest) -> None:
-    path = scan.beside(f"{companion.name}.tsv")
+    path = scan.beside(f"{companion.name}.tsv", part=not _is_mask(companion.name))
     if companion.shared:
         path = scan.folder / f"{'_'.join(subject_folder(scan.subject, scan.session).parts)}_{companion.name}.tsv"
         _check_same(path, companion, root, manifest)

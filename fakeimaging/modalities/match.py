@@ -43,9 +43,11 @@ MOST_SNR = 1e6
 """SNR of a scan in which there is no thermal noise to be seen."""
 TR_BOUNDS = (0.05, 20.0)
 """s."""
+WIDEST = 600.0
+"""mm, the largest field of view that is simulated."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Match:
     """What a 4-D image says about its noise.
 
@@ -103,6 +105,13 @@ class Match:
     drift_percent: float
     mask: nib.Nifti1Image
 
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, (*self.mask.shape, self.n_volumes)))
+        return (
+            f"Match({size}, TR {self.tr:g} s: SNR {self.snr:.4g} ({self.noise}), temporal SNR {self.tsnr:.4g}, "
+            f"lambda {self.lambda_grey:.2g}, AR(1) {self.ar1:.2f}, drift {self.drift_percent:.2g} %)"
+        )
+
     def parameters(self, what: Literal["bold", "phantom"] = "bold") -> dict[str, Any]:
         """Return parameters that make a simulation with this noise.
 
@@ -132,7 +141,9 @@ class Match:
         if what == "bold":
             edges = tuple(min(max(edge, 1.0), 20.0) for edge in self.voxel_size)
             smooth = {"noise_memory": self.ar_time, "noise_fwhm": self.correlation.kernel_fwhm}
-            return _within("bold", {**shared, **smooth, "voxel_size": edges, "heart_rate_percent": 0.0})
+            extent = tuple(min(n * d, WIDEST) for n, d in zip(self.mask.shape, self.voxel_size, strict=True))
+            grid = {"voxel_size": edges, "field_of_view": extent}
+            return _within("bold", {**shared, **smooth, **grid, "heart_rate_percent": 0.0})
         own = {
             "n_volumes": self.n_volumes,
             "voxel_size": math.prod(self.voxel_size) ** (1 / 3),

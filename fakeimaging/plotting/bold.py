@@ -219,15 +219,18 @@ def _draw_responses(ax: Axes, response: Response) -> None:
 
 
 def pictures(dataset: Dataset, scan: Scan) -> Iterator[Picture]:
-    """Yield the pictures of a BOLD series."""
-    yield Picture("Volumes", _volume_words(scan), _volumes(dataset, scan))
+    """Yield the pictures of a BOLD series: volumes of each echo, and the rest once, of their combination and the middle echo's truth."""
+    several = len(scan.parts) > 1
+    for k, part in enumerate(scan.parts, start=1):
+        title = f"Volumes, echo {k}" if several else "Volumes"
+        yield Picture(title, _volume_words(part), _volumes(dataset, part))
     yield Picture(
         "Carpet",
         "Preprocessed voxels in time, detrended, below what moves them; motion is true plus the stated estimation error, "
         "displacement and DVARS come from it and from the voxels.",
         plot_carpet(read_carpet(dataset, scan)),
     )
-    clean = np.load(dataset.root / scan.regional("regional_bold")).astype(float)
+    clean = np.load(dataset.root / scan.middle.regional("regional_bold")).astype(float)
     if clean.shape[1] >= score.SHORTEST:
         yield from _analyses(dataset, scan, clean)
     activity = dataset.activity(scan.subject, task=str(scan.task), run=scan.run or 1, session=scan.session)

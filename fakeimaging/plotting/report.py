@@ -98,7 +98,7 @@ def _subject(root: Path, label: str) -> list[str]:
     dataset = load(root)
     body = [f'<h2 id="sub-{escape(label)}">Subject {escape(label)}</h2>', *_structure(dataset, label)]
     for scan in dataset.scans(label):
-        body += _scan(dataset, scan)
+        body += _scan(dataset, scan) if scan.is_first else []
     return body
 
 
@@ -222,24 +222,29 @@ def _structure(dataset: Dataset, label: str) -> Iterator[str]:
 
 
 def _scan(dataset: Dataset, scan: Scan) -> Iterator[str]:
-    name = escape(scan.recording)
+    """Yield the section of a scan, one for all its parts."""
+    name = escape(scan.whole)
     yield f'<h3 id="{name}">{name}</h3>'
     made = PICTURES.get(scan.modality)(dataset, scan) if scan.modality in PICTURES else plain_pictures(dataset, scan)
     for picture in made:
-        yield from _figure(picture, scan.recording)
+        yield from _figure(picture, scan.whole)
 
 
 def plain_pictures(dataset: Dataset, scan: Scan) -> Iterator[Picture]:
-    """Yield a picture of a scan whose modality has none of its own: planes through its first volume, or traces."""
+    """Yield a picture of each part of a scan whose modality has none of its own: planes through its first volume, or traces."""
+    for part in scan.parts:
+        yield _plain(dataset, part)
+
+
+def _plain(dataset: Dataset, scan: Scan) -> Picture:
     path = dataset.root / scan.raw
     if scan.instrument.format == "brainvision":
         (channels, observed), (_, clean) = read_series(path), read_series(dataset.root / scan.clean)
         rate = float(json.loads((dataset.root / scan.sidecar).read_text())["SamplingFrequency"])
         eeg = Eeg(tuple(channels), rate, observed, clean, np.zeros((len(channels), 2)))
-        yield Picture("Traces", f"A stretch of {scan.raw} over the same without noise (truth).", plot_traces(eeg))
-        return
+        return Picture("Traces", f"A stretch of {scan.raw} over the same without noise (truth).", plot_traces(eeg))
     static = scan.instrument.images == "tissue"
-    yield Picture("Image", f"What the scanner saw: {scan.raw}.", plot_planes(Volume.read(path, None if static else 0)))
+    return Picture("Image", f"What the scanner saw: {scan.raw}.", plot_planes(Volume.read(path, None if static else 0)))
 
 
 def _figure(picture: Picture, what: str) -> Iterator[str]:

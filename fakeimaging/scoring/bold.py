@@ -35,13 +35,12 @@ def score_bold(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     """
     if not scan.is_first:
         return
-    middle = scan.parts[len(scan.parts) // 2]
-    clean = np.load(dataset.root / middle.regional("regional_bold")).astype(float)
+    clean = np.load(dataset.root / scan.middle.regional("regional_bold")).astype(float)
     if clean.shape[1] < SHORTEST:
         return
     series = observed_series(dataset, scan, len(clean))
     snr = temporal_snr(
-        dataset.root / middle.raw, dataset.root / names.dseg(scan.subject, dataset.study.sessions[0].label)
+        dataset.root / scan.middle.raw, dataset.root / names.dseg(scan.subject, dataset.study.sessions[0].label)
     )
     yield from connectivity_rows(dataset, scan, series, clean, snr)
     if (dataset.root / scan.events).exists():
@@ -97,14 +96,14 @@ def connectivity_rows(
 
     found, n = fc.agreement(estimate, truth)
     by_chance = fc.chance(series, truth, rng=stream.at("fc").rng())
-    yield Row(scan.subject, scan.recording, "fc", found, 1.0, found - 1.0, by_chance, n, snr, "r")
+    yield Row(scan.subject, scan.whole, "fc", found, 1.0, found - 1.0, by_chance, n, snr, "r")
 
     wired = weights + weights.T
     log_weights = np.log(np.where(wired > 0, wired, 1.0))
     found, n = fc.agreement(estimate, log_weights, wired > 0)
     reachable, _ = fc.agreement(truth, log_weights, wired > 0)
     by_chance = fc.chance(series, log_weights, wired > 0, rng=stream.at("fc_weights").rng())
-    yield Row(scan.subject, scan.recording, "fc_weights", found, reachable, found - reachable, by_chance, n, snr, "r")
+    yield Row(scan.subject, scan.whole, "fc_weights", found, reachable, found - reachable, by_chance, n, snr, "r")
 
 
 def task_rows(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt.NDArray, snr: float) -> Iterator[Row]:
@@ -115,9 +114,9 @@ def task_rows(dataset: Dataset, scan: Scan, series: npt.NDArray, clean: npt.NDAr
     if found is None:
         return
     auc, gain, n = found["auc"], found["slope"], found["n"]
-    yield Row(scan.subject, scan.recording, "task_auc", auc, 1.0, auc - 1.0, found["auc_chance"], n, snr, "AUC")
+    yield Row(scan.subject, scan.whole, "task_auc", auc, 1.0, auc - 1.0, found["auc_chance"], n, snr, "AUC")
     by_chance = found["slope_chance"]
-    yield Row(scan.subject, scan.recording, "task_beta", gain, 1.0, gain - 1.0, by_chance, n, snr, "slope", "closer")
+    yield Row(scan.subject, scan.whole, "task_beta", gain, 1.0, gain - 1.0, by_chance, n, snr, "slope", "closer")
 
 
 def task_design(dataset: Dataset, scan: Scan, n_volumes: int) -> activation.Design:
@@ -142,7 +141,7 @@ def imposed_responses(dataset: Dataset, scan: Scan) -> dict[str, npt.NDArray[np.
     """
     import pandas as pd
 
-    path = dataset.root / scan.parts[len(scan.parts) // 2].betas
+    path = dataset.root / scan.middle.betas
     if not path.exists():
         return {}
     table = pd.read_csv(path, sep="\t", dtype={"trial_type": str}, keep_default_na=False)

@@ -184,7 +184,7 @@ def score_group(dataset: Dataset) -> Iterator[Row]:
     done = set()
     for contrast in contrasts(dataset.study):
         for scans in _reached(dataset, contrast):
-            here = (contrast.words, scans[0].recording.partition("_")[2])
+            here = (contrast.words, scans[0].whole.partition("_")[2])
             if here not in done and _estimable(covariates, contrast):
                 done.add(here)
                 for name, unit, estimates, truths in outcomes(dataset, scans):
@@ -259,7 +259,7 @@ class _Subject:
 
 
 def _of_scan(dataset: Dataset, scan: Scan) -> _Subject | None:
-    middle = scan.parts[len(scan.parts) // 2]
+    middle = scan.middle
     clean = np.load(dataset.root / middle.regional("regional_bold")).astype(float)
     if clean.shape[1] < bold.SHORTEST:
         return None

@@ -1,13 +1,17 @@
 """Echoes of one scan: their files, their combination, and tedana's decay fit and component metrics against the truth."""
 
 import json
+import re
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 import fakeimaging as fi
+from fakeimaging.core.errors import InputError
 from fakeimaging.dataset.echoes import fit_decay, weights_of
+from fakeimaging.plotting.report import write_report
+from fakeimaging.scoring import Score
 from tests.dataset.test_dataset import bids_errors
 
 TIMES = (0.0145, 0.0385, 0.0625)
@@ -99,7 +103,33 @@ def test_echoes_come_back_and_score_once(dataset):
     stored = nib.load(dataset.root / f"sub-01/func/{STEM}_echo-2_bold.nii.gz").get_fdata()
     np.testing.assert_allclose(recording.observed.volume(3), stored[..., 3], atol=1e-3 * recording.clean.slope)
     rows = [row for row in fi.score.score_dataset(dataset).rows if row.name == "fc"]
-    assert len(rows) == 1
+    assert [row.scan for row in rows] == [f"{STEM}_bold"]
+
+
+def test_the_first_echo_comes_back_when_none_is_named_and_has_the_others(dataset):
+    recording = dataset.recording("01", "bold", task="look")
+    assert recording.parameters.echo == 1
+    assert [part.parameters.echo for part in recording.parts] == [1, 2, 3]
+
+
+def test_several_scans_that_fit_are_told_apart_by_name(tmp_path):
+    runs = [{"task": "rest", "run": k, "duration": 20.0, "model": "linear"} for k in (1, 2)]
+    scan = {"modality": "bold", "task": "rest", "voxel_size": 9.0, "echo_times": [0.02, 0.04]}
+    session = {"runs": runs, "acquisitions": [scan | {"run": k} for k in (1, 2)]}
+    study = {"seed": 5, "subject": {"anatomy": "tiny"}, "sessions": [session]}
+    out = fi.simulate_study(study, tmp_path / "out")
+    with pytest.raises(InputError, match=r"2 scans fit bold.*told apart by task='rest', run=1 or 2"):
+        out.recording("01", "bold")
+    assert out.recording("01", "bold", task="rest", run=2, echo=2).parameters.echo == 2
+
+
+def test_the_report_shows_what_echoes_have_in_common_once(dataset, tmp_path):
+    page = write_report(fi.load(dataset.root), tmp_path / "page.html", score=Score(())).read_text()
+    titles = re.findall(r"<h4>(.*?)</h4>", page)
+    assert [title for title in titles if title.startswith("Volumes")] == [f"Volumes, echo {k}" for k in (1, 2, 3)]
+    for once in ("Carpet", "Functional connectivity", "Task activation", "Physiology"):
+        assert titles.count(once) == 1, once
+    assert re.findall(r'<h3 id="(.*?)">', page) == [f"{STEM}_bold"]
 
 
 def test_truth_keeps_both_parts_of_the_change_apart(dataset):

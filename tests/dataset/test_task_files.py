@@ -101,7 +101,8 @@ def test_the_true_responses_stand_in_a_table_and_in_maps(dataset):
     np.testing.assert_array_equal(table[table.trial_type == "big face"].beta, 2.0 * (networks == "NetA"))
     truth = dataset.root / "derivatives/fakeimaging-truth" / FUNC
     image = nib.load(f"{truth}_echo-2_contrast-bigface_stat-effect_statmap.nii.gz")
-    mask = nib.load(f"{truth}_echo-2_desc-bigface_mask.nii.gz")
+    mask = nib.load(f"{truth}_desc-bigface_mask.nii.gz")
+    assert not list(truth.parent.glob("*echo-*_mask*")), "a mask is that of all echoes"
     expected = recording.forward.maps["contrast-bigface_stat-effect_statmap"].make(0)
     np.testing.assert_array_equal(np.asarray(image.dataobj), expected)
     np.testing.assert_array_equal(np.asarray(mask.dataobj), expected != 0)

@@ -97,7 +97,14 @@ def test_matching_a_match_changes_little(seed):
 def test_its_parameters_make_a_scan_of_the_same_noise():
     made = phantom(seed=64, **STILL, lambda_white=0.0085, snr=80.0)
     found = match(made.image, mask=made.labels)
-    assert BoldParameters.parse(found.parameters()).snr == found.snr
+    wanted = BoldParameters.parse(found.parameters())
+    assert wanted.snr == found.snr
+    assert (
+        fi.acquire(
+            "bold", tiny_subject(), constant_activity(short_activity(duration=4.0)), **found.parameters()
+        ).clean.grid.shape
+        == made.image.shape[:3]
+    )
     subject = tiny_subject()
     activity = constant_activity(short_activity(duration=120.0))
     scan = fi.acquire("bold", subject, activity, off=["motion"], **found.parameters())

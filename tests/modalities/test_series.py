@@ -1,13 +1,15 @@
 """Series without anatomy: every term is what was asked for, and a model that is right finds the truth."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError
-from fakeimaging.modalities.phantom import TERMS, SeriesParameters, network_correlation, simulate_series, terms
+from fakeimaging.modalities.phantom import TERMS, SeriesParameters, network_correlation, phantom, simulate_series, terms
+from fakeimaging.modalities.phantom.series import WORKING
 from fakeimaging.structure.connectome import Connectome
 
 EVENTS = [(20.0 * i + 7.3, 2.5, "ab"[i % 2], 1.0 + 0.5 * (i % 3)) for i in range(18)]
@@ -236,3 +238,26 @@ def test_conflicts_and_unknown_names_are_refused():
         simulate_series(off="termal")
     with pytest.raises(InputError, match="`n_series`"):
         simulate_series(0)
+
+
+def test_effects_without_events_are_refused():
+    with pytest.raises(InputError, match="`effects`: 1.0, of no event"):
+        simulate_series(1, effects=1.0)
+    with pytest.raises(InputError, match="of no event"):
+        phantom(events=[], effects=1.0)
+
+
+def test_what_does_not_fit_into_memory_is_refused_with_its_size():
+    with pytest.raises(InputError, match="1000000000 series of 100000 volumes take .* GB"):
+        simulate_series(10**9, n_volumes=10**5)
+
+
+@pytest.mark.parametrize("noise", ["gaussian", "rician"])
+def test_series_take_as_much_memory_as_is_counted(noise):
+    simulate_series(2, seed=1, noise=noise)
+    tracemalloc.start()
+    made = simulate_series(2000, seed=1, noise=noise)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    counted = (len(TERMS) + WORKING) * made.observed.nbytes
+    assert 0.7 * counted < peak < 1.1 * counted

@@ -23,7 +23,7 @@ HEADER = 116
 """Bytes of a .mat file's header that hold text; scipy writes the clock there."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NetSim:
     """Series of many subjects and the networks they come from.
 
@@ -58,6 +58,11 @@ class NetSim:
     truth: Mapping[str, npt.NDArray] = field(default_factory=dict)
     case: Case | None = None
     inputs: Inputs = "on_off"
+
+    def __repr__(self) -> str:
+        n_subjects, n_volumes, n_nodes = self.ts.shape
+        made = f"from case {self.case.number}, {self.inputs} inputs" if self.case is not None else "from a file"
+        return f"NetSim({n_subjects} subjects, {n_volumes} volumes of {self.tr:g} s, {n_nodes} nodes; {made})"
 
 
 def write_netsim(path: str | Path, simulated: NetSim) -> None:

@@ -96,10 +96,20 @@ class BoldParameters(Parameters):
         description="blood volume at rest",
     )
     nu0: float = parameter(
-        80.6, unit="1/s", bounds=(10, 400), symbol="nu_0", source=f"{STEPHAN}, 40.3 at 1.5 T, linear in field"
+        80.6,
+        unit="1/s",
+        bounds=(10, 400),
+        symbol="nu_0",
+        source=f"{STEPHAN}, 40.3 at 1.5 T, linear in field",
+        description="frequency offset at the surface of a vessel without any oxygen",
     )
     r0: float = parameter(
-        110.0, unit="1/s", bounds=(10, 500), symbol="r_0", source="3 T value of published DCM scripts; see bold.toml"
+        110.0,
+        unit="1/s",
+        bounds=(10, 500),
+        symbol="r_0",
+        source="3 T value of published DCM scripts; see bold.toml",
+        description="slope of the relaxation rate of blood against its oxygen extraction",
     )
     epsilon: float | Literal["relaxation"] = parameter(
         0.47,

@@ -40,7 +40,7 @@ BLOCK = 16.0
 CONDITIONS = ("face", "house")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PhantomTruth:
     """What is true of a phantom.
 
@@ -72,8 +72,13 @@ class PhantomTruth:
     regional: Array
     connectivity: Array
 
+    def __repr__(self) -> str:
+        size = f"{len(self.regional)} regions, {self.regional.shape[1]} volumes"
+        made_of = ", ".join(("clean", *self.terms))
+        return f"PhantomTruth({size}: {made_of}; conditions {', '.join(self.conditions) or 'none'})"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Phantom:
     """A 4-D image of the phantom, what an analysis needs beside it, and its truth.
 
@@ -99,6 +104,10 @@ class Phantom:
     parameters: PhantomParameters
     seed: int
     _events: tuple[Event, ...] = field(default=(), repr=False)
+
+    def __repr__(self) -> str:
+        p, size = self.parameters, f"image {self.image.shape}, TR {self.parameters.tr:g} s, seed {self.seed}"
+        return f"Phantom({size}: {p.n_regions} regions, conditions {', '.join(self.truth.conditions) or 'none'})"
 
     @property
     def events(self) -> pd.DataFrame:

@@ -114,8 +114,10 @@ def read_effects(effects: Effects, conditions: tuple[str, ...], n: int, default:
     Raises
     ------
     InputError
-        If a condition is not among the events or has another number of values.
+        If a condition is not among the events or has another number of values, or there are no events at all.
     """
+    if effects is not None and not conditions and not isinstance(effects, Mapping):
+        raise InputError(f"`effects`: {effects!r}, of no event; give `events` that have it", value=effects)
     if not isinstance(effects, Mapping):
         value = default if effects is None else effects
         effects = dict.fromkeys(conditions, value)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.stimuli.condition import Event
-from fakeimaging.core.arrays import frozen
+from fakeimaging.core.arrays import frozen, memory_bytes
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.streams import Streams, fresh_seed
 from fakeimaging.modalities.phantom import events as designs
@@ -28,11 +28,15 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
+WORKING = 5
+"""Arrays beside the terms at the peak: observed, clean, and what the magnitude is made of (measured; 2 fewer without it)."""
+MOST_OF_MEMORY = 0.75
+"""Share of the machine's memory above which nothing is begun."""
 EFFECT = 1.0
 """%, signal change of each condition where `effects` says nothing."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Series:
     """Some series and all that they are made of.
 
@@ -71,6 +75,11 @@ class Series:
     parameters: SeriesParameters
     seed: int
     _events: tuple[Event, ...] = field(default=(), repr=False)
+
+    def __repr__(self) -> str:
+        made_of = ", ".join(("clean", *self.terms))
+        size = f"shape {self.observed.shape}, TR {self.parameters.tr:g} s, seed {self.seed}"
+        return f"Series({size}: {made_of}; conditions {', '.join(self.conditions) or 'none'})"
 
     @property
     def events(self) -> pd.DataFrame:
@@ -134,6 +143,7 @@ def simulate_series(
         raise InputError(f"`n_series`: {n_series!r} is not a whole number of at least 1", value=n_series)
     seed = fresh_seed() if seed is None else seed
     streams, left_out = Streams(seed).at("series"), check_off(off)
+    _check_memory(int(n_series), p.n_volumes, len(TERMS) - len(left_out))
     wanted = designs.events_in(events)
     designs.check_room(wanted, p.n_volumes * p.tr)
     conditions, times = designs.conditions_of(wanted), terms.seen_times(p)
@@ -151,6 +161,18 @@ def simulate_series(
         observed, frozen(clean), held, frozen(times), conditions, frozen(courses), frozen(size),
         None if correlation is None else frozen(correlation), lag1_of(p, left_out), p, seed, wanted,
     )  # fmt: skip
+
+
+def _check_memory(n_series: int, n_volumes: int, n_terms: int) -> None:
+    """Refuse what would not fit into memory."""
+    needed = (n_terms + WORKING) * n_series * n_volumes * np.dtype(np.float64).itemsize
+    memory = memory_bytes()
+    if memory is not None and needed > MOST_OF_MEMORY * memory:
+        raise InputError(
+            f"`n_series`: {n_series} series of {n_volumes} volumes take {needed / 1e9:.3g} GB while they are made; this machine has "
+            f"{memory / 1e9:.3g} GB; make fewer of them at a time",
+            value=n_series,
+        )
 
 
 def check_off(off: str | Iterable[str]) -> frozenset[str]:
