@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-=======
-from collections.abc import Sequence
 from textwrap import wrap
 
 
