@@ -147,87 +147,9 @@ def list_(
     ] = None,
 ) -> None:
     """List study keys, models, modalities and tracers with every parameter: default, unit, what is allowed, source."""
-    from fakeimaging.activity.models import MODELS
-    from fakeimaging.activity.stimuli import Condition, Design
-    from fakeimaging.core.errors import UnknownNameError, did_you_mean
-    from fakeimaging.dataset.covariates import Covariate
-    from fakeimaging.dataset.effects import Effect, Variability
-    from fakeimaging.dataset.study import Run
-    from fakeimaging.modalities import MODALITIES
-    from fakeimaging.structure.subject import SubjectParameters
+    from fakeimaging.cli.listing import print_listing
 
-    entries: dict[str, dict[str, tuple[type[Parameters], str]]] = {
-        "study": {
-            "subject": (SubjectParameters, ""),
-            "runs": (Run, ""),
-            "conditions": (Condition, " of a run"),
-            "designs": (Design, " of a run"),
-            "covariates": (Covariate, " of the subjects"),
-            "effects": (Effect, " of a covariate"),
-            "variability": (Variability, " between subjects"),
-        },
-        "models": {name: (MODELS.get(name).parameters, _about(MODELS.get(name))) for name in MODELS},
-        "modalities": {name: (MODALITIES.get(name).parameters, _stages(MODALITIES.get(name))) for name in MODALITIES},
-    }
-    if what in {None, "tracers"}:
-        _list_tracers()
-    if what in {None, "models"}:
-        _list_models()
-    chosen = [
-        (kind, name, *row)
-        for kind, rows in entries.items()
-        for name, row in rows.items()
-        if what == name or (kind != "models" and what in {None, kind})
-    ]
-    if not chosen and what not in {"tracers", "models"}:
-        raise UnknownNameError(
-            f"cannot list '{what}'{did_you_mean(what or '', {*entries, *(n for r in entries.values() for n in r)})}"
-        )
-    for kind, name, parameters, note in chosen:
-        print(f"\n{name}  ({kind}{note})")
-        columns = ("name", "default", "unit", "bounds", "description", "source")
-        rows = [[row[column] for column in columns] for row in parameters.table()]
-        print(_table([columns, *rows]))
-
-
-def _title(model: Model) -> str:
-    """Return the first sentence of the file a model is written in."""
-    import inspect
-
-    text = getattr(inspect.getmodule(model.drift), "__doc__", None) or model.name
-    return " ".join(text.split("\n\n")[0].split())
-
-
-def _about(model: Model) -> str:
-    return f": {_title(model)}; stimulus: {model.stimulus_range}"
-
-
-def _list_models() -> None:
-    from fakeimaging.activity.models import MODELS
-
-    print("\nmodels  (runs.model=NAME, or a .py file of your own; `fakeimaging list NAME`: its parameters)")
-    found = [(name, MODELS.get(name)) for name in MODELS]
-    rows = [(name, ", ".join(model.observables), model.stimulus_range, _title(model)) for name, model in found]
-    print(_table([("name", "taps", "stimulus", "what"), *rows]))
-
-
-def _list_tracers() -> None:
-    from fakeimaging.modalities.tracers import TRACERS
-
-    table = TRACERS.table()
-    print("\ntracers  (pet.tracer=NAME, or a .toml file with a table of your own)")
-    print(_table([list(table[0]), *(list(row.values()) for row in table)]))
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Return a table that fits the terminal; one row a line where a program reads it."""
-    if not sys.stdout.isatty():
-        return aligned(rows, indent="  ")
-    return folded(rows, shutil.get_terminal_size().columns, indent="  ")
-
-
-def _stages(modality: Modality) -> str:
-    return f"; stages: {', '.join(stage.name for stage in modality.observe)}"
+    print_listing(what)
 
 
 @app.command()
@@ -310,24 +232,9 @@ def match_(
     tsnr: Annotated[Path | None, typer.Option(help="Write the map of temporal SNR here.", show_default=False)] = None,
 ) -> None:
     """Measure the noise of a real scan, and print what simulates it: lines for a study file."""
-    from fakeimaging.modalities.match import match
+    from fakeimaging.cli.measured import print_match
 
-    found = match(image, mask=mask, tr=tr)
-    x, y, z = found.fwhm
-    rows = [
-        ["SNR", f"{found.snr:.1f}", f"of {found.noise} noise, from {found.snr_from}"],
-        ["temporal SNR", f"{found.tsnr:.1f}", "median"],
-        ["lambda", f"{found.lambda_grey:.4f}", "SD of physiological noise over signal"],
-        ["AR(1)", f"{found.ar1:.2f}", f"memory of physiological noise {found.ar_time:.1f} s"],
-        ["smoothness", f"{(x + y + z) / 3:.1f}", "mm, full width at half maximum"],
-        ["drift", f"{found.drift_percent:.2f}", "%, slower than 1/128 Hz"],
-    ]
-    print(aligned([["of the scan", "", ""], *rows]))
-    print('\n[[sessions.acquisitions]]\nmodality = "bold"\ntask = "rest"  # the run it images')
-    for name, value in found.parameters().items():
-        print(f"{name} = {_toml(value)}")
-    if tsnr is not None:
-        found.tsnr_map.to_filename(tsnr)
+    print_match(image, mask, tr, tsnr)
 
 
 @app.command("netsim")
@@ -340,26 +247,9 @@ def netsim_(
     jobs: Jobs = 1,
 ) -> None:
     """Simulate one of NetSim's networks, and print what correlations recover of it."""
-    from fakeimaging.activity.netsim import netsim, write_netsim
-    from fakeimaging.scoring.discovery import full_correlation, partial_correlation, score_discovery
+    from fakeimaging.cli.measured import print_netsim
 
-    made = netsim(case, subjects, seed=seed, inputs=inputs, jobs=jobs)  # type: ignore[arg-type]
-    write_netsim(out, made)
-    rows = [["c-sensitivity", "pooled", "per subject"]]
-    for name, estimator in (("full correlation", full_correlation), ("partial correlation", partial_correlation)):
-        found = score_discovery(estimator(made.ts), made.net)
-        rows.append([name, f"{found.pooled:.2f}", f"{found.per_subject:.2f}"])
-    print(
-        f"{out}: {subjects} subjects, {made.ts.shape[1]} volumes of {made.tr:g} s, {made.ts.shape[2]} nodes\n\n{aligned(rows)}"
-    )
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, str):
-        return f'"{value}"'
-    return f"{value:.4g}" if isinstance(value, float) and value % 1 else f"{value}"
+    print_netsim(case, subjects, seed, inputs, jobs, out)
 
 
 def _study(

@@ -1,0 +1,106 @@
+"""What `fakeimaging list` prints: study keys, models, modalities and tracers with their parameters."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fakeimaging.core.text import aligned, folded
+
+if TYPE_CHECKING:
+    from fakeimaging.activity.model import Model
+    from fakeimaging.core.parameters import Parameters
+    from fakeimaging.modalities.modality import Modality
+
+
+def print_listing(what: str | None) -> None:
+    """Print one thing, a kind of things, or everything.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is nothing of that name.
+    """
+    from fakeimaging.activity.models import MODELS
+    from fakeimaging.activity.stimuli import Condition, Design
+    from fakeimaging.core.errors import UnknownNameError, did_you_mean
+    from fakeimaging.dataset.covariates import Covariate
+    from fakeimaging.dataset.effects import Effect, Variability
+    from fakeimaging.dataset.study import Run
+    from fakeimaging.modalities import MODALITIES
+    from fakeimaging.structure.subject import SubjectParameters
+
+    entries: dict[str, dict[str, tuple[type[Parameters], str]]] = {
+        "study": {
+            "subject": (SubjectParameters, ""),
+            "runs": (Run, ""),
+            "conditions": (Condition, " of a run"),
+            "designs": (Design, " of a run"),
+            "covariates": (Covariate, " of the subjects"),
+            "effects": (Effect, " of a covariate"),
+            "variability": (Variability, " between subjects"),
+        },
+        "models": {name: (MODELS.get(name).parameters, _about(MODELS.get(name))) for name in MODELS},
+        "modalities": {name: (MODALITIES.get(name).parameters, _stages(MODALITIES.get(name))) for name in MODALITIES},
+    }
+    if what in {None, "tracers"}:
+        _list_tracers()
+    if what in {None, "models"}:
+        _list_models()
+    chosen = [
+        (kind, name, *row)
+        for kind, rows in entries.items()
+        for name, row in rows.items()
+        if what == name or (kind != "models" and what in {None, kind})
+    ]
+    if not chosen and what not in {"tracers", "models"}:
+        raise UnknownNameError(
+            f"cannot list '{what}'{did_you_mean(what or '', {*entries, *(n for r in entries.values() for n in r)})}"
+        )
+    for kind, name, parameters, note in chosen:
+        print(f"\n{name}  ({kind}{note})")
+        columns = ("name", "default", "unit", "bounds", "description", "source")
+        rows = [[row[column] for column in columns] for row in parameters.table()]
+        print(_table([columns, *rows]))
+
+
+def _title(model: Model) -> str:
+    """Return the first sentence of the file a model is written in."""
+    import inspect
+
+    text = getattr(inspect.getmodule(model.drift), "__doc__", None) or model.name
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def _about(model: Model) -> str:
+    return f": {_title(model)}; stimulus: {model.stimulus_range}"
+
+
+def _list_models() -> None:
+    from fakeimaging.activity.models import MODELS
+
+    print("\nmodels  (runs.model=NAME, or a .py file of your own; `fakeimaging list NAME`: its parameters)")
+    found = [(name, MODELS.get(name)) for name in MODELS]
+    rows = [(name, ", ".join(model.observables), model.stimulus_range, _title(model)) for name, model in found]
+    print(_table([("name", "taps", "stimulus", "what"), *rows]))
+
+
+def _list_tracers() -> None:
+    from fakeimaging.modalities.tracers import TRACERS
+
+    table = TRACERS.table()
+    print("\ntracers  (pet.tracer=NAME, or a .toml file with a table of your own)")
+    print(_table([list(table[0]), *(list(row.values()) for row in table)]))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Return a table that fits the terminal; one row a line where a program reads it."""
+    if not sys.stdout.isatty():
+        return aligned(rows, indent="  ")
+    return folded(rows, shutil.get_terminal_size().columns, indent="  ")
+
+
+def _stages(modality: Modality) -> str:
+    return f"; stages: {', '.join(stage.name for stage in modality.observe)}"
