@@ -3,7 +3,7 @@
 Motion shows where connectivity follows it from run to run (QC-FC; its dependence on distance; Ciric et al. 2017,
 doi:10.1016/j.neuroimage.2017.03.020). Only a simulation adds the last axis: how close connectivity comes to that of the true signals.
 The last axis is drawn for each run. Regressors and dropped volumes cost degrees of freedom, and a short run has few of them: where the head
-lies still, leaving the run as it is comes nearest to the truth; a run that moves much profits.
+lies still, leaving the run as it is comes nearest to the truth; a run that moves much gains from some strategies.
 Knob: --most, mean framewise displacement in mm of the run with most motion. --small has four runs, too few for QC-FC to mean much; its last
 one moves so much (5 mm) that what denoising gains is seen all the same.
 """

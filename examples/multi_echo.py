@@ -1,7 +1,7 @@
 """Which fluctuations are BOLD? Three echoes of one scan: T2* fitted and true, and kappa and rho of courses whose kind is known.
 
-Where the true T2* is below 10 ms, later echoes hold no more than the floor that noise has in a magnitude: there the fit is too long, the
-hook at the left of the third panel.
+Where the true T2* is below 10 ms, later echoes hold no more than the ghost and the floor that noise has in a magnitude: there the fit is
+too long, the hook at the left of the third panel.
 Knob: --snr, grey matter over thermal noise. Where tedana is installed, its decay fit is shown; else ours.
 """
 
@@ -90,7 +90,7 @@ def draw(brain, truth, estimate, kappa, rho, kinds):
     axes[2].plot(1000 * truth, 1000 * estimate, ".", ms=1, color=OBSERVED, rasterized=True)
     equal_line(axes[2], np.array([0.0, 120.0]))
     axes[2].set(xlabel="true T2* (ms)", ylabel="fitted T2* (ms)", xlim=(0, 120), ylim=(0, 120))
-    axes[2].set_title("below 10 ms: noise floor")
+    axes[2].set_title("below 10 ms: floor of noise, ghost")
     for kind, colour, label in (("R2*", TRUTH, "R2* (BOLD)"), ("S0", OBSERVED, "S0 (drift)"), ("both", GREY, "motion")):
         axes[3].plot(rho[kinds == kind], kappa[kinds == kind], "o", color=colour, ms=5, label=label)
     equal_line(axes[3], kappa, rho)
