@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import errno
 import math
-import shutil
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -15,13 +14,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from fakeimaging.core.errors import FakeImagingError, InputError
-from fakeimaging.core.text import aligned, folded
+from fakeimaging.core.text import aligned
 
 if TYPE_CHECKING:
-    from fakeimaging.activity.model import Model
-    from fakeimaging.core.parameters import Parameters
     from fakeimaging.dataset.study import Study
-    from fakeimaging.modalities.modality import Modality
     from fakeimaging.scoring import Score
 
 USER_ERROR, OUR_FAILURE, INTERRUPTED = 2, 1, 130
