@@ -13,7 +13,7 @@ from pydantic import field_validator, model_validator
 
 from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.parameters import Parameters, one_or_more, parameter
+from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Grid, apply_affine
 from fakeimaging.core.streams import Streams, fresh_seed
 from fakeimaging.structure import patterns, template
@@ -69,7 +69,7 @@ class SubjectParameters(Parameters):
     @field_validator("lesion", mode="before")
     @classmethod
     def _one_word_is_a_list_of_one(cls, lesion: Any) -> Any:
-        return one_or_more(lesion)
+        return (lesion,) if isinstance(lesion, str) else tuple(lesion) if isinstance(lesion, list) else lesion
 
     @model_validator(mode="after")
     def _files_fit_together(self) -> Self:
