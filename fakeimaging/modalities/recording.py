@@ -172,12 +172,16 @@ class Recording:
         return self.streams.at(*(f"{entity}-{label}" for entity, label in own), stage.name)
 
     def _make(self, n_stages: int, v: int) -> npt.NDArray:
-        signal = self.clean.make(v)
+        signal: Any = self.clean.make(v)
+        ours: Any = None
         for stage in self.modality.observe[:n_stages]:
             if stage.name in self.off:
                 continue
             if stage.kind == "additive":
-                signal = signal + self._term(stage, v)
+                term = self._term(stage, v)
+                # A sum made here may be added to in place; what others made may be kept by them.
+                same = signal is ours and np.result_type(signal, term) == signal.dtype
+                signal = ours = np.add(signal, term, out=signal if same else None)
             else:
                 signal = stage.act(signal, self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v))
         return signal
