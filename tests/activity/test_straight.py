@@ -179,7 +179,7 @@ def expected(function, arguments):
     return results, valid
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(st.randoms(use_true_random=False))
 def test_any_function_gives_what_python_gives(rng):
     source = written(rng)

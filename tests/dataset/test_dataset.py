@@ -182,6 +182,7 @@ def test_resume_mends_what_is_missing(tiny_dataset, tiny_study, tmp_path, harm):
 KILLED = "import sys, json, fakeimaging as fi; fi.simulate_study(json.loads(sys.argv[1]), sys.argv[2], jobs=int(sys.argv[3]))"
 
 
+@pytest.mark.slow
 def test_killed_twenty_times_the_same_command_gives_the_same_tree(tiny_dataset, tiny_study, tmp_path):
     chance = random.Random(20261122)
     command = [sys.executable, "-c", KILLED, json.dumps(tiny_study)]

@@ -85,6 +85,7 @@ def test_a_spin_echo_has_the_share_of_bold_like_noise_that_r2_has_of_r2_star():
     assert echo_ratio(BoldParameters(sequence="spin_echo", echo_time=0.06)) == pytest.approx(2 / 3.52)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "tr"), [(1, 0.5), (2, 0.72), (3, 2.0)])
 def test_noise_without_a_name_remembers_within_three_standard_errors(seed, tr):
     made = scan(seed, run(seed, duration=240 * tr), tr=tr, voxel_size=8.0)
