@@ -128,8 +128,8 @@ def head_of(maps: TissueMaps) -> Head:
     return _ellipsoid_head() if maps.space == TINY else template_head()
 
 
-_SHARES = Kept(130_000_000)
-"""Three shares of a head in voxels of 1 mm, or all those of many coarser grids."""
+_SHARES = Kept(60_000_000)
+"""One share of a head in voxels of 1 mm, or all those of many coarser grids: two workers take 1.5 GB together."""
 
 
 def _share(anatomy: Anatomy, name: str, grid: Grid) -> npt.NDArray[np.float32]:
