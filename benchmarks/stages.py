@@ -153,7 +153,7 @@ def whole(study: fi.Study, size: str) -> None:
         out, n = Path(folder) / "out", len(study.labels)
         seconds, peak = simulate([size, str(out)])
         row("a subject, two workers", seconds / n, "s", ceilings[0] * SLOWNESS[-1])
-        row("memory, all processes (PSS)", peak, "MB", 1600)
+        row("memory, all processes (PSS)", peak, "MB", 1500)
         written = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
         row("a subject on disk", written / 1e6 / n, "MB", ceilings[1])
         start = time.perf_counter()

@@ -128,7 +128,7 @@ def head_of(maps: TissueMaps) -> Head:
     return _ellipsoid_head() if maps.space == TINY else template_head()
 
 
-_SHARES = Kept(60_000_000)
+_SHARES = Kept(45_000_000)
 """One share of a head in voxels of 1 mm, or all those of many coarser grids: two workers take 1.5 GB together."""
 
 
