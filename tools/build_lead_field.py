@@ -1,8 +1,10 @@
-"""Build `fakeimaging/data/lead_field.npz`: the EEG lead field of fsaverage by a three-layer boundary-element model.
+"""Build `fakeimaging/data/lead_field.npz`: the fields of the cortex's dipoles by a three-layer boundary-element model of the template's head.
 
-Everything comes from two wheels: scalp, inner skull, montage and fiducials of fsaverage from mne, its white and pial surfaces
-(fsaverage5) from nilearn. The outer skull lies between inner skull and scalp. Needs mne; about 6 CPU minutes and 3 GB at
-``--ico 4``. What took long is kept in ``--work`` and not computed again.
+The surfaces are those of `structure.head` (2562 nodes each: scalp, outer and inner skull, in MNI152), the same that T1w, CT and PET
+image; sources are the 20,484 vertices in the middle of fsaverage5's cortex and a lattice of points in deep grey matter and cerebellum, these
+with three directions. Electrodes: 335 of the 10-05 system. Magnetic fields are kept as magnetic charges below the scalp that make the
+same field everywhere beyond `SHELL` mm off it, so that any sensor may hang anywhere. Needs mne; about 15 CPU minutes and 4 GB. What took
+long is kept in ``--work`` and not computed again.
 """
 
 from __future__ import annotations
@@ -12,191 +14,260 @@ from pathlib import Path
 from typing import Any
 
 import mne
-import nibabel as nib
-import nilearn
 import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.files import writing
 from fakeimaging.core.spaces import apply_affine
+from fakeimaging.structure.head import template_head
+from fakeimaging.structure.surfaces import HEMISPHERES, MNI305_TO_MNI152, cortex
+from fakeimaging.structure.template import STRUCTURES, template_maps, template_structures
 
 DATA = Path(__file__).parents[1] / "fakeimaging" / "data"
 SHIPPED_BY_MNE = Path(mne.__file__).parent / "data" / "fsaverage"
-FSAVERAGE5 = Path(nilearn.__file__).parent / "datasets" / "data" / "fsaverage5"
-SUBJECT = "fsaverage"
+SUBJECT = "template"
 MONTAGE = "fsaverage_1005"
 CONDUCTIVITIES = (0.3, 0.006, 0.3)
 """S/m of brain, skull and scalp: the defaults of `mne.make_bem_model`."""
-SKULL_SHARE, THICKEST_SKULL, THINNEST_SKULL = 0.5, 8.0, 3.0
-"""Outer skull: this share of the gap from inner skull to scalp, within these bounds in mm (assumed)."""
-MNI305_TO_MNI152 = np.array(
-    [
-        [0.9975, -0.0073, 0.0176, -0.0429],
-        [0.0146, 1.0009, -0.0024, 1.5496],
-        [-0.0130, -0.0093, 0.9971, 1.1840],
-        [0.0, 0.0, 0.0, 1.0],
-    ]
-)
-"""Millimetres of fsaverage to millimetres of MNI152: FreeSurfer's documentation of its coordinate systems."""
-THIN = 1.0
-"""Where fsaverage's cortex is thinner than this, in mm, there is none: the medial wall (assumed; it is 0 there)."""
-RANK, LEVELS = 224, 1000
-"""Number of components kept, and steps in the field of one vertex: each vertex has a step of its own."""
+LAYERS = {"inner_skull": "inner_skull", "outer_skull": "outer_skull", "outer_skin": "scalp"}
+LATTICE = 6.0
+"""mm between the points in deep grey matter and cerebellum."""
+SHELL, DEPTH = 8.0, 10.0
+"""mm off the scalp at which the magnetic field is computed, and below it at which the charges lie that stand for it."""
+RIDGE = 1e-8
+"""Of the charges' fit, relative to the largest squared singular value."""
+RANK, MAGNETIC_RANK, LEVELS = 240, 280, 1000
+"""Number of components kept, and steps in the field of one source: each has a step of its own."""
+CHUNK = 320
+"""Magnetic points computed at once."""
+MILLI = 1e-3
 
 
 def main() -> None:
-    """Build the model, solve it, compress the lead field and print what that costs in accuracy."""
+    """Build the model, solve it, compress the fields and print what that costs in accuracy."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--ico", type=int, default=4, help="subdivision of each layer: 3 is 642 nodes, 4 is 2562")
     parser.add_argument("--work", type=Path, required=True, help="folder for intermediate files")
-    parser.add_argument("--out", type=Path, default=DATA / "lead_field.npz")
+    parser.add_argument("--out", type=Path, default=DATA)
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    positions = electrodes()
-    forward = lead_field(options.work, options.ico, positions)
-    full = forward["sol"]["data"].astype(np.float64)
-    full -= full.mean(axis=0)
-    surface = cortex() | {"normals": forward["source_nn"]}
-    factors = compressed(full)
-    report(full, factors["maps"].astype(float) @ (factors["amounts"] * factors["step"]), surface)
-    save(options.out, factors, surface, positions)
+    positions, sources = electrodes(), source_space(options.work)
+    electric = electric_field(options.work, positions)
+    electric -= electric.mean(axis=0)
+    factors = compressed(electric, RANK)
+    report("potentials", electric, restored(factors), sources)
+    save_electric(options.out / "lead_field.npz", factors, sources, positions)
+    points, normals = shell(SHELL)
+    normal_field = magnetic_field(options.work, points, normals)
+    charges = shell(-DEPTH)[0]
+    magnetic = magnetic_factors(points, normals, normal_field, charges)
+    check_against_helmet(options.work, magnetic, charges, sources)
+    save_magnetic(options.out / "magnetic_field.npz", magnetic, charges)
 
 
 def electrodes() -> dict[str, npt.NDArray[np.float64]]:
-    """Return the positions of the montage on the scalp in fsaverage mm, by name."""
+    """Return the positions of the montage on the scalp in template mm, by name."""
     from mne.surface import _project_onto_surface
 
     placed = mne.channels.make_standard_montage(MONTAGE).get_positions()["ch_pos"]
-    scalp = mne.read_bem_surfaces(SHIPPED_BY_MNE / "fsaverage-head.fif", verbose=False)[0]
-    *_, on_scalp = _project_onto_surface(np.array(list(placed.values())), scalp, project_rrs=True, return_nn=False)
-    moved = 1e3 * np.linalg.norm(on_scalp - np.array(list(placed.values())), axis=1)
+    wanted = apply_affine(MNI305_TO_MNI152, 1e3 * np.array(list(placed.values())))
+    scalp = {"rr": template_head().vertices["scalp"], "tris": template_head().triangles}
+    scalp = mne.surface.complete_surface_info(scalp, copy=False, verbose=False)
+    *_, found = _project_onto_surface(wanted, scalp, project_rrs=True, return_nn=False)
+    moved = np.linalg.norm(found - wanted, axis=1)
     print(f"electrodes moved onto the scalp by {np.median(moved):.2f} mm (median), {moved.max():.2f} mm (most)")
-    return dict(zip(placed, 1e3 * on_scalp, strict=True))
+    return dict(zip(placed, found, strict=True))
 
 
-def layers(ico: int) -> dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.int_]]]:
-    """Return inner skull, outer skull and scalp in mm, all with the triangles of one subdivided icosahedron."""
-    skull = mne.read_bem_surfaces(SHIPPED_BY_MNE / "fsaverage-inner_skull-bem.fif", verbose=False)[0]
-    head = mne.read_bem_surfaces(SHIPPED_BY_MNE / "fsaverage-head.fif", verbose=False)[0]
-    coarse = mne.bem._ico_downsample(skull, ico)  # the inner skull is a subdivided icosahedron: this only selects
-    inner, triangles = 1e3 * coarse["rr"], np.asarray(coarse["tris"])
-    centre = inner.mean(axis=0)
-    rays = inner - centre
-    reach = np.linalg.norm(rays, axis=1)
-    rays /= reach[:, None]
-    gap = _distances(centre, rays, 1e3 * head["rr"][head["tris"]]) - reach
-    thickness = np.minimum(np.clip(SKULL_SHARE * gap, THINNEST_SKULL, THICKEST_SKULL), gap - 1.0)
-    print(f"inner skull to scalp {gap.min():.1f} mm (least), {np.median(gap):.1f} mm (median)")
-    outer, scalp = (inner + distance[:, None] * rays for distance in (thickness, gap))
-    return {"inner_skull": (inner, triangles), "outer_skull": (outer, triangles), "outer_skin": (scalp, triangles)}
-
-
-def _distances(origin: npt.NDArray, rays: npt.NDArray, corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Distance at which each unit ray leaves a closed surface, corners of shape (n_triangles, 3, 3) (Moller and Trumbore 1997)."""
-    a, edge1, edge2 = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    across = np.cross(origin - a, edge1)
-    found = np.empty(len(rays))
-    for i, ray in enumerate(rays):
-        p = np.cross(ray, edge2)
-        scale = np.einsum("ij,ij->i", edge1, p)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            u = np.einsum("ij,ij->i", origin - a, p) / scale
-            v = across @ ray / scale
-            distance = np.einsum("ij,ij->i", edge2, across) / scale
-            hit = (u >= -1e-9) & (v >= -1e-9) & (u + v <= 1 + 1e-9) & (distance > 0)
-        found[i] = distance[hit].max()
-    return found
-
-
-def cortex() -> dict[str, npt.NDArray[Any]]:
-    """Return the middle of fsaverage5's cortex, left hemisphere first: points (mm), areas (mm2), and what is cortex."""
-    points, areas, thickness = [], [], []
-    for side in ("left", "right"):
-        middle, triangles = _middle(side)
-        corners = middle[triangles]
-        flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        area = np.zeros(len(middle))
-        for corner in range(3):
-            np.add.at(area, triangles[:, corner], np.linalg.norm(flat, axis=1) / 6)
-        points.append(middle)
-        areas.append(area)
-        thickness.append(nib.load(FSAVERAGE5 / f"thick_{side}.gii.gz").darrays[0].data)
+def source_space(work: Path) -> dict[str, npt.NDArray[Any]]:
+    """Return cortex (points, normals, areas, which is cortex; left first) and the lattice of deep points, template mm."""
+    surfaces = [cortex(side) for side in HEMISPHERES]
+    points = np.concatenate([surface.at(0.5) for surface in surfaces])
+    shapes = [vertex_normals(surface.at(0.5), surface.triangles) for surface in surfaces]
     return {
-        "points": np.concatenate(points),
-        "areas": np.concatenate(areas),
-        "cortex": np.concatenate(thickness) > THIN,
+        "points": points,
+        "normals": np.concatenate([normals for normals, _ in shapes]),
+        "areas": np.concatenate([areas for _, areas in shapes]),
+        "cortex": np.concatenate([surface.inside for surface in surfaces]),
+        "deep": deep_points(),
     }
 
 
-def _middle(side: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int_]]:
-    white, pial = (nib.load(FSAVERAGE5 / f"{name}_{side}.gii.gz") for name in ("white", "pial"))
-    middle = (white.darrays[0].data.astype(np.float64) + pial.darrays[0].data) / 2
-    return middle, white.darrays[1].data.astype(int)
+def vertex_normals(points: npt.NDArray, triangles: npt.NDArray) -> tuple[npt.NDArray, npt.NDArray]:
+    """Return unit normals weighted by area, and a third of the area of the triangles around each vertex."""
+    corners = points[triangles]
+    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals, areas = np.zeros_like(points), np.zeros(len(points))
+    for corner in range(3):
+        np.add.at(normals, triangles[:, corner], across)
+        np.add.at(areas, triangles[:, corner], np.linalg.norm(across, axis=1) / 6)
+    return normals / np.linalg.norm(normals, axis=1, keepdims=True), areas
 
 
-def lead_field(work: Path, ico: int, positions: dict[str, npt.NDArray[np.float64]]) -> Any:
-    """Return mne's forward solution with sources along the surface normal, computed in steps that are kept."""
-    stored = work / f"ico{ico}-fwd.fif"
+def deep_points() -> npt.NDArray[np.float64]:
+    """Return the lattice points in grey matter that is not cortex."""
+    labels, grid = template_structures(), template_maps().grid
+    kept = labels > STRUCTURES.index("cortex")
+    step = round(LATTICE / grid.voxel_size[0])
+    index = np.argwhere(kept[::step, ::step, ::step]) * step
+    found = apply_affine(grid.affine, index)
+    print(f"{len(found)} deep points")
+    return np.asarray(found)
+
+
+def solution(work: Path) -> Any:
+    """Return the solved boundary-element model, computed once."""
+    stored = work / "bem-sol.fif"
     if not stored.exists():
-        bem = _solution(work, ico)
-        sources = _sources(work)
-        info = _info(positions)
-        forward = mne.make_forward_solution(info, None, sources, bem, meg=False, eeg=True, mindist=0.0, n_jobs=1)
-        mne.write_forward_solution(stored, forward, overwrite=True)
-    forward = mne.read_forward_solution(stored)
-    fixed = mne.convert_forward_solution(forward, surf_ori=True, force_fixed=True, use_cps=False)
-    assert fixed["nsource"] == 20484, "a source was left out"
-    return fixed
-
-
-def _solution(work: Path, ico: int) -> Any:
-    stored = work / f"ico{ico}-bem-sol.fif"
-    if not stored.exists():
+        head = template_head()
         folder = work / SUBJECT / "bem"
         folder.mkdir(parents=True, exist_ok=True)
-        for name, (points, triangles) in layers(ico).items():
-            mne.write_surface(folder / f"{name}.surf", points, triangles, overwrite=True)
+        for name, ours in LAYERS.items():
+            mne.write_surface(folder / f"{name}.surf", head.vertices[ours], head.triangles, overwrite=True)
         model = mne.make_bem_model(SUBJECT, ico=None, conductivity=CONDUCTIVITIES, subjects_dir=work)
         mne.write_bem_solution(stored, mne.make_bem_solution(model), overwrite=True)
     return mne.read_bem_solution(stored)
 
 
-def _sources(work: Path) -> Any:
-    folder = work / SUBJECT / "surf"
-    folder.mkdir(parents=True, exist_ok=True)
-    for side, short in (("left", "lh"), ("right", "rh")):
-        mne.write_surface(folder / f"{short}.mid", *_middle(side), overwrite=True)
-    return mne.setup_source_space(SUBJECT, spacing="all", surface="mid", subjects_dir=work, add_dist=False, n_jobs=1)
+def mne_sources(work: Path) -> Any:
+    """Return cortex and deep points as discrete sources of mne; the deep ones three times, along x, y and z."""
+    space = source_space(work)
+    deep, axes = np.repeat(space["deep"], 3, axis=0), np.tile(np.eye(3), (len(space["deep"]), 1))
+    points = np.concatenate([space["points"], deep])
+    normals = np.concatenate([space["normals"], axes])
+    return mne.setup_volume_source_space(pos={"rr": MILLI * points, "nn": normals}, verbose="error")
 
 
-def _info(positions: dict[str, npt.NDArray[np.float64]]) -> mne.Info:
-    """Head coordinates are taken as fsaverage's own, so no transform enters."""
-    info = mne.create_info(list(positions), 1000.0, "eeg")
-    metres = {name: position / 1e3 for name, position in positions.items()}
-    return info.set_montage(mne.channels.make_dig_montage(metres, coord_frame="head"))
+def fixed_gain(work: Path, info: Any, kind: str) -> npt.NDArray[np.float64]:
+    """Return the field of every source along its direction; head coordinates are the template's own, so no transform enters."""
+    sources = mne_sources(work)
+    wanted = {"meg": kind == "meg", "eeg": kind == "eeg"}
+    forward = mne.make_forward_solution(info, None, sources, solution(work), mindist=0.0, n_jobs=1, verbose="error", **wanted)
+    nn = sources[0]["nn"][sources[0]["vertno"]]
+    assert forward["nsource"] == sources[0]["nuse"], "a source was left out"
+    free = forward["sol"]["data"].reshape(len(info["ch_names"]), -1, 3)
+    return np.einsum("csk,sk->cs", free, nn)
 
 
-def compressed(full: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:
-    """Return the leading components: `maps` (n_channels, rank), and for each vertex its `amounts` (rank) in its own `step`."""
+def electric_field(work: Path, positions: dict[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """Return potentials in V/(Am) at every electrode, shape (n_electrodes, n_columns)."""
+    stored = work / "electric.npy"
+    if not stored.exists():
+        info = mne.create_info(list(positions), 1000.0, "eeg")
+        metres = {name: position * MILLI for name, position in positions.items()}
+        info.set_montage(mne.channels.make_dig_montage(metres, coord_frame="head"))
+        np.save(stored, fixed_gain(work, info, "eeg"))
+    return np.load(stored)
+
+
+def shell(offset: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return points off the scalp along its normals in mm (inwards when negative), and those normals."""
+    head = template_head()
+    normals, _ = vertex_normals(head.vertices["scalp"], head.triangles)
+    return head.vertices["scalp"] + offset * normals, normals
+
+
+def point_info(points: npt.NDArray, normals: npt.NDArray) -> Any:
+    """Return mne's description of magnetometers of no size, in head coordinates."""
+    from mne.io.constants import FIFF
+
+    info = mne.create_info([f"P{i}" for i in range(len(points))], 1000.0, "mag")
+    with info._unlock():
+        info["dev_head_t"] = mne.transforms.Transform("meg", "head")
+    for channel, point, normal in zip(info["chs"], points, normals, strict=True):
+        across = np.linalg.svd(normal[None])[2][1:]
+        across[1] = np.cross(normal, across[0])
+        channel["coil_type"] = FIFF.FIFFV_COIL_POINT_MAGNETOMETER
+        channel["loc"] = np.concatenate([point * MILLI, across[0], across[1], normal])
+        channel["coord_frame"] = FIFF.FIFFV_COORD_DEVICE
+    return info
+
+
+def magnetic_field(work: Path, points: npt.NDArray, normals: npt.NDArray) -> npt.NDArray[np.float64]:
+    """Return the normal component in T/(Am) at every point, shape (n_points, n_columns)."""
+    parts = []
+    for first in range(0, len(points), CHUNK):
+        stored = work / f"magnetic-{first}.npy"
+        if not stored.exists():
+            chosen = slice(first, first + CHUNK)
+            np.save(stored, fixed_gain(work, point_info(points[chosen], normals[chosen]), "meg"))
+        parts.append(np.load(stored))
+    return np.concatenate(parts)
+
+
+def charge_field(points: npt.NDArray, directions: npt.NDArray, charges: npt.NDArray) -> npt.NDArray[np.float64]:
+    """Return what unit charges make along directions: d . e / |d|^3 per mm2, shape (n_points, n_charges)."""
+    away = points[:, None, :] - charges[None]
+    return np.einsum("pck,pk->pc", away, directions) / np.linalg.norm(away, axis=2) ** 3
+
+
+def magnetic_factors(
+    points: npt.NDArray, normals: npt.NDArray, field: npt.NDArray, charges: npt.NDArray
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the leading components of the field, as charges (n_charges, rank) and amounts (rank, n_columns) in steps."""
+    u, s, vt = np.linalg.svd(field, full_matrices=False)
+    print(f"field on the shell: share left out {np.sqrt((s[MAGNETIC_RANK:] ** 2).sum() / (s**2).sum()):.2e}")
+    factors = quantised(s[:MAGNETIC_RANK, None] * vt[:MAGNETIC_RANK])
+    design = charge_field(points, normals, charges)
+    left, size, right = np.linalg.svd(design, full_matrices=False)
+    shrunk = size / (size**2 + RIDGE * size[0] ** 2)
+    layer = right.T @ (shrunk[:, None] * (left.T @ u[:, :MAGNETIC_RANK]))
+    print(f"charges: misfit on the shell {np.linalg.norm(design @ layer - u[:, :MAGNETIC_RANK]) / np.sqrt(MAGNETIC_RANK):.2e}")
+    return factors | {"layer": layer.astype(np.float32)}
+
+
+def check_against_helmet(work: Path, factors: dict[str, Any], charges: npt.NDArray, sources: dict[str, Any]) -> None:
+    """Print how far the charges' field is from the model's own at a helmet of 306 sensors, 40 mm up."""
+    stored = work / "helmet.npy"
+    info = mne.channels.read_meg_canonical_info("neuromag306")
+    with info._unlock():
+        shift = np.eye(4)
+        shift[2, 3] = 0.04
+        info["dev_head_t"] = mne.transforms.Transform("meg", "head", shift)
+    info = mne.pick_info(info, mne.pick_types(info, meg=True))
+    if not stored.exists():
+        np.save(stored, fixed_gain(work, info, "meg"))
+    full = np.load(stored)
+    from mne.forward._make_forward import _create_meg_coils
+
+    coils = _create_meg_coils(info["chs"], "normal", info["dev_head_t"])
+    points = np.concatenate([coil["rmag"] for coil in coils]) / MILLI
+    directions = np.concatenate([coil["cosmag"] * coil["w"][:, None] for coil in coils])
+    which = np.repeat(np.arange(len(coils)), [len(coil["w"]) for coil in coils])
+    layer = charge_field(points, directions, charges) @ factors["layer"]
+    summed = np.zeros((len(coils), layer.shape[1]))
+    np.add.at(summed, which, layer)
+    found = summed @ (factors["amounts"] * factors["step"])
+    for kind, rows in (("mag", mne.pick_types(info, meg="mag")), ("grad", mne.pick_types(info, meg="grad"))):
+        report(f"helmet, {kind}", full[rows], found[rows], sources)
+
+
+def compressed(full: npt.NDArray[np.float64], rank: int) -> dict[str, npt.NDArray[Any]]:
+    """Return the leading components: `maps` (n_channels, rank), and for each column its `amounts` (rank) in its own `step`."""
     u, s, vt = np.linalg.svd(full, full_matrices=False)
-    amounts = s[:RANK, None] * vt[:RANK]
+    return {"maps": u[:, :rank].astype(np.float32)} | quantised(s[:rank, None] * vt[:rank])
+
+
+def quantised(amounts: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:
+    """Return amounts as int16 in one step a column."""
     step = (np.linalg.norm(amounts, axis=0) / LEVELS).astype(np.float32)
-    return {
-        "maps": u[:, :RANK].astype(np.float32),
-        "amounts": np.rint(amounts / step).astype(np.int16),
-        "step": step,
-    }
+    return {"amounts": np.rint(amounts / step).astype(np.int16), "step": step}
 
 
-def report(full: npt.NDArray, approximate: npt.NDArray, surface: dict[str, npt.NDArray]) -> None:
+def restored(factors: dict[str, Any]) -> npt.NDArray[np.float64]:
+    """Return the field that the factors stand for."""
+    return np.asarray(factors["maps"].astype(float) @ (factors["amounts"] * factors["step"]))
+
+
+def report(what: str, full: npt.NDArray, approximate: npt.NDArray, sources: dict[str, npt.NDArray]) -> None:
     """Print relative difference measure and magnitude of the compressed field against the full one."""
-    inside = surface["cortex"]
-    _print_errors("sources", full[:, inside], approximate[:, inside])
+    inside, n = sources["cortex"], len(sources["cortex"])
+    _print_errors(f"{what}: sources", full[:, :n][:, inside], approximate[:, :n][:, inside])
+    _print_errors(f"{what}: deep sources", full[:, n:], approximate[:, n:])
     seeds = np.random.Generator(np.random.SFC64(1)).choice(np.flatnonzero(inside), 100, replace=False)
-    distance = np.linalg.norm(surface["points"][:, None] - surface["points"][seeds][None], axis=2)
-    membership = np.zeros((len(inside), 100))
-    membership[np.arange(len(inside)), distance.argmin(axis=1)] = surface["areas"] * inside
-    _print_errors("sums over 100 patches", full @ membership, approximate @ membership)
+    distance = np.linalg.norm(sources["points"][:, None] - sources["points"][seeds][None], axis=2)
+    membership = np.zeros((n, 100))
+    membership[np.arange(n), distance.argmin(axis=1)] = sources["areas"] * inside
+    _print_errors(f"{what}: sums over 100 patches", full[:, :n] @ membership, approximate[:, :n] @ membership)
 
 
 def _print_errors(what: str, full: npt.NDArray, approximate: npt.NDArray) -> None:
@@ -205,35 +276,41 @@ def _print_errors(what: str, full: npt.NDArray, approximate: npt.NDArray) -> Non
     error = np.linalg.norm(full - approximate, axis=0) / size
     levels = (5, 50, 95, 100)
     for name, values in (("RDM", rdm), ("MAG", found / size), ("relative error", error)):
-        print(f"{what}: {name} " + ", ".join(f"{np.percentile(values, q):.5f} ({q} %)" for q in levels))
+        print(f"{what}: {name} " + ", ".join(f"{np.percentile(values, q):.5f} ({q} %)" for q in levels), flush=True)
 
 
-def save(
+def save_electric(
     path: Path,
     factors: dict[str, npt.NDArray],
-    surface: dict[str, npt.NDArray],
+    sources: dict[str, npt.NDArray],
     positions: dict[str, npt.NDArray[np.float64]],
 ) -> None:
-    """Write everything, positions and normals in the space of the template, deterministically."""
-    turned = surface["normals"] @ np.linalg.inv(MNI305_TO_MNI152[:3, :3])
-    turned /= np.linalg.norm(turned, axis=1, keepdims=True)
-    points, info = mne.io.read_fiducials(SHIPPED_BY_MNE / "fsaverage-fiducials.fif")
+    """Write sources, electrodes, fiducials and potentials, deterministically."""
+    points, _ = mne.io.read_fiducials(SHIPPED_BY_MNE / "fsaverage-fiducials.fif")
     order = {1: "LPA", 2: "NAS", 3: "RPA"}
     fiducials = {order[int(point["ident"])]: 1e3 * np.asarray(point["r"], dtype=np.float64) for point in points}
     with writing(path) as file:
         np.savez_compressed(
             file,
             **factors,
-            points=apply_affine(MNI305_TO_MNI152, surface["points"]).astype(np.float32),
-            normals=turned.astype(np.float16),
-            areas=surface["areas"].astype(np.float32),
-            cortex=surface["cortex"],
+            points=sources["points"].astype(np.float32),
+            normals=sources["normals"].astype(np.float16),
+            areas=sources["areas"].astype(np.float32),
+            cortex=sources["cortex"],
+            deep=sources["deep"].astype(np.float32),
             channels=np.array(list(positions)),
-            electrodes=apply_affine(MNI305_TO_MNI152, np.array(list(positions.values()))).astype(np.float32),
+            electrodes=np.array(list(positions.values())).astype(np.float32),
             fiducials=apply_affine(
                 MNI305_TO_MNI152, np.array([fiducials[name] for name in ("NAS", "LPA", "RPA")])
             ).astype(np.float32),
         )
+    print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+def save_magnetic(path: Path, factors: dict[str, npt.NDArray], charges: npt.NDArray[np.float64]) -> None:
+    """Write the charges' places (template mm), their components and each source's share of those."""
+    with writing(path) as file:
+        np.savez_compressed(file, **factors, charges=charges.astype(np.float32))
     print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")
 
 

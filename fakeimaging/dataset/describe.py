@@ -13,7 +13,7 @@ from fakeimaging.dataset.inputs import own_files, renamed
 from fakeimaging.dataset.names import CONNECTOME, INPUTS, PREP, RECORD, SOURCE, TRUTH
 from fakeimaging.dataset.participants import write_participants
 from fakeimaging.dataset.study import Study
-from fakeimaging.modalities.lead_field import attribution
+from fakeimaging.modalities.electro.lead_field import attribution
 
 BIDS_VERSION = "1.10.0"
 _DERIVATIVES = (

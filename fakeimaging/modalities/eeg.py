@@ -25,9 +25,9 @@ from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, RateError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
-from fakeimaging.modalities import lead_field
-from fakeimaging.modalities.eeg_stages import BLINKS, LINE, QUANTISATION, REFERENCE_ELECTRODE, SENSOR
-from fakeimaging.modalities.electrodes import electrode_names, electrode_tables
+from fakeimaging.modalities.electro import lead_field
+from fakeimaging.modalities.electro.stages import BLINKS, LINE, QUANTISATION, REFERENCE_ELECTRODE, SENSOR
+from fakeimaging.modalities.electro.electrodes import electrode_names, electrode_tables
 from fakeimaging.modalities.layers import Channel, Companion, Forward, Series
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.structure.subject import Subject

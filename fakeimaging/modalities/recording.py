@@ -130,7 +130,7 @@ class Recording:
         InputError
             If the recording is an image.
         """
-        from fakeimaging.modalities.eeg_mne import series_to_mne
+        from fakeimaging.modalities.electro.to_mne import series_to_mne
 
         self._needs_channels()
         return series_to_mne(self)
@@ -143,7 +143,7 @@ class Recording:
         InputError
             If the recording is an image.
         """
-        from fakeimaging.modalities.eeg_mne import to_mne_forward
+        from fakeimaging.modalities.electro.to_mne import to_mne_forward
 
         self._needs_channels()
         return to_mne_forward(self)

@@ -13,7 +13,7 @@ from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Grid, centred_grid
-from fakeimaging.modalities.electrodes import landmark_voxels
+from fakeimaging.modalities.electro.electrodes import landmark_voxels
 from fakeimaging.modalities.layers import Forward, Image
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.modalities.relaxation import (

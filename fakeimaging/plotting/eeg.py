@@ -15,8 +15,8 @@ import numpy.typing as npt
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan, subject_folder
-from fakeimaging.modalities.electrodes import MONTAGES, native_to_captrak
-from fakeimaging.modalities.lead_field import native_electrodes, native_fiducials
+from fakeimaging.modalities.electro.electrodes import MONTAGES, native_to_captrak
+from fakeimaging.modalities.electro.lead_field import native_electrodes, native_fiducials
 from fakeimaging.plotting.canvas import GREY, OBSERVED, TRUTH, Picture, bar, blank, note, row, styled
 from fakeimaging.scoring import eeg as score
 from fakeimaging.structure.subject import Subject

@@ -19,7 +19,7 @@ from fakeimaging.dataset import names
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
 from fakeimaging.modalities.eeg import decimated
-from fakeimaging.modalities.lead_field import region_lead_field
+from fakeimaging.modalities.electro.lead_field import region_lead_field
 from fakeimaging.scoring.table import Row
 
 OCCIPITAL = ("O1", "Oz", "O2")

@@ -12,11 +12,11 @@ from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, ParameterError, RateError, UnknownNameError
 from fakeimaging.core.streams import Streams
 from fakeimaging.modalities import eeg as module
-from fakeimaging.modalities import lead_field as lf
+from fakeimaging.modalities.electro import lead_field as lf
 from fakeimaging.modalities.eeg import EegParameters, decimated, projected
-from fakeimaging.modalities.eeg_mne import series_to_mne, to_mne_forward
-from fakeimaging.modalities.eeg_stages import blink_course, blink_map
-from fakeimaging.modalities.electrodes import MONTAGES
+from fakeimaging.modalities.electro.to_mne import series_to_mne, to_mne_forward
+from fakeimaging.modalities.electro.stages import blink_course, blink_map
+from fakeimaging.modalities.electro.electrodes import MONTAGES
 from fakeimaging.testing.fixtures import tiny_subject
 
 RATE = 250.0

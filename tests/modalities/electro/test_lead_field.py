@@ -7,8 +7,8 @@ from scipy.ndimage import binary_erosion, distance_transform_edt
 import fakeimaging as fi
 from fakeimaging.core.errors import UnknownNameError
 from fakeimaging.core.spaces import apply_affine
-from fakeimaging.modalities import lead_field as lf
-from fakeimaging.modalities.electrodes import MONTAGES, electrode_names, electrode_tables, native_to_captrak
+from fakeimaging.modalities.electro import lead_field as lf
+from fakeimaging.modalities.electro.electrodes import MONTAGES, electrode_names, electrode_tables, native_to_captrak
 from fakeimaging.structure.head import template_head
 from fakeimaging.structure.parcellation import Parcellation
 from fakeimaging.testing.fixtures import tiny_subject

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fakeimaging.core.clocks import Clock
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
-from fakeimaging.modalities.lead_field import lead_field
+from fakeimaging.modalities.electro.lead_field import lead_field
 
 UNEVEN = 0.3
 """SD of the logarithm of the electrodes' noise: no two have the same contact (assumed)."""

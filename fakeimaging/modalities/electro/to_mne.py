@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fakeimaging.core.spaces import apply_affine
-from fakeimaging.modalities.electrodes import native_to_captrak
+from fakeimaging.modalities.electro.electrodes import native_to_captrak
 from fakeimaging.modalities.layers import Series
-from fakeimaging.modalities.lead_field import lead_field, native_electrodes, native_fiducials
+from fakeimaging.modalities.electro.lead_field import lead_field, native_electrodes, native_fiducials
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.structure.subject import Subject
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fakeimaging.core.spaces import Affine, Grid, apply_affine
 from fakeimaging.modalities.layers import Companion
-from fakeimaging.modalities.lead_field import lead_field, native_electrodes, native_fiducials
+from fakeimaging.modalities.electro.lead_field import lead_field, native_electrodes, native_fiducials
 from fakeimaging.structure.subject import Subject
 
 _BIOSEMI64 = """
