@@ -1,7 +1,7 @@
-"""Build `fakeimaging/data/lead_field.npz`: the fields of the cortex's dipoles by a three-layer boundary-element model of the template's head.
+"""Build `lead_field.npz` and `magnetic_field.npz`: the fields of dipoles in the template's head by a three-layer boundary-element model.
 
-The surfaces are those of `structure.head` (2562 nodes each: scalp, outer and inner skull, in MNI152), the same that T1w, CT and PET
-image; sources are the 20,484 vertices in the middle of fsaverage5's cortex and a lattice of points in deep grey matter and cerebellum, these
+The surfaces are those of `structure.head` (2562 nodes each, in MNI152): scalp, outer and inner skull, the same that T1w and PET
+image. Sources are the 20,484 vertices in the middle of fsaverage5's cortex and a lattice of points in deep grey matter and cerebellum, these
 with three directions. Electrodes: 335 of the 10-05 system. Magnetic fields are kept as magnetic charges below the scalp that make the
 same field everywhere beyond `SHELL` mm off it, so that any sensor may hang anywhere. Needs mne; about 15 CPU minutes and 4 GB. What took
 long is kept in ``--work`` and not computed again.
@@ -32,7 +32,7 @@ CONDUCTIVITIES = (0.3, 0.006, 0.3)
 LAYERS = {"inner_skull": "inner_skull", "outer_skull": "outer_skull", "outer_skin": "scalp"}
 LATTICE = 6.0
 """mm between the points in deep grey matter and cerebellum."""
-SHELL, DEPTH = 8.0, 10.0
+SHELL, DEPTH = 16.0, 6.0
 """mm off the scalp at which the magnetic field is computed, and below it at which the charges lie that stand for it."""
 RIDGE = 1e-8
 """Of the charges' fit, relative to the largest squared singular value."""
@@ -141,7 +141,9 @@ def fixed_gain(work: Path, info: Any, kind: str) -> npt.NDArray[np.float64]:
     """Return the field of every source along its direction; head coordinates are the template's own, so no transform enters."""
     sources = mne_sources(work)
     wanted = {"meg": kind == "meg", "eeg": kind == "eeg"}
-    forward = mne.make_forward_solution(info, None, sources, solution(work), mindist=0.0, n_jobs=1, verbose="error", **wanted)
+    forward = mne.make_forward_solution(
+        info, None, sources, solution(work), mindist=0.0, n_jobs=1, verbose="error", **wanted
+    )
     nn = sources[0]["nn"][sources[0]["vertno"]]
     assert forward["nsource"] == sources[0]["nuse"], "a source was left out"
     free = forward["sol"]["data"].reshape(len(info["ch_names"]), -1, 3)
@@ -160,10 +162,20 @@ def electric_field(work: Path, positions: dict[str, npt.NDArray[np.float64]]) ->
 
 
 def shell(offset: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return points off the scalp along its normals in mm (inwards when negative), and those normals."""
+    """Return points off the scalp along the head's rays in mm (inwards when negative) and the normals of the surface they make.
+
+    Around each point the farthest neighbour counts (the nearest, inwards), so that ears and neck leave no sharp valleys.
+    """
     head = template_head()
-    normals, _ = vertex_normals(head.vertices["scalp"], head.triangles)
-    return head.vertices["scalp"] + offset * normals, normals
+    away = head.vertices["scalp"] - head.centre
+    radius = np.linalg.norm(away, axis=1)
+    chosen = np.maximum if offset > 0 else np.minimum
+    wide = radius.copy()
+    for a, b in ((0, 1), (1, 2), (2, 0)):
+        for here, there in ((a, b), (b, a)):
+            chosen.at(wide, head.triangles[:, here], radius[head.triangles[:, there]])
+    points = head.centre + away * ((wide + offset) / radius)[:, None]
+    return points, vertex_normals(points, head.triangles)[0]
 
 
 def point_info(points: npt.NDArray, normals: npt.NDArray) -> Any:
@@ -211,19 +223,21 @@ def magnetic_factors(
     left, size, right = np.linalg.svd(design, full_matrices=False)
     shrunk = size / (size**2 + RIDGE * size[0] ** 2)
     layer = right.T @ (shrunk[:, None] * (left.T @ u[:, :MAGNETIC_RANK]))
-    print(f"charges: misfit on the shell {np.linalg.norm(design @ layer - u[:, :MAGNETIC_RANK]) / np.sqrt(MAGNETIC_RANK):.2e}")
+    print(
+        f"charges: misfit on the shell {np.linalg.norm(design @ layer - u[:, :MAGNETIC_RANK]) / np.sqrt(MAGNETIC_RANK):.2e}"
+    )
     return factors | {"layer": layer.astype(np.float32)}
 
 
 def check_against_helmet(work: Path, factors: dict[str, Any], charges: npt.NDArray, sources: dict[str, Any]) -> None:
     """Print how far the charges' field is from the model's own at a helmet of 306 sensors, 40 mm up."""
     stored = work / "helmet.npy"
-    info = mne.channels.read_meg_canonical_info("neuromag306")
+    info = mne.channels.read_meg_canonical_info("neuromag")
+    info = mne.pick_info(info, mne.pick_types(info, meg=True))
     with info._unlock():
         shift = np.eye(4)
-        shift[2, 3] = 0.04
+        shift[:3, 3] = MILLI * around_head(np.array([channel["loc"][:3] for channel in info["chs"]]) / MILLI)
         info["dev_head_t"] = mne.transforms.Transform("meg", "head", shift)
-    info = mne.pick_info(info, mne.pick_types(info, meg=True))
     if not stored.exists():
         np.save(stored, fixed_gain(work, info, "meg"))
     full = np.load(stored)
@@ -239,6 +253,19 @@ def check_against_helmet(work: Path, factors: dict[str, Any], charges: npt.NDArr
     found = summed @ (factors["amounts"] * factors["step"])
     for kind, rows in (("mag", mne.pick_types(info, meg="mag")), ("grad", mne.pick_types(info, meg="grad"))):
         report(f"helmet, {kind}", full[rows], found[rows], sources)
+
+
+def around_head(coils: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the shift in mm that keeps the nearest coil farthest off the scalp, left and right alike."""
+    scalp = template_head().vertices["scalp"]
+    head = template_head()
+    shifts = [np.array([0.0, y, z]) for y in range(-40, 41, 4) for z in range(-60, 61, 4)]
+    gaps = [-head.depth(coils + shift)["scalp"].max() for shift in shifts]
+    best = shifts[int(np.argmax(gaps))]
+    print(
+        f"helmet shifted by {best} mm: coils at least {max(gaps):.1f} mm off the scalp, z from {scalp[:, 2].min():.0f}"
+    )
+    return best
 
 
 def compressed(full: npt.NDArray[np.float64], rank: int) -> dict[str, npt.NDArray[Any]]:

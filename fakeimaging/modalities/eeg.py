@@ -11,24 +11,23 @@ Sample i is the mean over the interval of the tap that starts at i / sampling_fr
 from __future__ import annotations
 
 import math
-from functools import cache
+from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import model_validator
 
 from fakeimaging.activity.activity import Activity
-from fakeimaging.activity.taps import Tap
-from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
-from fakeimaging.core.errors import InputError, RateError, UnknownNameError, did_you_mean
+from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
-from fakeimaging.modalities.electro import lead_field
-from fakeimaging.modalities.electro.stages import BLINKS, LINE, QUANTISATION, REFERENCE_ELECTRODE, SENSOR
 from fakeimaging.modalities.electro.electrodes import electrode_names, electrode_tables
-from fakeimaging.modalities.layers import Channel, Companion, Forward, Series
+from fakeimaging.modalities.electro.lead_field import REFERENCES, electric, native_electrodes
+from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
+from fakeimaging.modalities.electro.sensors import Sensors
+from fakeimaging.modalities.electro.stages import BLINKS, LINE, QUANTISATION, REFERENCE_ELECTRODE, SENSOR
+from fakeimaging.modalities.layers import Channel, Companion, Forward
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.structure.subject import Subject
 
@@ -78,7 +77,7 @@ class EegParameters(Parameters):
     def _electrodes_exist(self) -> Self:
         names = electrode_names(self.montage)
         try:
-            lead_field.lead_field().rows(names)
+            electric().rows(names)
         except UnknownNameError as error:
             raise ValueError(f"`montage`: {error}") from None
         if len(names) < 2 or len(set(names)) < len(names):
@@ -101,72 +100,23 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
     if activity is None:
         raise InputError("eeg images activity")
     channels, clock = geometry(parameters, activity.duration)
-    names = [channel.name for channel in channels]
-    gains = lead_field.region_lead_field(subject, names)
-    dipole, modes = activity.tap("dipole"), activity.modes("dipole")
-    factor = _decimation(dipole, parameters.sampling_frequency)
-    mode_gains = None if modes is None else lead_field.mode_lead_field(subject, names)
-
-    @cache
-    def potentials(v: int) -> npt.NDArray[np.float32]:
-        total = projected(gains, dipole)
-        if modes is not None and mode_gains is not None:
-            total += projected(mode_gains, modes)
-        sampled = decimated(total, factor, dipole.clock.index(0.0))[:, : clock.n]
-        return frozen((sampled - sampled.mean(axis=1, keepdims=True)).astype(np.float32))
-
+    names = tuple(channel.name for channel in channels)
+    gains = gains_of(subject, activity, electric().at(names))
+    courses = Courses(activity, clock, "eeg.sampling_frequency")
+    sensors = Sensors(names, tuple(channel.kind for channel in channels), native_electrodes(subject, names))
     return Forward(
-        clean=Series(channels, clock, potentials, parameters.resolution),
+        clean=clean_series(channels, clock, gains, courses, parameters.resolution),
         reference=MICROVOLT,
-        truth={"region_gain": gains.T.astype(np.float32)},
+        truth={"region_gain": gains.regions.T.astype(np.float32)},
         companions=(_channel_table(names, parameters), *electrode_tables(subject, names)),
         context={
-            "physiology": activity.physiology,
-            "subject": subject,
+            **shared_context(subject, activity, sensors, parameters),
             "about_clean": {"EEGReference": "mean of the 335 electrodes of the lead field"},
         },
     )
 
 
-def _decimation(tap: Tap, rate: float) -> int:
-    """Return how many samples of the tap one sample of the recording stands for."""
-    factor = tap.clock.rate / rate
-    if factor < 1 - 1e-9:
-        raise RateError(
-            f"`eeg.sampling_frequency`: {rate:g} Hz is above the {tap.clock.rate:g} Hz of the activity's dipoles",
-            value=rate,
-        )
-    if not math.isclose(factor, round(factor), rel_tol=1e-6):
-        raise RateError(
-            f"`eeg.sampling_frequency`: {rate:g} Hz is not a whole fraction of {tap.clock.rate:g} Hz", value=rate
-        )
-    return round(factor)
-
-
-def projected(gains: npt.NDArray[np.float64], tap: Tap) -> npt.NDArray[np.float64]:
-    """Return gains (n_channels, n) times a tap of n columns, warm-up included, shape (n_channels, n_samples), block by block."""
-    total = np.empty((len(gains), tap.clock.n))
-    first = 0
-    for clock, block in tap.blocks():
-        total[:, first : first + clock.n] = gains @ block.T.astype(np.float64)
-        first += clock.n
-    return total
-
-
-def decimated(signal: npt.NDArray[np.float64], factor: int, first: int) -> npt.NDArray[np.float64]:
-    """Return every ``factor``-th sample from ``first`` on of a signal (n_channels, n_samples) low-passed at half the new rate.
-
-    The filter has zero phase and looks into the warm-up before ``first``, so that a recording starts without a transient.
-    """
-    if factor == 1:
-        return signal[:, first:]
-    from scipy.signal import resample_poly
-
-    offset = first % factor
-    return np.asarray(resample_poly(signal[:, offset:], 1, factor, axis=1, padtype="line")[:, first // factor :])
-
-
-def _channel_table(names: list[str], parameters: EegParameters) -> Companion:
+def _channel_table(names: Sequence[str], parameters: EegParameters) -> Companion:
     high, reference = parameters.sampling_frequency / 2, parameters.reference
     rows = [[name, "EEG", "uV", None, high, reference, "good"] for name in names]
     columns = ("name", "type", "units", "low_cutoff", "high_cutoff", "reference", "status")
@@ -202,7 +152,7 @@ MODALITY = Modality(
     suffix="eeg",
     sidecar=sidecar,
     references=(
-        *lead_field.REFERENCES,
+        *REFERENCES,
         Reference("Pernet et al.", 2019, "10.1038/s41597-019-0104-8", "EEG in BIDS"),
     ),
     small={"montage": "standard_1020", "sampling_frequency": 125.0},

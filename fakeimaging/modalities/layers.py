@@ -1,9 +1,9 @@
 """Layers: from the clean signal to the observed one by named stages in a fixed order.
 
-A signal is an `Image` (volumes) or a `Series` (channels); it is made part by part: a volume of an image, the whole of a series.
+A signal is an `Image` (volumes) or a `Series` (channels); it is made part by part: a volume of an image, a stretch of a series.
 A stage first draws its recipe (parameters, random draws, low-rank factors: small), then acts part by part. Recipe and
 parts have streams of their own, so their bits do not depend on what else is switched on, nor on order. An additive stage
-makes a term that is summed; an operator changes the signal so far.
+makes a term that is summed; an operator changes the signal so far; a filter does so and hands a state on to the next part.
 """
 
 from __future__ import annotations
@@ -110,53 +110,87 @@ class Channel:
     kind : str
         BIDS type, such as ``"EEG"``.
     unit : str
-        Of the array: ``"V"``.
+        Of the array: ``"V"``, ``"T"``, ``"T/m"``.
+    resolution : float
+        Size of one step of the stored integer, in that unit; the series' own when 0.
     """
 
     name: str
     kind: str
     unit: str = "V"
+    resolution: float = 0.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Series:
-    """Time series of channels, made whole when asked.
+    """Time series of channels, made part by part when asked.
 
     Parameters
     ----------
     channels : tuple of Channel
     clock : Clock
     make : callable
-        ``make(0)`` returns all samples, shape (n_channels, clock.n), float32.
+        ``make(v)`` returns the samples of part v, shape (n_channels, part(v).n), float32.
     resolution : float
-        Size of one step of the stored int16, in the channels' unit.
+        Size of one step of the stored integer, in the channels' unit.
+    block : int, optional
+        Samples of each part but the last; the whole is one part when left out.
     """
 
     channels: tuple[Channel, ...]
     clock: Clock
     make: Callable[[int], npt.NDArray]
     resolution: float
+    block: int | None = None
 
     def __repr__(self) -> str:
         return f"Series({len(self.channels)} channels, {self.clock.n} samples at {self.clock.rate:g} Hz)"
 
     @property
     def n_parts(self) -> int:
-        """Always 1: a series is made whole."""
-        return 1
+        """Number of parts."""
+        return 1 if self.block is None else max(1, -(-self.clock.n // self.block))
 
     @property
     def shape(self) -> tuple[int, int]:
         """Shape of the array: (n_channels, n_samples)."""
         return len(self.channels), self.clock.n
 
+    @property
+    def steps(self) -> npt.NDArray[np.float64]:
+        """Size of one step of the stored integer of each channel, in its unit, shape (n_channels,)."""
+        return np.array([channel.resolution or self.resolution for channel in self.channels])
+
+    def part(self, v: int) -> Clock:
+        """Return the clock of part ``v``; raises IndexError beyond the last one."""
+        if not 0 <= v < self.n_parts:
+            raise IndexError(f"part {v} of a series of {self.n_parts}")
+        first = 0 if self.block is None else v * self.block
+        n = self.clock.n if self.block is None else min(self.block, self.clock.n - first)
+        return replace(self.clock, start=self.clock.start + first * self.clock.step, n=n)
+
+    def rows(self, *kinds: str) -> npt.NDArray[np.intp]:
+        """Return the rows of the channels of these kinds."""
+        return np.array([i for i, channel in enumerate(self.channels) if channel.kind in kinds], dtype=np.intp)
+
     def made_by(self, make: Callable[[int], npt.NDArray]) -> Series:
         """Return the same series with other samples."""
         return replace(self, make=make)
 
+    def parts(self) -> Iterator[npt.NDArray]:
+        """Yield the samples of each part in order, shape (n_channels, n)."""
+        return (self.make(v) for v in range(self.n_parts))
+
     def to_array(self) -> npt.NDArray:
         """Return all samples, shape (n_channels, n_samples)."""
-        return self.make(0)
+        if self.n_parts == 1:
+            return self.make(0)
+        array = np.empty(self.shape, dtype=np.float32)
+        first = 0
+        for part in self.parts():
+            array[:, first : first + part.shape[1]] = part
+            first += part.shape[1]
+        return array
 
 
 Signal = Image | Series
@@ -268,18 +302,22 @@ class Stage:
     Parameters
     ----------
     name : str
-    kind : {"additive", "operator"}
+    kind : {"additive", "operator", "filter"}
     draw : callable
         ``draw(forward, parameters, rng=...)`` returns the recipe, a mapping of numbers and small arrays.
     act : callable
-        Additive: ``act(forward, recipe, v, rng=...)`` returns the term of part v. Operator:
-        ``act(signal, forward, recipe, v, rng=...)`` returns the changed part.
+        Additive: ``act(forward, recipe, v, rng=...)`` returns the term of part v. Operator: ``act(signal, forward, recipe, v,
+        rng=...)`` returns the changed part. Filter: ``act(signal, forward, recipe, v, rng=..., state=...)`` returns the changed
+        part and the state that the next one starts from; None in part 0.
     of_part : bool
-        Whether each part of a scan (echo) draws its own; else they share all draws, as one head does.
+        Whether each file of a scan (echo) draws its own; else they share all draws, as one head does.
+    any_part : bool
+        Whether `act` is given a function ``rng(v)`` in place of the generator of its own part, for noise that reaches back.
     """
 
     name: str
-    kind: Literal["additive", "operator"]
+    kind: Literal["additive", "operator", "filter"]
     draw: Callable[..., Recipe]
-    act: Callable[..., npt.NDArray]
+    act: Callable[..., Any]
     of_part: bool = False
+    any_part: bool = False

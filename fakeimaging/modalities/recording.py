@@ -47,6 +47,7 @@ class Recording:
     source: tuple[Subject, Activity | None]
     off: frozenset[str] = frozenset()
     _recipes: dict[str, Recipe] = field(default_factory=dict, repr=False)
+    _states: dict[tuple[str, int], Any] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return f"Recording({'/'.join(self.streams.path)}: {self.clean.shape}, stages {', '.join(self.stages) or 'off'})"
@@ -93,7 +94,7 @@ class Recording:
     def _other(self, part: Mapping[str, Any], subject: Subject, activity: Activity | None) -> Recording:
         parameters = self.parameters.model_copy(update=part)
         forward = self.modality.forward(subject, activity, parameters)
-        return replace(self, parameters=parameters, forward=forward, _recipes={})
+        return replace(self, parameters=parameters, forward=forward, _recipes={}, _states={})
 
     def recipe(self, name: str) -> Recipe:
         """Return parameters and draws of a stage, the same whether it is on or off."""
@@ -164,8 +165,9 @@ class Recording:
     def _term(self, stage: Stage, v: int) -> npt.NDArray:
         return stage.act(self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v))
 
-    def _rng(self, stage: Stage, v: int) -> np.random.Generator:
-        return self._streams(stage).at(f"volume-{v}").rng()
+    def _rng(self, stage: Stage, v: int) -> Any:
+        streams = self._streams(stage)
+        return (lambda w: streams.at(f"volume-{w}").rng()) if stage.any_part else streams.at(f"volume-{v}").rng()
 
     def _streams(self, stage: Stage) -> Streams:
         own = self.modality.part_of(self.parameters).items() if stage.of_part else ()
@@ -182,6 +184,20 @@ class Recording:
                 # A sum made here may be added to in place; what others made may be kept by them.
                 same = signal is ours and np.result_type(signal, term) == signal.dtype
                 signal = ours = np.add(signal, term, out=signal if same else None)
+            elif stage.kind == "filter":
+                signal = self._filtered(stage, signal, v)
             else:
                 signal = stage.act(signal, self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v))
         return signal
+
+    def _filtered(self, stage: Stage, signal: npt.NDArray, v: int) -> npt.NDArray:
+        """Pass a part through a filter, whose state the parts before it made; those are made now if nobody asked for them."""
+        known = max((w for name, w in self._states if name == stage.name and w <= v), default=0)
+        for before in range(known, v):
+            self._make(self.modality.observe.index(stage) + 1, before)
+        state = self._states.get((stage.name, v))
+        result, after = stage.act(
+            signal, self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v), state=state
+        )
+        self._states[stage.name, v + 1] = after
+        return np.asarray(result)

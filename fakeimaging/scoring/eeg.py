@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.activity.taps import Tap
+from fakeimaging.core.clocks import Clock
 from fakeimaging.core.streams import Streams
 from fakeimaging.dataset import names
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
-from fakeimaging.modalities.eeg import decimated
-from fakeimaging.modalities.electro.lead_field import region_lead_field
+from fakeimaging.modalities.electro.lead_field import electric
+from fakeimaging.modalities.electro.projection import region_gain
+from fakeimaging.modalities.electro.sampling import ratio_of, resampled, span, stretch
 from fakeimaging.scoring.table import Row
 
 OCCIPITAL = ("O1", "Oz", "O2")
@@ -60,7 +63,7 @@ def score_eeg(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     subject = dataset.subject(scan.subject)
     dipole = _dipoles(dataset, scan, rate, observed.shape[1])
     seen = [i for i, region in enumerate(subject.regions) if region.kind == "cortex"]
-    gains = region_lead_field(subject, channels)[:, seen]
+    gains = region_gain(subject, electric().at(channels))[:, seen]
     estimate = minimum_norm(gains, band_passed(observed, rate))
     truth_series = band_passed(dipole[seen], rate)
     found, by_chance = source_agreement(estimate, truth_series, rate, rng=stream.at("sources").rng())
@@ -80,9 +83,10 @@ def _dipoles(dataset: Dataset, scan: Scan, rate: float, n: int) -> Floats:
     session = next(session for session in dataset.study.sessions if session.label == scan.session)
     path = dataset.root / names.tap_file(scan.subject, session, str(scan.task), scan.run or 1, "dipole")
     clock = json.loads(path.with_suffix(".json").read_text())["clock_s"]
-    first = int(np.ceil(-clock["start"] / clock["step"] - 1e-9))
-    series = np.load(path, mmap_mode="r").T.astype(np.float64)
-    return decimated(series, round(1 / (clock["step"] * rate)), first)[:, :n]
+    tap = Tap("dipole", "nAm/mm2", Clock(**clock), np.load(path, mmap_mode="r"))
+    ratio = ratio_of(tap.clock.rate, rate, name="SamplingFrequency")
+    low, high = span(ratio, 0, n)
+    return resampled(stretch(tap, low, high), low, ratio, 0, n).astype(np.float64)
 
 
 def holds_alpha(rate: float) -> bool:

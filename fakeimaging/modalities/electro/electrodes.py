@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.spaces import Affine, Grid, apply_affine
+from fakeimaging.modalities.electro.lead_field import electric, native_electrodes, native_fiducials
 from fakeimaging.modalities.layers import Companion
-from fakeimaging.modalities.electro.lead_field import lead_field, native_electrodes, native_fiducials
 from fakeimaging.structure.subject import Subject
 
 _BIOSEMI64 = """
@@ -35,7 +35,7 @@ def electrode_names(montage: str | Sequence[str]) -> tuple[str, ...]:
     """
     if not isinstance(montage, str):
         return tuple(montage)
-    return lead_field().channels if montage == "all" else MONTAGES[montage]
+    return electric().channels if montage == "all" else MONTAGES[montage]
 
 
 def native_to_captrak(subject: Subject) -> Affine:

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.clocks import Clock
+from fakeimaging.modalities.electro.lead_field import electric
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
-from fakeimaging.modalities.electro.lead_field import lead_field
 
 UNEVEN = 0.3
 """SD of the logarithm of the electrodes' noise: no two have the same contact (assumed)."""
@@ -44,10 +44,10 @@ def _draw_sensor(forward: Forward, parameters: Any, *, rng: np.random.Generator)
 
 def _sensor(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Gaussian noise of the density sqrt(white^2 + electrode^2 / f) from the first frequency that fits the recording."""
-    clock: Clock = forward.clean.clock
+    clock: Clock = forward.clean.part(v)
     frequencies = np.fft.rfftfreq(clock.n, clock.step)
     electrode = np.asarray(recipe["electrode"])
-    terms = np.empty(forward.clean.shape, dtype=np.float32)
+    terms = np.empty((len(electrode), clock.n), dtype=np.float32)
     for channel, level in enumerate(electrode):
         density = np.zeros(len(frequencies))
         density[1:] = np.sqrt(recipe["white"] ** 2 + level**2 / frequencies[1:])
@@ -67,7 +67,7 @@ def blink_map(names: Sequence[str]) -> npt.NDArray[np.float64]:
     The field of two equal dipoles in the eyeballs in a homogeneous conductor, V = p . d / |d|^3 (Malmivuo and Plonsey 1995,
     Bioelectromagnetism, chapter 28, for the corneo-retinal dipole).
     """
-    field = lead_field()
+    field = electric()
     direction = np.array(UPWARD) / np.linalg.norm(UPWARD)
     away = field.electrodes[:, None, :].astype(np.float64) - EYES
     potential = (away @ direction / np.linalg.norm(away, axis=2) ** 3).sum(axis=1)
@@ -99,7 +99,7 @@ def _draw_blinks(forward: Forward, parameters: Any, *, rng: np.random.Generator)
 
 def _blinks(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     body = forward.context["physiology"]
-    course = blink_course(forward.clean.clock, body.blink_onsets, body.blink_durations, body.blink_strengths)
+    course = blink_course(forward.clean.part(v), body.blink_onsets, body.blink_durations, body.blink_strengths)
     return np.outer(recipe["map"], course).astype(np.float32)
 
 
@@ -118,8 +118,8 @@ def _draw_line(forward: Forward, parameters: Any, *, rng: np.random.Generator) -
 
 
 def _line(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    clock: Clock = forward.clean.clock
-    total = np.zeros(forward.clean.shape, dtype=np.float32)
+    clock: Clock = forward.clean.part(v)
+    total = np.zeros((len(forward.clean.channels), clock.n), dtype=np.float32)
     for column, harmonic in enumerate(HARMONICS):
         if harmonic * recipe["frequency"] >= clock.rate / 2:
             break

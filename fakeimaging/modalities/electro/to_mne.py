@@ -8,8 +8,8 @@ import numpy as np
 
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro.electrodes import native_to_captrak
+from fakeimaging.modalities.electro.lead_field import electric, native_electrodes, native_fiducials, to_native
 from fakeimaging.modalities.layers import Series
-from fakeimaging.modalities.electro.lead_field import lead_field, native_electrodes, native_fiducials
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.structure.subject import Subject
 
@@ -59,24 +59,26 @@ def to_mne_forward(recording: Recording) -> mne.Forward:
     """Return the lead field of a recording's electrodes as a fixed-orientation forward solution of MNE-Python.
 
     The sources are the 20,484 vertices as a discrete source space, normals outward; no triangles are shipped, so it cannot
-    be drawn as a surface. Potentials are relative to the mean of all 335 electrodes.
+    be drawn as a surface. A head s times as large has 1/s^2 of the template's potential per moment. Potentials are relative to the mean of all 335 electrodes.
     """
     import mne
     from mne.io.constants import FIFF
 
     subject: Subject = recording.forward.context["subject"]
     names = [channel.name for channel in recording.clean.channels]
-    field = lead_field()
-    native = apply_affine(np.asarray(np.linalg.inv(subject.anatomy.to_template), dtype=np.float64), field.points)
+    field = electric().at(names)
+    space, n = field.space, field.space.n_vertices
+    native = apply_affine(to_native(subject), space.points)
     to_head = native_to_captrak(subject)
     points = MILLIMETRE * apply_affine(to_head, native)
-    normals = field.normals.astype(np.float64) @ subject.anatomy.to_template[:3, :3] @ to_head[:3, :3].T
+    normals = space.normals.astype(np.float64) @ subject.anatomy.to_template[:3, :3] @ to_head[:3, :3].T
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     identity = mne.transforms.Transform("mri", "head")
     sources: Any = mne.setup_volume_source_space(pos={"rr": points, "nn": normals}, verbose="error")
     for source in sources:
         source["coord_frame"] = FIFF.FIFFV_COORD_HEAD
-    gain = field.of(names)
+    scale = float(np.abs(np.linalg.det(subject.anatomy.to_template[:3, :3])) ** (2 / 3))
+    gain = scale * field.columns()[:, :n]
     solution = {"data": gain, "nrow": len(names), "ncol": len(points), "row_names": names, "col_names": []}
     return mne.Forward(
         sol=solution, sol_grad=None, _orig_sol=gain.copy(), source_ori=FIFF.FIFFV_MNE_FIXED_ORI,
