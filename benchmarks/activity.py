@@ -109,7 +109,6 @@ def dipole_rows(subject: Subject, activity: Activity) -> Iterator[Row]:
     rms = np.sqrt(density[fast].sum(axis=0) * frequency[1])
     yield "dipole rms 1-45 Hz, median of cortex", float(np.median(rms)), "nAm/mm2", None
     yield "Kuramoto order of alpha", kuramoto(dipoles, tap.clock.rate), "1", (0, 0.3)
-    yield "dipole below the cortex", float(np.abs(tap.samples[-last:, ~cortex]).max()), "nAm/mm2", (0, 0)
 
 
 def kuramoto(series: npt.NDArray[np.float64], rate: float) -> float:

@@ -15,7 +15,7 @@ from fakeimaging.activity import engine
 from fakeimaging.activity.given import parameters_of, timing_of
 from fakeimaging.activity.model import Model, Setup
 from fakeimaging.activity.models import as_model
-from fakeimaging.activity.modes import Modes
+from fakeimaging.activity.modes import Modes, at_rates_of
 from fakeimaging.activity.physiology import Physiology, PhysiologyParameters, make_physiology
 from fakeimaging.activity.regional import Maps, with_maps
 from fakeimaging.activity.run import LEAD, PreparedRun, RunParameters, prepare_run, run_path
@@ -215,7 +215,7 @@ def modes_of(model: Model, parameters: Parameters, subject: Subject, streams: St
     """Return the sub-regional modes of a run, None when the model has none; ``streams`` are the run's."""
     if model.modes is None:
         return None
-    return Modes(model.modes, parameters, subject, streams.at("modes"), -LEAD, duration)
+    return Modes(at_rates_of(model, model.modes), parameters, subject, streams.at("modes"), -LEAD, duration)
 
 
 def network_truth(setup: Setup, delays: npt.NDArray[np.float64], maps: Maps) -> dict[str, npt.NDArray[np.float64]]:

@@ -6,6 +6,7 @@ Made when read and never stored: a model's linearisation (`Model.modes`) is simu
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
@@ -24,6 +25,19 @@ from fakeimaging.structure.subject import Subject
 
 BLOCK = 10.0
 """Seconds that are made at once."""
+HELD = 2
+"""Blocks that are kept: a reader's stretches rarely end where they do."""
+
+
+def at_rates_of(model: Model, modes: Model) -> Model:
+    """Return the linearisation with the rates of a model's taps, its step no longer than before and a whole part of their intervals."""
+    shown = {
+        name: replace(tap, rate=model.observables[name].rate if name in model.observables else tap.rate)
+        for name, tap in modes.observables.items()
+    }
+    fastest = max(tap.rate for tap in shown.values())
+    n_steps = math.ceil(1 / (fastest * modes.step) - 1e-9)
+    return replace(modes, observables=shown, step=1 / (fastest * n_steps))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +105,7 @@ class Modes:
 
     @cached_property
     def latest(self) -> dict[int, dict[str, npt.NDArray[np.float32]]]:
-        """The block made last."""
+        """The blocks made last."""
         return {}
 
     @property
@@ -112,7 +126,8 @@ class Modes:
         made = engine.advance(progress, self.schedule, size)
         if number + 1 == len(self.starts):
             self.starts.append(progress)
-        self.latest.clear()
+        for old in list(self.latest)[: len(self.latest) - HELD + 1]:
+            del self.latest[old]
         self.latest[number] = {name: part[:, :, 0].astype(np.float32) for name, part in made.items()}
 
 

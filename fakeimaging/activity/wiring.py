@@ -25,8 +25,13 @@ class WiringParameters(Parameters):
 
 
 def cortical(subject: Subject) -> npt.NDArray[np.float64]:
-    """Return 1 for each region of the cortex, whose dipoles electrodes see, and 0 for the others."""
+    """Return 1 for each region of the cortex and 0 for the others, shape (n_regions,)."""
     return np.array([float(region.kind == "cortex") for region in subject.regions])
+
+
+def everywhere(subject: Subject, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return a number, or one for each region, as an array, shape (n_regions,)."""
+    return np.array(np.broadcast_to(np.asarray(value, dtype=np.float64), (subject.n_regions,)))
 
 
 def wiring(parameters: WiringParameters, subject: Subject, *, signed: bool = False) -> npt.NDArray[np.float64]:

@@ -101,7 +101,8 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
         raise InputError("eeg images activity")
     channels, clock = geometry(parameters, activity.duration)
     names = tuple(channel.name for channel in channels)
-    gains = gains_of(subject, activity, electric().at(names))
+    field = electric().at(names)
+    gains = gains_of(subject, activity, field)
     courses = Courses(activity, clock, "eeg.sampling_frequency")
     sensors = Sensors(names, tuple(channel.kind for channel in channels), native_electrodes(subject, names))
     return Forward(
@@ -110,7 +111,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
         truth={"region_gain": gains.regions.T.astype(np.float32)},
         companions=(_channel_table(names, parameters), *electrode_tables(subject, names)),
         context={
-            **shared_context(subject, activity, sensors, parameters),
+            **shared_context(subject, activity, sensors, parameters, field),
             "about_clean": {"EEGReference": "mean of the 335 electrodes of the lead field"},
         },
     )

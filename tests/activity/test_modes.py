@@ -26,6 +26,18 @@ def test_modes_share_rate_and_clock_with_the_tap(activity, name):
     assert modes.from_start().clock == tap.from_start().clock
 
 
+@pytest.mark.parametrize("rate", [500, 1000])
+def test_a_faster_tap_has_faster_modes(rate):
+    subject = tiny_subject()
+    activity = fi.simulate_activity(subject, duration=2.0, taps={"dipole": rate, "rate": 50})
+    modes = activity.modes("dipole")
+    samples = np.asarray(modes.samples[: 2 * rate])
+    assert samples.shape == (2 * rate, 2 * subject.n_regions)
+    assert modes.clock == activity.tap("dipole").clock
+    # What lies within a quarter of a millisecond hardly differs: were it the slow modes by another name, neighbours would.
+    assert np.abs(np.diff(samples, axis=0)).std() < 0.3 * samples.std()
+
+
 def test_any_stretch_is_the_same_in_any_order(activity):
     whole = np.asarray(activity.modes("rate").samples)
     assert (np.asarray(activity.modes("rate").samples) == whole).all()

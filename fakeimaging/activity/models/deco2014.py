@@ -23,7 +23,7 @@ import numpy as np
 from fakeimaging.activity.functions import rectifier
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.activity.models.deco_node import DECO, NodeParameters, check_inhibition, inhibition, set_point
-from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
+from fakeimaging.activity.wiring import WiringParameters, everywhere, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -84,7 +84,7 @@ def gating(S_E):  # type: ignore[no-untyped-def]
 def dipole(  # type: ignore[no-untyped-def]
     S_E, S_I, coupled_S_E, stimulus, J_N, w_plus, W_E, I0, G, J_local, rest_current, moment
 ):  # fmt: skip
-    """Dipole moment per cortical area in nAm/mm2, positive towards the pia; 0 below the cortex."""
+    """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
     current = excitatory_current(S_E, S_I, coupled_S_E, stimulus, J_N, w_plus, W_E, I0, G, J_local)
     return moment * (current - rest_current)
 
@@ -107,12 +107,12 @@ def prepare(parameters: Deco2014Parameters, subject: Subject, step: float) -> Se
     """Set the local inhibition and start at the working point."""
     p: Any = parameters
     coupling = wiring(p, subject)
-    n, cortex = subject.n_regions, cortical(subject)
+    n = subject.n_regions
     point = set_point(p, np.broadcast_to(p.target_rate, n), 0.0, model="deco2014")
     fed_back = inhibition(p, point, p.G, coupling @ point.S_E)
     J = np.where(p.feedback_inhibition, fed_back, p.J)
     check_inhibition(J, point, subject, model="deco2014", advice="raise `I0`, `w_plus` or `G`")
-    derived = {"J_local": J, "rest_current": point.I_E, "moment": p.dipole_density * cortex}
+    derived = {"J_local": J, "rest_current": point.I_E, "moment": everywhere(subject, p.dipole_density)}
     return Setup(coupling, {"S_E": point.S_E, "S_I": point.S_I}, derived, {"inhibition": J})
 
 

@@ -13,7 +13,7 @@ constants, their sum of SD s. Target rate and s differ between regions. The coup
 network, from which G follows; local inhibition J_i holds each region at its own target rate (`dmf_setup`).
 
 Alpha is a normal form, a damped resonator that activity suppresses, not a thalamic mechanism. Regions below the cortex have
-neither alpha nor a dipole. A positive dipole points from white matter to pia, as current into the somata of pyramidal cells
+none; their dipoles are weak from outside (`modalities.electro.sources`). A positive dipole points from white matter to pia, as current into the somata of pyramidal cells
 makes it (Neymotin et al. 2020); its mean is removed in closed form, by the current I_E* at the working point. Of the synaptic
 currents (recurrent, inhibitory, from other regions, stimulus) only a share w counts (assumed): spread over the dendrite they cancel
 in part, while drive and alpha are synchronous. With w = 1 responses to a stimulus are several times larger in EEG than in people.
@@ -33,6 +33,7 @@ from fakeimaging.activity.models.dmf_setup import (
     noise_map,
     working_point,
 )
+from fakeimaging.activity.wiring import everywhere
 from fakeimaging.core.citations import Reference
 from fakeimaging.structure.subject import Subject
 
@@ -114,7 +115,7 @@ def prepare(parameters: DmfParameters, subject: Subject, step: float) -> Setup:
         "J": J,
         "rest_current": point.I_E,
         "rest_rate": point.rate,
-        "moment": p.dipole_density * alpha["cortex"],
+        "moment": everywhere(subject, p.dipole_density),
     }
     derived |= {"G": np.array(G), "external": np.array(p.W_E * p.I0)}
     truth = {"target_rate": point.rate, "noise_sd": noise_map(p, subject)}

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.activity.roots import lowest_root, rising_root
-from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
+from fakeimaging.activity.wiring import WiringParameters, everywhere, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -93,7 +93,7 @@ def rate(x1, rate_scale):  # type: ignore[no-untyped-def]
 
 
 def dipole(x1, x2, rest, moment):  # type: ignore[no-untyped-def]
-    """Dipole moment per cortical area in nAm/mm2, positive towards the pia; 0 below the cortex."""
+    """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
     return moment * (x2 - x1 - rest)
 
 
@@ -129,12 +129,11 @@ def prepare(parameters: EpileptorParameters, subject: Subject, step: float) -> S
     """Start between seizures."""
     p: Any = parameters
     coupling = wiring(p, subject)
-    cortex = cortical(subject)
     start = resting_state(p, subject.n_regions)
     derived = {
         "received": coupling.sum(axis=1),
         "rest": start["x2"] - start["x1"],
-        "moment": p.dipole_density * cortex,
+        "moment": everywhere(subject, p.dipole_density),
     }
     return Setup(coupling, start, derived)
 

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
-from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
+from fakeimaging.activity.wiring import WiringParameters, everywhere, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -80,7 +80,7 @@ def rate(v, v0, baseline, modulation):  # type: ignore[no-untyped-def]
 
 
 def dipole(v, v0, moment):  # type: ignore[no-untyped-def]
-    """Dipole moment per cortical area in nAm/mm2, positive towards the pia; 0 below the cortex."""
+    """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
     return moment * (v - v0)
 
 
@@ -103,8 +103,7 @@ def rest(parameters: FitzHughNagumoParameters) -> tuple[npt.NDArray[np.float64],
 def prepare(parameters: FitzHughNagumoParameters, subject: Subject, step: float) -> Setup:
     """Couple by the scaled weights and start at the working point."""
     coupling, (v0, w0) = wiring(parameters, subject), rest(parameters)
-    cortex = cortical(subject)
-    derived = {"v0": v0, "strength": coupling.sum(axis=1), "moment": np.asarray(parameters.dipole_density) * cortex}
+    derived = {"v0": v0, "strength": coupling.sum(axis=1), "moment": everywhere(subject, parameters.dipole_density)}
     return Setup(coupling, {"v": v0, "w": w0}, derived)
 
 

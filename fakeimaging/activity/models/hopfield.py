@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.activity.tables import read_table
-from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
+from fakeimaging.activity.wiring import WiringParameters, everywhere, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import InputError, ModelError
 from fakeimaging.core.parameters import parameter
@@ -95,7 +95,7 @@ def rate(x, beta, max_rate):  # type: ignore[no-untyped-def]
 
 
 def dipole(x, beta, moment):  # type: ignore[no-untyped-def]
-    """Dipole moment per cortical area in nAm/mm2, positive towards the pia; 0 below the cortex."""
+    """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
     return moment * math.tanh(beta * x)
 
 
@@ -168,8 +168,8 @@ def stored_patterns(parameters: HopfieldParameters, subject: Subject) -> Array:
 
 def prepare(parameters: HopfieldParameters, subject: Subject, step: float) -> Setup:
     """Couple by tracts or by Hebb's rule, and start at rest or at a pattern."""
-    p, cortex = parameters, cortical(subject)
-    derived = {"leak": 1 / np.asarray(p.tau), "moment": np.asarray(p.dipole_density) * cortex}
+    p = parameters
+    derived = {"leak": 1 / np.asarray(p.tau), "moment": everywhere(subject, p.dipole_density)}
     if p.memory == "connectome" and not p.cue:
         return Setup(wiring(p, subject, signed=True), {}, derived)
     patterns = stored_patterns(p, subject)

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.activity.roots import lowest_root
-from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
+from fakeimaging.activity.wiring import WiringParameters, everywhere, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -76,7 +76,7 @@ def potential(y1, y2):  # type: ignore[no-untyped-def]
 
 
 def dipole(y1, y2, rest, moment):  # type: ignore[no-untyped-def]
-    """Dipole moment per cortical area in nAm/mm2, positive towards the pia; 0 below the cortex."""
+    """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
     return moment * (y1 - y2 - rest)
 
 
@@ -130,9 +130,8 @@ def prepare(parameters: JansenRitParameters, subject: Subject, step: float) -> S
     """Start at rest."""
     p: Any = parameters
     coupling = wiring(p, subject)
-    cortex = cortical(subject)
     start = resting_state(p, coupling.sum(axis=1))
-    return Setup(coupling, start, {"rest": start["y1"] - start["y2"], "moment": p.dipole_density * cortex})
+    return Setup(coupling, start, {"rest": start["y1"] - start["y2"], "moment": everywhere(subject, p.dipole_density)})
 
 
 MODEL = Model(

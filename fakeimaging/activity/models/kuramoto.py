@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
-from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
+from fakeimaging.activity.wiring import WiringParameters, everywhere, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.core.streams import Streams
@@ -100,7 +100,7 @@ def rate(theta, coupled_cosine, coupled_sine, baseline, modulation, coherence): 
 
 
 def dipole(theta, moment):  # type: ignore[no-untyped-def]
-    """Dipole moment per cortical area in nAm/mm2, positive towards the pia; 0 below the cortex."""
+    """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
     return moment * math.cos(theta)
 
 
@@ -129,8 +129,7 @@ def prepare(parameters: KuramotoParameters, subject: Subject, step: float) -> Se
     p, n = parameters, subject.n_regions
     frequency = natural_frequencies(p, n, subject.streams)
     phase = subject.streams.at("activity", "phase").rng().uniform(-np.pi, np.pi, n)
-    cortex = cortical(subject)
-    derived = {"omega": 2 * np.pi * frequency, "moment": np.asarray(p.dipole_density) * cortex}
+    derived = {"omega": 2 * np.pi * frequency, "moment": everywhere(subject, p.dipole_density)}
     return Setup(wiring(p, subject), {"theta": phase}, derived, {"frequency": frequency})
 
 

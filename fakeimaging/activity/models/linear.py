@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
-from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
+from fakeimaging.activity.wiring import WiringParameters, everywhere, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import ModelError
 from fakeimaging.core.parameters import parameter
@@ -57,17 +57,16 @@ def rate(x, baseline):  # type: ignore[no-untyped-def]
 
 
 def dipole(x, moment):  # type: ignore[no-untyped-def]
-    """Dipole moment per cortical area in nAm/mm2, positive towards the pia; 0 below the cortex."""
+    """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
     return moment * x
 
 
 def prepare(parameters: LinearParameters, subject: Subject, step: float) -> Setup:
     """Couple by the scaled weights and start at the working point."""
-    cortex = cortical(subject)
     coupling = wiring(parameters, subject, signed=True)
     if parameters.scaling == "none":
         _check_stable(parameters, coupling)
-    moment = np.asarray(parameters.dipole_density) * cortex
+    moment = everywhere(subject, parameters.dipole_density)
     return Setup(coupling, {}, {"moment": moment, "leak": 1 / np.asarray(parameters.tau)})
 
 

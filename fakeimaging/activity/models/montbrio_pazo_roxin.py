@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.activity.roots import lowest_root
-from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
+from fakeimaging.activity.wiring import WiringParameters, everywhere, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -73,7 +73,7 @@ def rate(r):  # type: ignore[no-untyped-def]
 
 
 def dipole(r, coupled_r, J, G, tau, rest, moment):  # type: ignore[no-untyped-def]
-    """Dipole moment per cortical area in nAm/mm2, positive towards the pia; 0 below the cortex."""
+    """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
     return moment * (synaptic_input(r, coupled_r, J, G, tau) - rest)
 
 
@@ -102,10 +102,10 @@ def prepare(parameters: MontbrioPazoRoxinParameters, subject: Subject, step: flo
     """Start at the lower state."""
     p: Any = parameters
     coupling = wiring(p, subject)
-    received, cortex = coupling.sum(axis=1), cortical(subject)
+    received = coupling.sum(axis=1)
     r, v = resting_state(p, received)
     rest = p.tau * (p.J + p.G * received) * r
-    return Setup(coupling, {"r": r, "v": v}, {"rest": rest, "moment": p.dipole_density * cortex})
+    return Setup(coupling, {"r": r, "v": v}, {"rest": rest, "moment": everywhere(subject, p.dipole_density)})
 
 
 MODEL = Model(

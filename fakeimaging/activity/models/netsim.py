@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
-from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
+from fakeimaging.activity.wiring import WiringParameters, everywhere, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import InputError, ModelError
 from fakeimaging.core.parameters import parameter
@@ -106,7 +106,7 @@ def rate(z, baseline, rate_gain):  # type: ignore[no-untyped-def]
 
 
 def dipole(z, z0, moment):  # type: ignore[no-untyped-def]
-    """Dipole moment per cortical area in nAm/mm2, positive towards the pia; 0 below the cortex."""
+    """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
     return moment * (z - z0)
 
 
@@ -139,8 +139,7 @@ def prepare(parameters: NetsimParameters, subject: Subject, step: float) -> Setu
             f"model netsim: `up` and `down` times the step of {step:g} s are probabilities; take a shorter step"
         )
     on = subject.streams.at("activity", "switch").rng().uniform(size=subject.n_regions) < share
-    cortex = cortical(subject)
-    derived = {"z0": z0, "interval": step, "forget": FORGET / step, "moment": np.asarray(p.dipole_density) * cortex}
+    derived = {"z0": z0, "interval": step, "forget": FORGET / step, "moment": everywhere(subject, p.dipole_density)}
     # Quantiles of +-20 stand for never and always: no generator of normals reaches them.
     derived |= {"turn_on": np.clip(ndtri(chance_on), -20, 20), "turn_off": np.clip(ndtri(chance_off), -20, 20)}
     return Setup(coupling, {"z": z0, "on": on.astype(float)}, derived)

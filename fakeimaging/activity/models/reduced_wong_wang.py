@@ -19,7 +19,7 @@ from fakeimaging.activity.functions import rectifier
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.activity.models.deco_node import transfer
 from fakeimaging.activity.roots import lowest_root
-from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
+from fakeimaging.activity.wiring import WiringParameters, everywhere, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -73,7 +73,7 @@ def gating(S):  # type: ignore[no-untyped-def]
 
 
 def dipole(S, coupled_S, stimulus, w, J_N, G, I0, rest_current, moment):  # type: ignore[no-untyped-def]
-    """Dipole moment per cortical area in nAm/mm2, positive towards the pia; 0 below the cortex."""
+    """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
     return moment * (current(S, coupled_S, stimulus, w, J_N, G, I0) - rest_current)
 
 
@@ -91,13 +91,12 @@ def prepare(parameters: ReducedWongWangParameters, subject: Subject, step: float
     """Start at the lowest state a region has in a network of its like."""
     p: Any = parameters
     coupling = wiring(p, subject)
-    cortex = cortical(subject)
     gain = (p.w + p.G * coupling.sum(axis=1)) * p.J_N
     low = lowest_root(
         lambda S: (1 - S) * p.gamma * transfer(gain * S + p.I0, p.a, p.b, p.d) - S / p.tau_S,
         np.linspace(0, 1, 1001), subject.n_regions, "model reduced_wong_wang: no S",
     )  # fmt: skip
-    derived = {"rest_current": gain * low + p.I0, "moment": p.dipole_density * cortex}
+    derived = {"rest_current": gain * low + p.I0, "moment": everywhere(subject, p.dipole_density)}
     return Setup(coupling, {"S": low}, derived)
 
 

@@ -22,7 +22,7 @@ import math
 import numpy as np
 
 from fakeimaging.activity.model import Model, Observable, Rotation, Setup
-from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
+from fakeimaging.activity.wiring import WiringParameters, everywhere, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -77,7 +77,7 @@ def rate(x, baseline, modulation):  # type: ignore[no-untyped-def]
 
 
 def dipole(x, moment):  # type: ignore[no-untyped-def]
-    """Dipole moment per cortical area in nAm/mm2, positive towards the pia; 0 below the cortex."""
+    """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
     return moment * x
 
 
@@ -91,7 +91,7 @@ def prepare(parameters: StuartLandauParameters, subject: Subject, step: float) -
     derived = {
         "growth": np.asarray(p.a) - np.asarray(p.G) * coupling.sum(axis=1),
         "omega": 2 * np.pi * frequency,
-        "moment": np.asarray(p.dipole_density) * cortical(subject),
+        "moment": everywhere(subject, p.dipole_density),
     }
     start = {"x": radius * np.cos(phase), "y": radius * np.sin(phase)}
     return Setup(coupling, start, derived, {"frequency": frequency})

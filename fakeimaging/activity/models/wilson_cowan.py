@@ -22,7 +22,7 @@ import numpy.typing as npt
 from fakeimaging.activity.functions import sigmoid
 from fakeimaging.activity.model import Model, Observable, Setup
 from fakeimaging.activity.roots import lowest_root
-from fakeimaging.activity.wiring import WiringParameters, cortical, wiring
+from fakeimaging.activity.wiring import WiringParameters, everywhere, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
@@ -88,7 +88,7 @@ def rate(E, rate_scale):  # type: ignore[no-untyped-def]
 
 
 def dipole(E, rest, moment):  # type: ignore[no-untyped-def]
-    """Dipole moment per cortical area in nAm/mm2, positive towards the pia; 0 below the cortex."""
+    """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
     return moment * (E - rest)
 
 
@@ -133,9 +133,8 @@ def prepare(parameters: WilsonCowanParameters, subject: Subject, step: float) ->
     """Start at rest."""
     p: Any = parameters
     coupling = wiring(p, subject)
-    cortex = cortical(subject)
     (E, I), (k_e, k_i) = resting_state(p, coupling.sum(axis=1)), largest_shares(p)  # noqa: E741
-    derived = {"k_e": k_e, "k_i": k_i, "rest": E, "moment": p.dipole_density * cortex}
+    derived = {"k_e": k_e, "k_i": k_i, "rest": E, "moment": everywhere(subject, p.dipole_density)}
     return Setup(coupling, {"E": E, "I": I}, derived)
 
 

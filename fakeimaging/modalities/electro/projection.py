@@ -201,7 +201,9 @@ def _with_rest(signal: Signal, n_channels: int) -> Signal:
     return signal if not missing else np.concatenate([signal, np.zeros((missing, signal.shape[1]), dtype=np.float32)])
 
 
-def shared_context(subject: Subject, activity: Activity, sensors: Sensors, parameters: Any) -> dict[str, Any]:
+def shared_context(
+    subject: Subject, activity: Activity, sensors: Sensors, parameters: Any, field: Field
+) -> dict[str, Any]:
     """Return what the stages of every electrical and magnetic recording need beside the clean signal."""
     return {
         "physiology": activity.physiology,
@@ -209,4 +211,5 @@ def shared_context(subject: Subject, activity: Activity, sensors: Sensors, param
         "sensors": sensors,
         "run_streams": activity.streams,
         "parameters": parameters,
+        "field": field,
     }
