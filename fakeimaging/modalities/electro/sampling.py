@@ -23,7 +23,7 @@ ATTENUATION = 80.0
 """dB."""
 FLAT = 0.8
 """Share of half the rate up to which nothing changes."""
-LARGEST_RATIO = 4096
+LARGEST_RATIO = 1000
 """Largest numerator or denominator of the ratio of two rates."""
 
 
@@ -57,7 +57,7 @@ def ratio_of(tap_rate: float, rate: float, *, name: str) -> Ratio:
     Raises
     ------
     RateError
-        If the rate is above the tap's, or the two have no ratio of whole numbers up to 4096.
+        If the rate is above the tap's, or the two have no ratio of whole numbers up to 1000.
     """
     if rate > tap_rate * (1 + 1e-9):
         raise RateError(
@@ -66,7 +66,7 @@ def ratio_of(tap_rate: float, rate: float, *, name: str) -> Ratio:
             value=rate,
         )
     fraction = Fraction(rate / tap_rate).limit_denominator(LARGEST_RATIO)
-    if abs(float(fraction) * tap_rate - rate) > 1e-6 * rate:
+    if abs(float(fraction) * tap_rate - rate) > 1e-9 * rate:
         raise RateError(f"`{name}`: {rate:g} Hz is no ratio of whole numbers of {tap_rate:g} Hz", value=rate)
     return Ratio(fraction.numerator, fraction.denominator)
 
