@@ -21,6 +21,7 @@ from fakeimaging.structure.subject import Subject
 
 if TYPE_CHECKING:
     import mne
+    import pandas
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,7 +125,7 @@ class Recording:
         return self._upto(self.modality.observe.index(self._stage(name)) + 1)
 
     def to_mne(self) -> mne.io.RawArray:
-        """Return the observed series as raw data of MNE-Python, with its montage; EEG alone.
+        """Return the observed series as raw data of MNE-Python, with its sensors, bad channels and annotations.
 
         Raises
         ------
@@ -137,17 +138,25 @@ class Recording:
         return series_to_mne(self)
 
     def to_mne_forward(self) -> mne.Forward:
-        """Return the true lead field of the electrodes as a fixed-orientation forward solution of MNE-Python; EEG alone.
-
-        Raises
-        ------
-        InputError
-            If the recording is an image.
-        """
+        """Return the true field of the sensors as a fixed-orientation forward solution of MNE-Python; raises as `to_mne`."""
         from fakeimaging.modalities.electro.to_mne import to_mne_forward
 
         self._needs_channels()
         return to_mne_forward(self)
+
+    def to_mne_sources(self, start: float = 0.0, stop: float | None = None) -> mne.SourceEstimate:
+        """Return the true moment of each vertex of the cortex (Am) from ``start`` to ``stop`` (s); raises as `to_mne`."""
+        from fakeimaging.modalities.electro.to_mne import to_mne_sources
+
+        self._needs_channels()
+        return to_mne_sources(self, start, stop)
+
+    def to_mne_events(self) -> tuple[npt.NDArray[np.int64], dict[str, int], pandas.DataFrame]:
+        """Return events, their codes and a table of metadata as `mne.Epochs` takes them; raises as `to_mne`."""
+        from fakeimaging.modalities.electro.to_mne import to_mne_events
+
+        self._needs_channels()
+        return to_mne_events(self)
 
     def _needs_channels(self) -> None:
         if not isinstance(self.clean, Series):

@@ -44,6 +44,8 @@ class Run:
     physiology: Body
     session: str | None = None
     courses: Tap | None = None
+    events: tuple = ()
+    sources: tuple = ()
 
     def tap(self, name):
         return self.taps[name]

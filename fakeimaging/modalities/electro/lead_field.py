@@ -123,7 +123,10 @@ def electric() -> Electric:
     names = ("points", "normals", "areas", "cortex", "deep")
     parts = [frozen(stored[name].astype(np.float32) if name == "normals" else stored[name]) for name in names]
     field = LowRank(
-        SourceSpace(*parts, n_left=N_LEFT), frozen(stored["maps"].astype(np.float64)), stored["amounts"], stored["step"]
+        SourceSpace(*parts, left=frozen(np.arange(len(parts[0])) < N_LEFT)),
+        frozen(stored["maps"].astype(np.float64)),
+        stored["amounts"],
+        stored["step"],
     )
     return Electric(tuple(stored["channels"].tolist()), stored["electrodes"], stored["fiducials"], field)
 

@@ -48,8 +48,8 @@ class SourceSpace:
     cortex : ndarray of bool, shape (n_vertices,)
         False on the medial wall.
     deep : ndarray, shape (n_deep, 3)
-    n_left : int
-        Vertices of the left hemisphere.
+    left : ndarray of bool, shape (n_vertices,)
+        Of the left hemisphere.
     """
 
     points: npt.NDArray[np.float32]
@@ -57,7 +57,7 @@ class SourceSpace:
     areas: npt.NDArray[np.float32]
     cortex: npt.NDArray[np.bool_]
     deep: npt.NDArray[np.float32]
-    n_left: int
+    left: npt.NDArray[np.bool_]
 
     @property
     def n_vertices(self) -> int:
@@ -111,8 +111,7 @@ def vertex_labels(parcellation: Parcellation, space: SourceSpace) -> npt.NDArray
     A parcellation that is not of the template has no such distance: there the nearest one counts.
     """
     labels = np.zeros(space.n_vertices, dtype=np.intp)
-    left = np.arange(len(labels)) < space.n_left
-    for side, there in (("L", left), ("R", ~left)):
+    for side, there in (("L", space.left), ("R", ~space.left)):
         wanted = np.flatnonzero(there & space.cortex)
         mine = [r.kind == "cortex" and r.hemisphere == side for r in parcellation.regions]
         labels[wanted] = _nearest(parcellation, mine, space.points[wanted])
@@ -215,7 +214,7 @@ def patch_moments(space: SourceSpace, point: npt.ArrayLike, extent: float, *, to
 
     cortex = np.flatnonzero(space.cortex)
     middle = cortex[np.argmin(np.linalg.norm(space.points[cortex] - np.asarray(point, dtype=float), axis=1))]
-    same_side = (cortex < space.n_left) == (middle < space.n_left)
+    same_side = space.left[cortex] == space.left[middle]
     away = np.linalg.norm(space.points[cortex] - space.points[middle], axis=1)
     own = np.union1d(cortex[same_side & (away <= extent)], [middle])
     areas = space.areas[own].astype(np.float64)
