@@ -10,6 +10,8 @@ with all places relative to the centre. A radial dipole makes none. Points are i
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -31,6 +33,8 @@ def coil_field(
     owner: npt.ArrayLike,
     points: npt.ArrayLike,
     moments: npt.ArrayLike | None = None,
+    *,
+    n_coils: int | None = None,
 ) -> Array:
     """Return what magnetometers and gradiometers read of dipoles in a spherical conductor: B . w, summed over each coil's points.
 
@@ -39,46 +43,60 @@ def coil_field(
     centre : array_like, shape (3,)
         Of the conductor, mm.
     coil_points, coil_directions : array_like, shape (m, 3)
-        Integration points (mm), and their directions times weights: 1 in sum for a magnetometer (T), 1/m for a gradiometer (T/m).
+        Integration points (mm), and directions times weights; a gradiometer's weights are in 1/m.
     owner : array_like of int, shape (m,)
         Coil of each point, from 0.
     points, moments
-        As in `potential`; nearer to the centre than any integration point.
+        As in `sphere.potential`; nearer to the centre than any integration point.
+    n_coils : int, optional
+        Number of rows, one more than the largest ``owner`` if not given; a coil without points has a row of 0.
 
     Returns
     -------
     ndarray, shape (n_coils, n_sources) or (n_coils, n_sources, 3)
-        T or T/m.
+        T, or T/m of gradiometers.
 
     Raises
     ------
     InputError
         If a source is as far from the centre as the nearest integration point, or an array has another shape.
     """
-    from scipy.sparse import csr_array
-
-    r, w = vectors("coil points", coil_points), vectors("coil directions", coil_directions)
-    coil = np.asarray(owner)
-    if coil.shape != (len(r),) or len(w) != len(r) or coil.dtype.kind not in "iu" or coil.min(initial=0) < 0:
-        raise InputError(f"each of {len(r)} coil points has a direction and a coil, an integer from 0", value=owner)
     middle = vectors("the centre", np.asarray(centre)[None])
+    r, w = vectors("coil points", coil_points), vectors("coil directions", coil_directions)
+    summed = _sums(owner, len(r), len(w), n_coils)
     r, sources = (r - middle) * 1e-3, (vectors("points", points) - middle) * 1e-3
     directions = columns(moments, len(sources))
-    nearest = np.linalg.norm(r, axis=1).min(initial=np.inf)
-    farthest = np.linalg.norm(sources, axis=1).max(initial=0.0)
-    if farthest >= nearest:
-        raise InputError(
-            f"a source {1e3 * farthest:.4g} mm from the centre, a coil {1e3 * nearest:.4g} mm: no sphere between them; "
-            "`within` moves sources in",
-            value=float(1e3 * farthest),
-        )
-    summed = csr_array((np.ones(len(r)), (coil, np.arange(len(r)))), shape=(coil.max(initial=-1) + 1, len(r)))
+    _refuse_within(r, sources)
     result = np.empty((summed.shape[0], *directions.shape[:2]))
     for part in blocks(len(sources), len(r), BLOCK):
         for column, read in enumerate(_sarvas(r, w, sources[part], directions[part])):
             result[:, part, column] = summed @ read
     result *= MU0_4PI
     return result if moments is None else result[..., 0]
+
+
+def _sums(owner: npt.ArrayLike, n_points: int, n_directions: int, n_coils: int | None) -> Any:
+    """Return the matrix that sums each coil's points, shape (n_coils, n_points)."""
+    from scipy.sparse import csr_array
+
+    coil = np.asarray(owner)
+    if coil.shape != (n_points,) or n_directions != n_points or coil.dtype.kind not in "iu" or coil.min(initial=0) < 0:
+        raise InputError(f"each of {n_points} coil points has a direction and a coil, an integer from 0", value=owner)
+    fewest = int(coil.max(initial=-1)) + 1
+    if n_coils is not None and n_coils < fewest:
+        raise InputError(f"{n_coils} coils, but points of {fewest}", value=n_coils)
+    return csr_array((np.ones(n_points), (coil, np.arange(n_points))), shape=(n_coils or fewest, n_points))
+
+
+def _refuse_within(r: Array, sources: Array) -> None:
+    nearest = 1e3 * np.linalg.norm(r, axis=1).min(initial=np.inf)
+    farthest = 1e3 * np.linalg.norm(sources, axis=1).max(initial=0.0)
+    if farthest >= nearest:
+        raise InputError(
+            f"a source {farthest:.4g} mm from the centre, a coil {nearest:.4g} mm: no sphere between them; "
+            "`sphere.within` moves sources in",
+            value=float(farthest),
+        )
 
 
 def _sarvas(r: Array, w: Array, sources: Array, directions: Array) -> list[Array]:

@@ -169,7 +169,7 @@ def within(points: npt.ArrayLike, centre: npt.ArrayLike, radius: float) -> Array
     middle = np.asarray(centre, dtype=float)
     around = vectors("points", points) - middle
     distance = np.linalg.norm(around, axis=1, keepdims=True)
-    return np.where(distance > radius, middle + around * (radius / np.maximum(distance, radius)), middle + around)
+    return np.asarray(middle + around * (radius / np.maximum(distance, radius)))
 
 
 def potential(

@@ -125,6 +125,18 @@ def test_a_contact_on_the_plane_reads_twice_as_much():
     np.testing.assert_array_equal(half_space_potential(contacts, directions(15, 9), points, moments), 2 * alone)
 
 
+def test_the_image_has_the_conductivity_and_the_distance_of_the_source():
+    contacts, points, moments = scene()
+    normals = directions(15, 9)
+    usual, other = (
+        half_space_potential(contacts, normals, points, moments, depth=2.0, conductivity=s) for s in (0.3, 0.9)
+    )
+    np.testing.assert_allclose(other, usual / 3, rtol=1e-9, atol=1e-12 * np.abs(usual).max())
+    near = [[0, 0, 3.0]], [[0, 0, 1.0]], [[0, 0, 0.0]], [[0, 0, 1.0]]
+    held = half_space_potential(*near, depth=0.5, nearest=10.0)[0, 0]
+    assert held == pytest.approx(1e6 * (3.0 + 4.0) / 1e3 / (4 * np.pi * 0.3))
+
+
 def test_no_current_crosses_the_plane():
     """At the plane the slope along its normal vanishes, as the depth below it does, while in the endless medium it stays."""
     contacts, points, moments = scene()

@@ -136,6 +136,9 @@ def test_a_coil_sums_its_own_points_in_whatever_order_they_come():
     read = coil_field(CENTRE, points[order], (weights * z)[order], owner[order], places, moments)
     fields = [magnetic_field(CENTRE, at, places, moments)[:, 2] for at in (left, right)]
     assert error(read, (fields[1] - fields[0]) / 0.017) <= 1e-11
+    more = coil_field(CENTRE, points, weights * z, owner + 2, places, moments, n_coils=40)
+    np.testing.assert_allclose(more[2:32], read, atol=1e-12 * np.abs(read).max())
+    assert (more[[0, 1, *range(32, 40)]] == 0).all()
 
 
 def test_the_size_of_the_field_is_that_of_real_ones():
@@ -154,5 +157,7 @@ def test_coils_that_cannot_be_are_refused():
             coil_field((0, 0, 0), 100 * z, z, owner, place)
     with pytest.raises(InputError, match="each of 1 coil points"):
         coil_field((0, 0, 0), 100 * z, np.concatenate([z, z]), [0], place)
+    with pytest.raises(InputError, match="2 coils, but points of 4"):
+        coil_field((0, 0, 0), 100 * z, z, [3], place, n_coils=2)
     with pytest.raises(InputError, match="coil points have the shape"):
         coil_field((0, 0, 0), [[np.nan, 0, 1]], z, [0], place)

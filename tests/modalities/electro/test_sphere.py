@@ -1,5 +1,6 @@
 """Spherical heads: the series against closed form, textbook and mne; laws of potentials; the sphere that fits a head."""
 
+import inspect
 from dataclasses import replace
 
 import numpy as np
@@ -358,6 +359,18 @@ def test_points_outside_are_moved_in_along_their_radius_and_the_others_not_at_al
 def test_shells_that_cannot_be_are_refused(radii, conductivities):
     with pytest.raises(InputError):
         Shells(radii, conductivities)
+
+
+def test_presets_are_those_of_their_sources():
+    mne = pytest.importorskip("mne")
+    defaults = inspect.signature(mne.make_sphere_model).parameters
+    assert sphere.PRESETS["mne"] == (defaults["relative_radii"].default, defaults["sigmas"].default)
+    conductivities = inspect.signature(mne.make_bem_model).parameters["conductivity"].default
+    assert sphere.PRESETS["bem"][1] == conductivities
+    naess = preset_shells("naess", radius=90.0)
+    np.testing.assert_allclose(naess.radii, (79, 80, 85, 90))
+    assert naess.conductivities == (0.3, 1.5, 0.015, 0.3)
+    assert sphere.PRESETS["rush_driscoll"] == ((0.87, 0.92, 1.0), (0.33, 0.0042, 0.33))
 
 
 def test_a_preset_that_is_unknown_is_named_with_the_nearest_one():
