@@ -111,7 +111,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
         truth={"region_gain": gains.regions.T.astype(np.float32)},
         companions=(_channel_table(names, parameters), *electrode_tables(subject, names)),
         context={
-            **shared_context(subject, activity, sensors, parameters, field),
+            **shared_context(subject, activity, sensors, parameters, field, gains),
             "about_clean": {"EEGReference": "mean of the 335 electrodes of the lead field"},
         },
     )

@@ -18,7 +18,7 @@ from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro.electrodes import native_to_captrak
 from fakeimaging.modalities.electro.lead_field import electric
-from fakeimaging.modalities.electro.sources import SourceSpace
+from fakeimaging.modalities.electro.sources import Dense, SourceSpace
 from fakeimaging.structure.subject import Subject
 
 Floats = npt.NDArray[np.float64]
@@ -45,7 +45,7 @@ class OwnField:
     space: SourceSpace
     gain: Floats
 
-    def at(self, names: Sequence[str]) -> OwnField:
+    def at(self, names: Sequence[str]) -> Dense:
         """Return the field at some channels.
 
         Raises
@@ -58,15 +58,7 @@ class OwnField:
                 raise UnknownNameError(
                     f"the forward solution has no channel '{name}'{did_you_mean(name, self.names)}", value=name
                 )
-        return OwnField(tuple(names), self.space, self.gain[[self.names.index(name) for name in names]])
-
-    def project(self, moments: Any) -> Floats:
-        """Return what weighted sums of sources make, shape (n_channels, n_sums)."""
-        return np.asarray((moments @ self.gain.T).T)
-
-    def columns(self) -> Floats:
-        """Return the field of every source per Am, shape (n_channels, n_sources)."""
-        return self.gain
+        return Dense(self.space, self.gain[[self.names.index(name) for name in names]])
 
 
 @lru_cache(maxsize=2)

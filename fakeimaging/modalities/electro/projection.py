@@ -202,7 +202,7 @@ def _with_rest(signal: Signal, n_channels: int) -> Signal:
 
 
 def shared_context(
-    subject: Subject, activity: Activity, sensors: Sensors, parameters: Any, field: Field
+    subject: Subject, activity: Activity, sensors: Sensors, parameters: Any, field: Field, gains: Gains
 ) -> dict[str, Any]:
     """Return what the stages of every electrical and magnetic recording need beside the clean signal."""
     return {
@@ -212,4 +212,5 @@ def shared_context(
         "run_streams": activity.streams,
         "parameters": parameters,
         "field": field,
+        "gains": gains,
     }

@@ -104,6 +104,29 @@ class Field(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """A field as a matrix.
+
+    Parameters
+    ----------
+    space : SourceSpace
+    gain : ndarray, shape (n_sensors, n_columns)
+        V/(Am) or T/(Am).
+    """
+
+    space: SourceSpace
+    gain: Floats
+
+    def project(self, moments: Any) -> Floats:
+        """Return what weighted sums of sources make, shape (n_sensors, n_sums)."""
+        return np.asarray((moments @ self.gain.T).T)
+
+    def columns(self) -> Floats:
+        """Return the field of every source per Am, shape (n_sensors, n_columns)."""
+        return self.gain
+
+
 @lru_cache(maxsize=8)
 def vertex_labels(parcellation: Parcellation, space: SourceSpace) -> npt.NDArray[np.intp]:
     """Return the label of each vertex, shape (n_vertices,): that of the nearest cortical voxel of its hemisphere within `REACH`, else 0.

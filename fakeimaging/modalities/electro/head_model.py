@@ -1,0 +1,88 @@
+"""Which head makes the field: the shipped boundary elements, concentric spheres, or a forward solution of one's own.
+
+Spheres are the fast, exact option for teaching and for tests: three shells of the boundary elements' conductivities about the middle of
+the scalp, and for magnetometers Sarvas' formula about the middle of the inner skull. A head is no sphere: sources beyond the innermost shell
+are moved in along their radius.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.modalities.electro.lead_field import electric
+from fakeimaging.modalities.electro.magnetic import magnetic_field
+from fakeimaging.modalities.electro.own_forward import read_forward
+from fakeimaging.modalities.electro.sarvas import coil_field
+from fakeimaging.modalities.electro.sensors import Sensors
+from fakeimaging.modalities.electro.sources import Dense, Field
+from fakeimaging.modalities.electro.sphere import Shells, fit_sphere, potential, preset_shells, within
+from fakeimaging.structure.head import template_head
+from fakeimaging.structure.subject import Subject
+
+BEM, SPHERE = "bem", "sphere"
+INWARD = 0.98
+"""Share of the innermost shell's radius beyond which sources are moved in (assumed)."""
+DOME = -30.0
+"""Template mm in z above which a head is nearly round: what spheres are fitted to (assumed)."""
+
+
+def electric_field(head_model: str, subject: Subject, names: Sequence[str]) -> Field:
+    """Return the potentials of every source at electrodes.
+
+    Parameters
+    ----------
+    head_model : str
+        ``"bem"``, ``"sphere"`` or the path of a forward solution.
+    subject : Subject
+    names : sequence of str
+        Electrodes.
+    """
+    if head_model == BEM:
+        return electric().at(names)
+    if head_model == SPHERE:
+        return _spherical(tuple(names))
+    return read_forward(head_model, subject).at(names)
+
+
+def field_at_coils(head_model: str, subject: Subject, sensors: Sensors) -> Field:
+    """Return the magnetic field of every source at the coils of sensors; parameters as in `electric_field`."""
+    if head_model not in (BEM, SPHERE):
+        return read_forward(head_model, subject).at(sensors.names)
+    points, directions = sensors.coils_in(subject.anatomy.to_template)
+    if head_model == BEM:
+        return magnetic_field(points, directions, sensors.owner, len(sensors.names))
+    centre, radius = _inner_sphere()
+    space = electric().field.space
+    inside = within(space.places, centre, INWARD * radius)
+    gain = coil_field(centre, points, directions, sensors.owner, inside, space.directions, n_coils=len(sensors.names))
+    return Dense(space, gain)
+
+
+@lru_cache(maxsize=4)
+def _spherical(names: tuple[str, ...]) -> Dense:
+    shipped, shells = electric(), scalp_shells()
+    space = shipped.field.space
+    inside = within(space.places, shells.centre, INWARD * shells.radii[0])
+    electrodes = shipped.electrodes[shipped.rows(names)]
+    return Dense(space, potential(shells, electrodes, inside, space.directions))
+
+
+@lru_cache(maxsize=1)
+def scalp_shells() -> Shells:
+    """Return the shells about the middle of the template's scalp above the ears, template mm."""
+    centre, radius = fit_sphere(_dome("scalp"))
+    return preset_shells("bem", radius=radius, centre=centre)
+
+
+@lru_cache(maxsize=1)
+def _inner_sphere() -> tuple[npt.NDArray[np.float64], float]:
+    return fit_sphere(_dome("inner_skull"))
+
+
+def _dome(surface: str) -> npt.NDArray[np.float64]:
+    vertices = template_head().vertices[surface]  # type: ignore[index]
+    return np.asarray(vertices[vertices[:, 2] > DOME])
