@@ -108,7 +108,7 @@ class Scan:
     @property
     def raw(self) -> PurePosixPath:
         """The observed signal: the file that readers open."""
-        return self.beside(f"{self.suffix}{self.instrument.extension}")
+        return self.beside(f"{self.suffix}{self.instrument.extension_of(self.parameters)}")
 
     @property
     def parts(self) -> tuple[Scan, ...]:

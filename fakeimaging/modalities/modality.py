@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from fakeimaging.modalities.recording import Recording
 
 
+EXTENSIONS = {"nifti": ".nii.gz", "brainvision": ".vhdr", "edf": ".edf", "eeglab": ".set", "fif": ".fif"}
+"""Endings of the formats."""
+
+
 def no_entities(parameters: Any) -> Mapping[str, str]:
     """Name nothing beyond subject, session, task and run."""
     return {}
@@ -70,8 +74,10 @@ class Modality:
         Whether task and run of the activity it images stand in its file names; only a modality of function has them.
     unit : str
         Of the stored values.
-    format : {"nifti", "brainvision"}
-        Of the files: images are NIfTI, series BrainVision.
+    format : {"nifti", "brainvision", "fif"}
+        Of the files: images are NIfTI, series one of the others.
+    format_of : callable, optional
+        ``format_of(parameters)`` where the format of the observed file is a parameter; the truth keeps `format`.
     same_in_session : tuple of str
         Parameters that all scans of a session must share, since one file of the session tells them.
     reads : tuple of str
@@ -95,7 +101,8 @@ class Modality:
     extras: Callable[[Recording], Iterable[Extra]] = no_extras
     names_run: bool = True
     unit: str = "arbitrary"
-    format: Literal["nifti", "brainvision"] = "nifti"
+    format: Literal["nifti", "brainvision", "fif"] = "nifti"
+    format_of: Callable[[Any], str] | None = None
     same_in_session: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
 
@@ -113,7 +120,11 @@ class Modality:
     @property
     def extension(self) -> str:
         """Ending of the file that readers open."""
-        return {"nifti": ".nii.gz", "brainvision": ".vhdr"}[self.format]
+        return EXTENSIONS[self.format]
+
+    def extension_of(self, parameters: Any) -> str:
+        """Return the ending of the observed file of a recording."""
+        return EXTENSIONS[self.format if self.format_of is None else self.format_of(parameters)]
 
     def shape(self, parameters: Any, duration: float) -> tuple[int, ...]:
         """Return the shape of a recording of a run of that many seconds."""

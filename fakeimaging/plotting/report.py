@@ -238,7 +238,7 @@ def plain_pictures(dataset: Dataset, scan: Scan) -> Iterator[Picture]:
 
 def _plain(dataset: Dataset, scan: Scan) -> Picture:
     path = dataset.root / scan.raw
-    if scan.instrument.format == "brainvision":
+    if scan.instrument.format != "nifti":
         (channels, observed), (_, clean) = read_series(path), read_series(dataset.root / scan.clean)
         rate = float(json.loads((dataset.root / scan.sidecar).read_text())["SamplingFrequency"])
         eeg = Eeg(tuple(channels), rate, observed, clean, np.zeros((len(channels), 2)))
