@@ -1,0 +1,107 @@
+"""Numbers of the FIFF format that our files use, by the names of its dictionary.
+
+Source: the FIFF dictionary (Elekta Neuromag, FIFF 1.3), kept at https://github.com/mne-tools/fiff-constants and in
+MNE-Python's ``mne/_fiff/constants.py`` (BSD-3); a test compares every one with the latter.
+"""
+
+from typing import Final
+
+FIFFC_VERSION: Final = 1 << 16 | 4
+
+# Blocks
+FIFFB_MEAS: Final = 100
+FIFFB_MEAS_INFO: Final = 101
+FIFFB_RAW_DATA: Final = 102
+FIFFB_SUBJECT: Final = 106
+FIFFB_ISOTRAK: Final = 107
+FIFFB_REF: Final = 118
+FIFFB_DEVICE: Final = 124
+FIFFB_MNE_BAD_CHANNELS: Final = 359
+FIFFB_MNE_ANNOTATIONS: Final = 3810
+
+# Kinds of tags
+FIFF_FILE_ID: Final = 100
+FIFF_DIR_POINTER: Final = 101
+FIFF_BLOCK_ID: Final = 103
+FIFF_BLOCK_START: Final = 104
+FIFF_BLOCK_END: Final = 105
+FIFF_FREE_LIST: Final = 106
+FIFF_NOP: Final = 108
+FIFF_PARENT_BLOCK_ID: Final = 110
+FIFF_REF_ROLE: Final = 115
+FIFF_REF_FILE_ID: Final = 116
+FIFF_REF_FILE_NUM: Final = 117
+FIFF_REF_FILE_NAME: Final = 118
+FIFF_DEVICE_TYPE: Final = 152
+FIFF_NCHAN: Final = 200
+FIFF_SFREQ: Final = 201
+FIFF_DATA_PACK: Final = 202
+FIFF_CH_INFO: Final = 203
+FIFF_COMMENT: Final = 206
+FIFF_FIRST_SAMPLE: Final = 208
+FIFF_DIG_POINT: Final = 213
+FIFF_LOWPASS: Final = 219
+FIFF_COORD_TRANS: Final = 222
+FIFF_HIGHPASS: Final = 223
+FIFF_LINE_FREQ: Final = 235
+FIFF_DATA_BUFFER: Final = 300
+FIFF_SUBJ_HIS_ID: Final = 410
+FIFF_MNE_CH_NAME_LIST: Final = 3507
+FIFF_MNE_CUSTOM_REF: Final = 3567
+FIFF_MNE_BASELINE_MIN: Final = 3568
+FIFF_MNE_BASELINE_MAX: Final = 3569
+
+# Types of values
+FIFFT_VOID: Final = 0
+FIFFT_INT: Final = 3
+FIFFT_FLOAT: Final = 4
+FIFFT_DOUBLE: Final = 5
+FIFFT_STRING: Final = 10
+FIFFT_DAU_PACK16: Final = 16
+FIFFT_CH_INFO_STRUCT: Final = 30
+FIFFT_ID_STRUCT: Final = 31
+FIFFT_DIG_POINT_STRUCT: Final = 33
+FIFFT_COORD_TRANS_STRUCT: Final = 35
+
+# Values
+FIFFV_NEXT_SEQ: Final = 0
+FIFFV_NEXT_NONE: Final = -1
+FIFFV_ROLE_PREV_FILE: Final = 1
+FIFFV_ROLE_NEXT_FILE: Final = 2
+FIFFV_COORD_DEVICE: Final = 1
+FIFFV_COORD_HEAD: Final = 4
+FIFFV_POINT_CARDINAL: Final = 1
+FIFFV_POINT_HPI: Final = 2
+FIFFV_POINT_EEG: Final = 3
+FIFFV_POINT_EXTRA: Final = 4
+FIFFV_MNE_CUSTOM_REF_ON: Final = 1
+FIFFV_COIL_NONE: Final = 0
+FIFFV_COIL_EEG: Final = 1
+
+# Kinds of channels
+FIFFV_MEG_CH: Final = 1
+FIFFV_EEG_CH: Final = 2
+FIFFV_STIM_CH: Final = 3
+FIFFV_EOG_CH: Final = 202
+FIFFV_REF_MEG_CH: Final = 301
+FIFFV_EMG_CH: Final = 302
+FIFFV_ECG_CH: Final = 402
+FIFFV_MISC_CH: Final = 502
+FIFFV_RESP_CH: Final = 602
+FIFFV_SEEG_CH: Final = 802
+FIFFV_DBS_CH: Final = 803
+FIFFV_SYST_CH: Final = 900
+FIFFV_ECOG_CH: Final = 902
+FIFFV_TEMPERATURE_CH: Final = 1200
+FIFFV_GALVANIC_CH: Final = 1300
+
+# Units
+FIFF_UNIT_NONE: Final = -1
+FIFF_UNIT_M: Final = 1
+FIFF_UNIT_N: Final = 102
+FIFF_UNIT_PA: Final = 103
+FIFF_UNIT_V: Final = 107
+FIFF_UNIT_S: Final = 110
+FIFF_UNIT_T: Final = 112
+FIFF_UNIT_CEL: Final = 114
+FIFF_UNIT_T_M: Final = 201
