@@ -59,8 +59,92 @@ def test_samples_that_do_not_fit_are_refused_and_nothing_is_left(tmp_path):
     with pytest.raises(InputError, match="do not fit int16 in steps of 1e-07 V"):
         write_brainvision(tmp_path / "x_eeg.vhdr", series(scale=1e-2))
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(InputError, match="is in T, not in V"):
+    with pytest.raises(InputError, match="Fp1 is in T, which the format does not have"):
         write_brainvision(tmp_path / "x_eeg.vhdr", series(unit="T"))
+
+
+def test_values_that_are_no_numbers_and_unknown_formats_are_refused(tmp_path):
+    for binary_format in ("INT_16", "IEEE_FLOAT_32"):
+        with pytest.raises(InputError, match="values of channel Fp1"):
+            write_brainvision(tmp_path / "x_eeg.vhdr", series(scale=np.nan), binary_format=binary_format)
+    with pytest.raises(InputError, match="`binary_format`: one of INT_16, IEEE_FLOAT_32, not 'FLOAT'"):
+        write_brainvision(tmp_path / "x_eeg.vhdr", series(), binary_format="FLOAT")
+    assert list(tmp_path.iterdir()) == []
+
+
+def mixed(n=5000, block=1024):
+    """Return a series of channels with units and steps of their own, in parts."""
+    channels = (
+        Channel("Cz", "EEG", "V"),
+        Channel("ECG", "ECG", "V", 1e-6),
+        Channel("EDA", "GSR", "S", 2e-9),
+        Channel("Temp", "TEMP", "°C", 0.01),
+        Channel("Belt", "RESP", "n/a", 0.5),
+    )
+    scales = np.array([[5e-5], [1e-3], [1e-5], [37.0], [1000.0]])
+    samples = (scales * np.random.Generator(np.random.SFC64(1)).standard_normal((5, n))).astype(np.float32)
+
+    def make(v):
+        return samples[:, v * block :][:, :block]
+
+    return Series(channels, Clock(0.0, 1 / 250, n), make, 1e-7, block)
+
+
+def test_channels_have_units_and_steps_of_their_own(tmp_path):
+    written = mixed()
+    write_brainvision(tmp_path / "x_eeg.vhdr", written, reference="FCz")
+    raw, whole = read(tmp_path / "x_eeg.vhdr"), written.to_array()
+    off = np.abs(raw.get_data() - whole) / written.steps[:, None]
+    assert 0.49 < off.max() <= 0.51
+    lines = (tmp_path / "x_eeg.vhdr").read_text("utf-8").splitlines()
+    assert lines[-5:] == [
+        "Ch1=Cz,FCz,0.1,µV",
+        "Ch2=ECG,,1,µV",
+        "Ch3=EDA,,0.002,µS",
+        "Ch4=Temp,,0.01,°C",
+        "Ch5=Belt,,0.5,n/a",
+    ]
+    np.testing.assert_allclose(brainvision.read_samples(tmp_path / "x_eeg.vhdr", written), raw.get_data(), rtol=1e-6)
+
+
+def test_floats_keep_their_bits_but_the_last(tmp_path):
+    written = mixed()
+    write_brainvision(tmp_path / "x_eeg.vhdr", written, binary_format="IEEE_FLOAT_32")
+    np.testing.assert_allclose(read(tmp_path / "x_eeg.vhdr").get_data(), written.to_array(), rtol=2e-7)
+    np.testing.assert_allclose(
+        brainvision.read_samples(tmp_path / "x_eeg.vhdr", written), written.to_array(), rtol=2e-7
+    )
+
+
+def test_parts_are_made_once_in_order_and_read_one_by_one(tmp_path):
+    made, written = [], mixed()
+    traced = written.made_by(lambda v: (made.append(v), written.make(v))[1])
+    files = write_brainvision(tmp_path / "x_eeg.vhdr", traced)
+    assert made == list(range(5))
+    whole = brainvision.read_samples(tmp_path / "x_eeg.vhdr", written)
+    pieces = [brainvision.read_samples(tmp_path / "x_eeg.vhdr", written, v) for v in range(written.n_parts)]
+    np.testing.assert_array_equal(np.concatenate(pieces, axis=1), whole)
+    one = Series(written.channels, written.clock, lambda v: written.to_array(), written.resolution)
+    assert write_brainvision(tmp_path / "one" / "x_eeg.vhdr", one) == files
+
+
+def test_volumes_and_bad_segments_are_marked(tmp_path):
+    volumes, bad = [-2.0, 0.0, 2.0, 20.0], [(-1.0, 1.5, "muscle"), (19.0, 4.0, "movement")]
+    write_brainvision(tmp_path / "x_eeg.vhdr", series(), [(3.0, 0.5, "go")], volumes=volumes, bad_segments=bad)
+    found = [
+        (a["onset"], a["duration"], a["description"])
+        for a in read(tmp_path / "x_eeg.vhdr").annotations
+        if "Segment" not in a["description"]
+    ]
+    assert found == [
+        (0.0, 0.004, "Response/R128"),
+        (0.0, 0.5, "Bad Interval/muscle"),
+        (2.0, 0.004, "Response/R128"),
+        (3.0, 0.5, "Stimulus/go"),
+        (19.0, 1.0, "Bad Interval/movement"),
+    ]
+    raw = read(tmp_path / "x_eeg.vhdr")
+    assert raw.get_data(reject_by_annotation="omit").shape[1] == raw.n_times - 125 - 250
 
 
 def test_the_header_comes_last(tmp_path, monkeypatch):
