@@ -20,6 +20,8 @@ from fakeimaging.modalities.layers import Series
 
 BinaryFormat = Literal["INT_16", "IEEE_FLOAT_32"]
 TYPES: dict[BinaryFormat, str] = {"INT_16": "<i2", "IEEE_FLOAT_32": "<f4"}
+LARGEST: dict[BinaryFormat, float] = {"INT_16": 2**15 - 1, "IEEE_FLOAT_32": float(np.finfo(np.float32).max)}
+"""Largest number of each type."""
 UNITS = {
     "V": ("µV", 1e-6),
     "S": ("µS", 1e-6),
@@ -103,26 +105,23 @@ def _scales(series: Series, binary_format: BinaryFormat) -> npt.NDArray[np.float
 
 
 def _write_samples(path: Path, series: Series, binary_format: BinaryFormat) -> Written:
-    receipt, scales = Receipt(), _scales(series, binary_format)
+    receipt, scales, whole = Receipt(), _scales(series, binary_format), binary_format == "INT_16"
     with writing(path, receipt) as file:
         for part in series.parts():
             stored = part.T / scales
-            if binary_format == "INT_16":
+            if whole:
                 np.rint(stored, out=stored)
-            _check(
-                stored, series, path, np.iinfo(np.int16).max if binary_format == "INT_16" else np.finfo(np.float32).max
-            )
+            _check(path, series, np.abs(stored) <= LARGEST[binary_format], whole)
             file.write(stored.astype(TYPES[binary_format], order="C").tobytes())
     return receipt.result
 
 
-def _check(stored: npt.NDArray, series: Series, path: Path, most: float) -> None:
-    """Refuse values beyond the largest that can be stored, and what is no number."""
-    fit = np.abs(stored) <= most
+def _check(path: Path, series: Series, fit: npt.NDArray[np.bool_], whole: bool) -> None:
+    """Refuse what cannot be stored, by the name of the first such channel; ``fit`` has shape (n, n_channels)."""
     if not fit.all():
         row = int(np.flatnonzero(~fit.all(axis=0))[0])
         channel, step = series.channels[row], series.steps[row]
-        what = f"do not fit int16 in steps of {step:g} {channel.unit}" if most < 1e9 else "are not finite"
+        what = f"do not fit int16 in steps of {step:g} {channel.unit}" if whole else "are not finite"
         raise InputError(f"{path.name}: values of channel {channel.name} {what}", value=channel.name)
 
 

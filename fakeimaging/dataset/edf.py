@@ -114,24 +114,26 @@ def _rate(clock: Clock) -> Fraction:
 
 
 def _signals(path: Path, series: Series, missing: int) -> list[EdfSignal]:
-    from edfio import EdfSignal
-
     if not series.clock.n:
         raise InputError(f"{path.name}: a series without samples", value=series)
-    samples = series.to_array()
-    return [
-        EdfSignal.from_digital(
-            np.pad(stored, (0, missing), mode="edge") if missing else stored,
-            float(_rate(series.clock)),
-            label=channel.name,
-            physical_dimension=UNITS[channel.unit][0],
-            physical_range=(-limit, limit),
-            digital_range=(-MOST, MOST),
-        )
-        for channel, (stored, limit) in zip(
-            series.channels, (_stored(path, *each) for each in zip(series.channels, series.steps, samples, strict=True))
-        )
-    ]
+    rate = float(_rate(series.clock))
+    channels = zip(series.channels, series.steps, series.to_array(), strict=True)
+    return [_signal(path, channel, step, samples, rate, missing) for channel, step, samples in channels]
+
+
+def _signal(path: Path, channel: Channel, step: float, samples: npt.NDArray, rate: float, missing: int) -> EdfSignal:
+    from edfio import EdfSignal
+
+    stored, limit = _stored(path, channel, step, samples)
+    inside = limit * (1 - 1e-12)  # edfio rounds outwards to what the header can hold: from here, to the limit itself
+    return EdfSignal.from_digital(
+        np.pad(stored, (0, missing), mode="edge") if missing else stored,
+        rate,
+        label=channel.name,
+        physical_dimension=UNITS[channel.unit][0],
+        physical_range=(-inside, inside),
+        digital_range=(-MOST, MOST),
+    )
 
 
 def _stored(path: Path, channel: Channel, step: float, samples: npt.NDArray) -> tuple[npt.NDArray[np.int16], float]:

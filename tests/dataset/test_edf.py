@@ -61,10 +61,19 @@ def test_nothing_clips_where_the_resolution_is_too_fine(tmp_path):
     whole = written.to_array()
     step = np.abs(whole).max(axis=1, keepdims=True) / 32767
     assert np.abs((read(tmp_path / "x.edf").get_data() - whole) / step).max() <= 0.51
+
+
+@pytest.mark.parametrize("scale", [1.0, 7.0, 300.0])
+def test_the_range_is_symmetric_and_that_of_the_resolution_where_it_can(tmp_path, scale):
     edfio = pytest.importorskip("edfio")
+    write_edf(tmp_path / "x.edf", series(scale=scale))
     for signal in edfio.read_edf(tmp_path / "x.edf").signals:
         assert signal.physical_range.min == -signal.physical_range.max
         assert signal.digital_range == (-32767, 32767)
+        assert np.abs(signal.digital.astype(int)).max() <= 32767
+        if scale == 1:
+            limits = {"Fp1": 3276.7, "Cz": 1599.96, "EDA": 65.534, "Temp": 327.67, "Belt": 32767}
+            assert signal.physical_max == limits[signal.label]
 
 
 def test_marks_are_read_as_annotations(tmp_path):
