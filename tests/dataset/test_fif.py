@@ -259,6 +259,8 @@ def test_mne_bids_reads_a_split_recording(tmp_path):
         ({"bads": ("MEG0113",)}, "`bads`: no channel is called 'MEG0113'; did you mean 'MEG011"),
         ({"lowpass": 200.0}, "`lowpass`: 0.1 and 200 Hz are not in order between 0 and half of 200 Hz"),
         ({"description": "微"}, "no letters beyond Latin-1"),
+        ({"annotations": ((1.0, 0.0, ""),)}, "`annotations`: '' at 1.0 s for 0.0 s is no annotation"),
+        ({"annotations": ((1.0, -1.0, "go"),)}, "`annotations`: 'go' at 1.0 s for -1.0 s is no annotation"),
     ],
 )
 def test_info_that_does_not_fit_is_refused_by_name(tmp_path, change, message):
@@ -287,6 +289,7 @@ def test_what_is_no_info_is_refused_by_name(make, message):
     [
         (Channel("A1", "SEEG2", "V"), "channel A1: FIF has no kind 'SEEG2'; did you mean 'SEEG'"),
         (Channel("A1", "SEEG", "v"), "channel A1: FIF has no unit 'v'; did you mean 'V'"),
+        (Channel("MEG1", "MEGMAG", "V"), "channel MEG1: MEG is in T or T/m, not in V"),
         (Channel("A" * 16, "SEEG", "V"), "1 to 15 ASCII letters"),
         (Channel("EOG061", "EOG", "V"), "two channels have one name"),
     ],

@@ -159,6 +159,9 @@ class FifInfo:
         for bad in self.bads:
             if bad not in known:
                 raise InputError(f"`bads`: no channel is called '{bad}'{did_you_mean(bad, known)}", value=bad)
+        for onset, duration, name in self.annotations:
+            if not (name and np.isfinite(onset) and 0 <= duration < np.inf):
+                raise InputError(f"`annotations`: '{name}' at {onset} s for {duration} s is no annotation", value=name)
         _check_filters(self, series.clock.rate)
 
     def _check_channel(self, row: int, channel: Channel) -> None:
@@ -173,6 +176,8 @@ class FifInfo:
                 f"channel {channel.name}: a name in a FIF file has 1 to {LONGEST_NAME} ASCII letters",
                 value=channel.name,
             )
+        if KINDS[channel.kind] in MEG and channel.unit not in ("T", "T/m"):
+            raise InputError(f"channel {channel.name}: MEG is in T or T/m, not in {channel.unit}", value=channel.unit)
         if KINDS[channel.kind] in MEG and not (self.coil(row, channel) and np.isfinite(self.location(row)).all()):
             raise InputError(
                 f"channel {channel.name}: a sensor of MEG needs its place in `locations` and its number in `coil_types`",
