@@ -179,6 +179,18 @@ def test_split_files_are_read_as_one(tmp_path):
     assert last.first_samp == 3000 - last.n_times
 
 
+def test_files_are_as_long_as_they_may_be(tmp_path):
+    for split_size in (23_000, 31_000, 44_000, 58_000):
+        sizes = [entry.bytes for entry in write(tmp_path, split_size=split_size).values()]
+        buffer = 16 + 4 * len(CHANNELS) * BLOCK
+        assert max(sizes) <= split_size < min(sizes[:-1]) + buffer
+        exact = write(tmp_path, split_size=max(sizes))
+        assert [entry.bytes for entry in exact.values()] == sizes
+    (whole,) = write(tmp_path).values()
+    assert len(write(tmp_path, split_size=whole.bytes)) == 1
+    assert len(write(tmp_path, split_size=whole.bytes - 1)) == 2
+
+
 def test_no_buffer_is_longer_than_ten_seconds(tmp_path):
     array = samples(30_000)
     write(tmp_path, "x_raw.fif", series(array, None))
