@@ -237,6 +237,41 @@ def test_only_one_part_is_made_at_a_time_and_once(tmp_path):
     assert made == list(range(whole.n_parts))
 
 
+@pytest.mark.parametrize("system", ["neuromag", "ctf275"])
+def test_a_whole_helmet_is_read_as_mne_itself_would_write_it(tmp_path, system):
+    helmet = mne.channels.read_meg_canonical_info(system)
+    helmet = mne.pick_info(helmet, mne.pick_types(helmet, meg=True, ref_meg=False))
+    array = (1e-12 * np.random.Generator(np.random.SFC64(3)).standard_normal((helmet["nchan"], 400))).astype(np.float32)
+    raw = mne.io.RawArray(array.astype(float), helmet, verbose="error")
+    with raw.info._unlock():
+        raw.info.update(
+            sfreq=RATE, lowpass=RATE / 2, dev_head_t=mne.transforms.Transform("meg", "head", info().device_to_head)
+        )
+        raw.info["line_freq"] = 50.0
+    raw.save(tmp_path / "theirs_raw.fif", verbose="error")
+    chs = raw.info["chs"]
+    channels = tuple(
+        Channel(ch["ch_name"], "MEGMAG" if ch["unit"] == 112 else "MEGGRADPLANAR", "T" if ch["unit"] == 112 else "T/m")
+        for ch in chs
+    )
+    said = FifInfo(
+        locations=np.array([ch["loc"] for ch in chs]),
+        coil_types=tuple(int(ch["coil_type"]) for ch in chs),
+        device_to_head=info().device_to_head,
+        line_frequency=50.0,
+    )
+    write_fif(tmp_path / "ours_raw.fif", series(array, None, channels=channels), said)
+    ours, theirs = read(tmp_path / "ours_raw.fif"), read(tmp_path / "theirs_raw.fif")
+    for each in (ours.info, theirs.info):
+        with each._unlock():
+            for key in ("file_id", "meas_id", "description", "subject_info", "device_info", "dig", "meas_date"):
+                each[key] = None
+            for ch in each["chs"]:
+                ch["logno"] = 0
+    assert mne.utils.object_diff(ours.info, theirs.info) == ""
+    np.testing.assert_array_equal(ours.get_data(), theirs.get_data())
+
+
 def test_mne_saves_what_it_read(tmp_path):
     write(tmp_path, "x_raw.fif", sample_format="int16")
     raw = read(tmp_path / "x_raw.fif")
