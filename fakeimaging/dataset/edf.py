@@ -88,6 +88,16 @@ def write_edf(
     return {path.name: receipt.result}
 
 
+def read_samples(path: Path, like: Series) -> npt.NDArray[np.float32]:
+    """Return the samples that `write_edf` wrote for a series like this one, without what was added, shape (n_channels, n_samples)."""
+    from edfio import read_edf
+
+    signals = read_edf(path).signals
+    sizes = [UNITS[channel.unit][1] for channel in like.channels]
+    rows = [signal.data[: like.clock.n] * size for signal, size in zip(signals, sizes, strict=True)]
+    return np.array(rows, dtype=np.float32)
+
+
 def data_record(clock: Clock) -> tuple[int, int]:
     """Return the samples of a data record, and how many of them the last one lacks.
 

@@ -97,6 +97,13 @@ def write_set(
     return {path.name: receipt.result}
 
 
+def read_samples(path: Path) -> npt.NDArray[np.float32]:
+    """Return the samples that `write_set` wrote, shape (n_channels, n_samples)."""
+    from scipy.io import loadmat
+
+    return np.asarray(1e-6 * loadmat(path, variable_names=["data"])["data"], dtype=np.float32)
+
+
 def _samples(path: Path, series: Series) -> npt.NDArray[np.float32]:
     samples = series.to_array()
     for channel, row in zip(series.channels, samples, strict=True):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import sha256_of
-from fakeimaging.dataset.edf import data_record, rounded_up, write_edf
+from fakeimaging.dataset.edf import data_record, read_samples, rounded_up, write_edf
 from fakeimaging.modalities.layers import Channel, Series
 
 CHANNELS = (
@@ -101,6 +101,8 @@ def test_any_duration_is_stored_and_what_was_added_is_told(tmp_path, n):
     assert (raw.get_data()[:, n:] == raw.get_data()[:, n - 1 : n]).all()
     assert list(raw.annotations.description) == ["BAD_ACQ_SKIP"] * bool(missing)
     assert raw.get_data(reject_by_annotation="omit").shape[1] == n
+    off = np.abs(read_samples(tmp_path / "x.edf", written) - written.to_array()) / written.steps[:, None]
+    assert 0.45 < off.max() <= 0.51
 
 
 @given(st.fractions(1, 5000, max_denominator=9), st.integers(1, 100_000))

@@ -5,7 +5,7 @@ from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import sha256_of
 from fakeimaging.dataset import eeglab
-from fakeimaging.dataset.eeglab import write_set
+from fakeimaging.dataset.eeglab import read_samples, write_set
 from fakeimaging.modalities.layers import Channel, Series
 
 CHANNELS = (
@@ -36,6 +36,7 @@ def test_mne_reads_samples_names_kinds_and_rate(tmp_path):
     files = write_set(tmp_path / "a" / "x_eeg.set", series(), positions=POSITIONS)
     raw = read(tmp_path / "a" / "x_eeg.set")
     np.testing.assert_allclose(raw.get_data(), series().to_array(), rtol=2e-7)
+    np.testing.assert_allclose(read_samples(tmp_path / "a" / "x_eeg.set"), raw.get_data(), rtol=1e-6)
     assert raw.ch_names == [channel.name for channel in CHANNELS]
     assert raw.get_channel_types() == ["eeg", "eeg", "eeg", "eog", "resp", "stim"]
     assert raw.info["sfreq"] == 250

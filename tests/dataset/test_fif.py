@@ -7,7 +7,7 @@ import pytest
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import sha256_of
-from fakeimaging.dataset.fif import Digitised, FifInfo, numbers, write_fif
+from fakeimaging.dataset.fif import Digitised, FifInfo, numbers, read_samples, write_fif
 from fakeimaging.modalities.layers import Channel, Series
 
 mne = pytest.importorskip("mne")
@@ -235,6 +235,21 @@ def test_only_one_part_is_made_at_a_time_and_once(tmp_path):
     whole = series()
     write(tmp_path, written=whole.made_by(lambda v: (made.append(v), whole.make(v))[1]), split_size=40_000)
     assert made == list(range(whole.n_parts))
+
+
+@pytest.mark.parametrize("split_size", [10**9, 30_000])
+@pytest.mark.parametrize("sample_format", ["float32", "int16", "int32"])
+def test_samples_are_read_as_mne_reads_them_whole_and_by_parts(tmp_path, sample_format, split_size):
+    path = tmp_path / "x_meg.fif"
+    files = write(tmp_path, path.name, sample_format=sample_format, split_size=split_size)
+    assert len(files) > 1 or split_size == 10**9
+    whole = read_samples(path, series())
+    np.testing.assert_allclose(whole, read(tmp_path / next(iter(files))).get_data(), rtol=1e-6)
+    parts = [read_samples(path, series(), v) for v in range(series().n_parts)]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
+    for n in (2900, 3100):
+        with pytest.raises(InputError, match=f"x_meg.fif: 3000 samples, not {n}"):
+            read_samples(path, series(samples(n)))
 
 
 @pytest.mark.parametrize("system", ["neuromag", "ctf275"])

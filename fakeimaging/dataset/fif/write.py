@@ -115,19 +115,26 @@ def _pieces(path: Path, series: Series, info: FifInfo, sample_format: Format, sp
         return
     done = part = 0
     while done < len(sizes):
-        before = samples_start(sum(lengths[:done]), _split_name(path, part - 1) if part else "", part)
-        end = file_end(_split_name(path, part + 1), part)
+        before = samples_start(sum(lengths[:done]), split_name(path, part - 1) if part else "", part)
+        end = file_end(split_name(path, part + 1), part)
         room = split_size - len(start) - len(before) - len(end)
         n = int(np.searchsorted(np.cumsum(sizes[done:]), room, side="right"))
         if not n:
             least = split_size - room + sizes[done]
             raise InputError(f"`split_size`: {split_size} bytes; one buffer takes {least}", value=split_size)
         done += n
-        yield _Piece(_split_name(path, part), start + before, n, end if done < len(sizes) else whole)
+        yield _Piece(split_name(path, part), start + before, n, end if done < len(sizes) else whole)
         part += 1
 
 
-def _split_name(path: Path, part: int) -> str:
+def split_name(path: Path, part: int) -> str:
+    """Return the name of one of several files.
+
+    Examples
+    --------
+    >>> split_name(Path("sub-01_task-rest_desc-clean_meg.fif"), 0)
+    'sub-01_task-rest_split-01_desc-clean_meg.fif'
+    """
     return re.sub(AFTER_SPLIT, f"_split-{part + 1:02d}", path.name, count=1)
 
 
