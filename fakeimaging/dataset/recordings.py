@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.activity import Activity
-from fakeimaging.activity.stimuli import Event
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import Written, tsv_text, write_json, write_tsv
 from fakeimaging.dataset.anatomical import anatomical
-from fakeimaging.dataset.brainvision import write_brainvision
 from fakeimaging.dataset.courses import write_courses
+from fakeimaging.dataset.electro import write_series
 from fakeimaging.dataset.fmriprep import preprocessing
 from fakeimaging.dataset.images import write_array, write_floats, write_image, write_labels
 from fakeimaging.dataset.job import Job
@@ -29,7 +28,6 @@ from fakeimaging.modalities.layers import Companion, Extra, Image
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.structure.subject import Subject
 
-Events = tuple[Event, ...]
 PREPARED = {"bold": preprocessing, "t1w": anatomical}
 """Modalities with a derivative as preprocessing would leave it, made from the observed volumes on their way to the raw file."""
 
@@ -41,8 +39,7 @@ def write_recording(
     job = Job(recording, scan, subject, activity, root, manifest)
     keys, extras = raw_sidecar(recording, scan), recording.extras
     mapped = {"B0FieldSource": scan.field_identifier} if any(extra.maps_field for extra in extras) else {}
-    events = activity.events if activity is not None and recording.modality.names_run else ()
-    _write_observed(job, events)
+    _write_observed(job)
     write_sidecar(scan.raw, keys | mapped, root, manifest)
     _write_clean(recording, scan, keys, root, manifest)
     for companion in recording.forward.companions:
@@ -77,7 +74,7 @@ def _write_of_all_parts(job: Job) -> None:
         write_courses(job)
 
 
-def _write_observed(job: Job, events: Events) -> None:
+def _write_observed(job: Job) -> None:
     recording = job.recording
     derivative: AbstractContextManager[Callable[[int, npt.NDArray], None]] = nullcontext(lambda v, volume: None)
     if recording.modality.name in PREPARED:
@@ -89,7 +86,7 @@ def _write_observed(job: Job, events: Events) -> None:
             take(v, part)
             return part
 
-        _write_signal(recording.observed.made_by(make), job.scan.raw, events, job.root, job.manifest)
+        _write_signal(recording, recording.observed.made_by(make), job.scan.raw, job.root, job.manifest, marked=True)
 
 
 def _write_clean(recording: Recording, scan: Scan, keys: dict[str, Any], root: Path, manifest: Manifest) -> None:
@@ -98,16 +95,18 @@ def _write_clean(recording: Recording, scan: Scan, keys: dict[str, Any], root: P
         "Sources": [f"bids:raw:{scan.raw}"],
     }
     skull = {"SkullStripped": False} if isinstance(recording.clean, Image) else {}
-    _write_signal(recording.clean, scan.clean, (), root, manifest)
+    _write_signal(recording, recording.clean, scan.clean, root, manifest, marked=False)
     about |= recording.forward.context.get("about_clean", {})
     write_sidecar(scan.clean, keys | about | skull, root, manifest)
 
 
-def _write_signal(signal: Any, path: PurePosixPath, events: Events, root: Path, manifest: Manifest) -> None:
+def _write_signal(
+    recording: Recording, signal: Any, path: PurePosixPath, root: Path, manifest: Manifest, *, marked: bool
+) -> None:
     if isinstance(signal, Image):
         manifest.add(path, write_image(root / path, signal))
         return
-    for name, written in write_brainvision(root / path, signal, [event[:3] for event in events]).items():
+    for name, written in write_series(recording, root / path, series=signal, marked=marked).items():
         manifest.add(path.with_name(name), written)
 
 

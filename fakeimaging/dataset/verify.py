@@ -16,8 +16,8 @@ import numpy as np
 
 from fakeimaging.core.files import UNREADABLE
 from fakeimaging.core.provenance import fingerprint
-from fakeimaging.dataset.brainvision import read_samples
 from fakeimaging.dataset.cohort import one_subject
+from fakeimaging.dataset.electro import read_part
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.manifest import Manifest, damaged, read_manifest, strangers
 from fakeimaging.dataset.participants import row_problems
@@ -100,9 +100,13 @@ def _within_a_step(path: Path, signal: Image | Series) -> bool:
         return False
 
 
-def _series_agrees(header: Path, series: Series) -> bool:
-    stored = read_samples(header, series)
-    return stored.shape == series.shape and bool(np.abs(stored - series.to_array()).max() <= 1.6 * series.resolution)
+def _series_agrees(path: Path, series: Series) -> bool:
+    steps = 1.6 * series.steps[:, None]
+    for v, part in enumerate(series.parts()):
+        stored = read_part(path, series, v)
+        if stored.shape != part.shape or not (np.abs(stored - part) <= steps).all():
+            return False
+    return True
 
 
 def _image_agrees(path: Path, image: Image) -> bool:
