@@ -256,7 +256,14 @@ def test_spectra_are_the_closed_forms(seed):
 
 def test_a_follower_in_trials_shares_their_draws():
     """n = 4000 trials: SE of a correlation 0.016."""
-    leader = {"name": "a", "waveform": "spike", "rate": 6.6, "latency_jitter": 0.01, "amplitude_jitter": 0.3}
+    leader = {
+        "name": "a",
+        "waveform": "spike",
+        "rate": 6.6,
+        "latency": 0.2,
+        "latency_jitter": 0.01,
+        "amplitude_jitter": 0.3,
+    }
     copy = {"name": "copy", "waveform": "gaussian", "follows": "a", "lag": 0.03}
     half = {"name": "half", "waveform": "spike", "follows": "a", "lag": 0.03, "coupling": 0.5}
     a, copied, shared = (source.trials for source in make(leader, copy, half))
@@ -434,6 +441,7 @@ ERP = {"name": "a", "waveform": "gaussian", "onsets": [1.0]}
             [ERP, {**ERP, "name": "b", "onsets": None, "follows": "a", "phase_lag": 1.0}],
             "'a' has no frequency that `phase_lag`",
         ),
+        ([{"name": "n", "waveform": "noise", "band": [0.02, 300.0]}], "[0.02, 300.0] Hz is wider than 10000 to 1"),
         (
             [{"name": "n", "waveform": "noise", "band": [100.0, 1.0]}],
             "`sources[0].band`: [100.0, 1.0] Hz is no rising pair",
@@ -532,6 +540,17 @@ def test_a_study_holds_sources_and_finds_its_mistakes_before_anything_runs():
         with pytest.raises(ParameterError) as caught:
             study(wrong)
         assert message in str(caught.value)
+
+
+def test_sources_come_back_from_disk_as_they_were(tmp_path):
+    sound = STUDY.replace("REGION", tiny_subject().regions[0].name)
+    fi.simulate_study(study(sound).small(), tmp_path / "data", jobs=1)
+    subject, read = fi.make_subject("01", seed=1, anatomy="tiny"), study(sound).small().sessions[0].runs[0]
+    made = fi.simulate_activity(subject, model=read.model, task="faces", **read.timing).sources
+    loaded = fi.load(tmp_path / "data").activity("01", task="faces").sources
+    assert [source.to_dict() for source in loaded] == [source.to_dict() for source in made]
+    times = np.arange(0, 40, 0.004)
+    assert all((x.course(times) == y.course(times)).all() for x, y in zip(loaded, made, strict=True))
 
 
 def test_a_condition_that_a_small_study_has_no_room_for_leaves_its_source_without_trials():

@@ -17,6 +17,8 @@ from fakeimaging.core.parameters import Parameters, parameter
 Kind = Literal[
     "gaussian", "peaks", "n170", "p1n1p2", "p300", "damped", "burst", "spike", "samples", "sinusoid", "rhythm", "noise"
 ]
+WIDEST = 10_000.0
+"""Highest over lowest frequency of noise, at most: its kernel is 40 times as many knots."""
 _OF_WAVEFORMS = sorted({name for waveform in WAVEFORMS.values() for name in waveform.takes})
 _OF_TRIALS = ("trial_type", "onsets", "rate", "latency", "latency_jitter", "amplitude_jitter", "modulation")
 _OF_FOLLOWERS = ("lag", "phase_lag", "coupling", "envelope")
@@ -227,6 +229,8 @@ def _of_waveform(spec: SourceSpec) -> Iterator[str]:
         yield f"`samples`: {len(spec.samples)} of them are no waveform; at least 2 are needed"
     if spec.band is not None and not 0.02 <= spec.band[0] < spec.band[1] <= 1000:
         yield f"`band`: {list(spec.band)} Hz is no rising pair within [0.02, 1000]"
+    elif spec.band is not None and spec.band[1] > WIDEST * spec.band[0]:
+        yield f"`band`: {list(spec.band)} Hz is wider than {WIDEST:g} to 1"
     if spec.bandwidth is not None and spec.frequency is not None and spec.bandwidth > spec.frequency:
         yield f"`bandwidth`: {spec.bandwidth:g} Hz is wider than the {spec.frequency:g} Hz in its middle"
 
