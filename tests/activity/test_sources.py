@@ -112,6 +112,7 @@ def test_trials_add_where_they_overlap_and_a_density_has_its_unit():
     each = sum(one("gaussian", onsets=(t,), width=0.05).course(TIMES) for t in (1.0, 1.01, 3.0))
     assert both == pytest.approx(each, abs=1e-12)
     patch = one("gaussian", near=(0.0, 0.0, 0.0), moment=None, density=0.2, extent=10.0)
+    assert (patch.total, one("gaussian").total, patch.extent, patch.point) == (False, True, 10.0, (0, 0, 0))
     assert (patch.unit, patch.course(np.array([1.1]))[0]) == ("nAm/mm2", pytest.approx(0.2))
 
 
@@ -344,6 +345,12 @@ def test_a_source_changes_no_other_and_no_tap():
         assert (tap.by_region == full.taps[name].by_region).all()
     again = fi.simulate_activity(tiny_subject(), model="linear", duration=2.0, sources=sources, run=2)
     assert abs(np.corrcoef(*(run.sources[0].course(times) for run in (full, again)))[0, 1]) < 0.2
+    both = fi.simulate_activities(
+        tiny_subject(), [{"run": 1}, {"run": 2}], model="linear", duration=2.0, sources=sources
+    )
+    for one_by_one, side_by_side in zip((full, again), both, strict=True):
+        for x, y in zip(one_by_one.sources, side_by_side.sources, strict=True):
+            assert (x.course(times) == y.course(times)).all()
 
 
 def test_places_are_regions_patches_or_points():

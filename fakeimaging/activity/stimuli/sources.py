@@ -146,6 +146,21 @@ class ImposedSource:
         return self.spec.unit
 
     @property
+    def point(self) -> tuple[float, float, float]:
+        """Middle of its place in template mm."""
+        return self.place.point
+
+    @property
+    def extent(self) -> float | None:
+        """Radius of its patch in mm; 0 is a single dipole, None all of its regions."""
+        return self.place.extent
+
+    @property
+    def total(self) -> bool:
+        """Whether its course is the moment of all of it (nAm); else its density (nAm/mm2)."""
+        return self.spec.density is None
+
+    @property
     def highest(self) -> float:
         """Frequency in Hz above which its course holds next to nothing: it is free of aliases at twice that rate."""
         return self.spec.shape.highest(self.spec)
