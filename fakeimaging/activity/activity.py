@@ -19,7 +19,7 @@ from fakeimaging.activity.modes import Modes, at_rates_of
 from fakeimaging.activity.physiology import Physiology, PhysiologyParameters, make_physiology
 from fakeimaging.activity.regional import Maps, with_maps
 from fakeimaging.activity.run import LEAD, PreparedRun, RunParameters, prepare_run, run_path
-from fakeimaging.activity.stimuli import Event, Imposed, events_of
+from fakeimaging.activity.stimuli import Event, Imposed, ImposedSource, events_of
 from fakeimaging.activity.taps import Tap, tap_clock
 from fakeimaging.activity.task import stimulus_of
 from fakeimaging.core.arrays import frozen
@@ -73,6 +73,8 @@ class Activity:
         Parameters of the model that differ between regions; the numbers of those names in ``parameters`` are not used.
     imposed : tuple of Imposed
         Responses that the design imposes on BOLD; the taps know nothing of them.
+    sources : tuple of ImposedSource
+        Sources that the design imposes on electric and magnetic recordings; the taps know nothing of them.
     """
 
     streams: Streams
@@ -90,6 +92,7 @@ class Activity:
     physiology_parameters: PhysiologyParameters = PhysiologyParameters()
     regional: Maps = field(default_factory=dict)
     imposed: tuple[Imposed, ...] = ()
+    sources: tuple[ImposedSource, ...] = ()
 
     @cached_property
     def physiology(self) -> Physiology:
@@ -164,9 +167,9 @@ def simulate_activity(
     **timing
         Fields of `RunParameters`: ``duration`` (s), ``step``, ``transient``, ``speed``, ``scheme``, ``precision``, ``taps``;
         ``conditions``, a list of `Condition` or of mappings of their fields; ``design``, a `Design` or several that lay out their
-        events, or ``events``, a table that holds them; ``regional``, parameters that differ between
-        regions: ``{"x0": {"L_Hippocampus_01": -1.6, "kind:thalamus": -2.0}}``, or an array or a file with a number for each
-        region; and more.
+        events, or ``events``, a table that holds them; ``sources``, a list of `SourceSpec` or of mappings; ``regional``,
+        parameters that differ between regions: ``{"x0": {"L_Hippocampus_01": -1.6, "kind:thalamus": -2.0}}``, or an array or a
+        file with a number for each region; and more.
 
     Returns
     -------
@@ -208,6 +211,7 @@ def activity_of(ready: PreparedRun, arrays: Mapping[str, npt.NDArray[np.float32]
         physiology_parameters=times.physiology,
         regional=ready.maps,
         imposed=ready.imposed,
+        sources=ready.sources,
     )  # fmt: skip
 
 

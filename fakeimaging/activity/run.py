@@ -18,13 +18,24 @@ from fakeimaging.activity.model import Model, Scheme, Setup
 from fakeimaging.activity.physiology import PhysiologyParameters
 from fakeimaging.activity.regional import Maps, regional_maps, with_maps
 from fakeimaging.activity.stability import check_step
-from fakeimaging.activity.stimuli import Condition, Design, Imposed, Stimulus, presented
+from fakeimaging.activity.stimuli import (
+    Condition,
+    Design,
+    Imposed,
+    ImposedSource,
+    SourceSpec,
+    Stimulus,
+    imposed_sources,
+    presented,
+)
+from fakeimaging.activity.stimuli.source_spec import run_problems
 from fakeimaging.activity.taps import storage
 from fakeimaging.activity.task import task_of
 from fakeimaging.core.errors import InputError, ModelError, ParameterError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.streams import Streams
 from fakeimaging.structure.connectome import Connectome
+from fakeimaging.structure.parcellation import Region
 from fakeimaging.structure.subject import Subject, legal_label
 
 LEAD = 20.0
@@ -83,6 +94,7 @@ class RunParameters(Parameters):
     events: str | None = parameter(
         None, unit="-", description="table (.tsv) of onset, duration and trial_type that presents the conditions"
     )
+    sources: tuple[SourceSpec, ...] = ()
     regional: dict[str, Any] = parameter(
         {},
         unit="-",
@@ -114,9 +126,22 @@ class RunParameters(Parameters):
             design.check_room(self.duration, durations)
         return self
 
+    @model_validator(mode="after")
+    def _sources_go_together(self) -> Self:
+        trial_types = [condition.trial_type for condition in self.conditions]
+        if problems := list(run_problems(self.sources, trial_types, self.duration)):
+            raise ValueError(f"`sources`: {'; '.join(problems)}")
+        return self
+
     def presented(self, streams: Streams) -> tuple[Condition, ...]:
         """Return the conditions with their events, drawn from the run's ``streams`` where a design says so."""
         return presented(self.conditions, self.design, self.events, self.duration, streams=streams)
+
+    def imposed_sources(
+        self, conditions: Sequence[Condition], regions: Sequence[Region], streams: Streams
+    ) -> tuple[ImposedSource, ...]:
+        """Return the imposed sources of a run, whose ``conditions`` have their events and whose ``streams`` these are."""
+        return imposed_sources(self.sources, conditions, regions, self.duration, streams=streams)
 
     def delays_in(self, connectome: Connectome) -> npt.NDArray[np.float64]:
         """Return the conduction delays in s, shape (n_regions, n_regions)."""
@@ -142,6 +167,7 @@ class PreparedRun:
         With their events.
     stimulus : Stimulus or None
     imposed : tuple of Imposed
+    sources : tuple of ImposedSource
     delays : ndarray, shape (n_regions, n_regions)
         Seconds.
     maps : mapping of str to ndarray of shape (n_regions,)
@@ -162,6 +188,7 @@ class PreparedRun:
     conditions: tuple[Condition, ...]
     stimulus: Stimulus | None
     imposed: tuple[Imposed, ...]
+    sources: tuple[ImposedSource, ...]
     delays: npt.NDArray[np.float64]
     maps: Maps
     setup: Setup
@@ -180,8 +207,10 @@ class PreparedRun:
         """Return another run of the same subject, all else equal."""
         streams = self.subject.streams.at(*run_path(task, run, session))
         conditions, stimulus, imposed = task_of(self.model, self.times, self.subject.regions, streams)
+        sources = self.times.imposed_sources(conditions, self.subject.regions, streams)
         return replace(
             self, task=task, run=run, session=session, streams=streams, conditions=conditions, stimulus=stimulus, imposed=imposed,
+            sources=sources,
         )  # fmt: skip
 
 
@@ -200,6 +229,7 @@ def prepare_run(
     streams = subject.streams.at(*run_path(task, run, session))
     schedule = _schedule(chosen, times)
     conditions, stimulus, imposed = task_of(chosen, times, subject.regions, streams)
+    sources = times.imposed_sources(conditions, subject.regions, streams)
     maps = regional_maps(chosen, parameters, times.regional, subject.regions)
     own = with_maps(parameters, maps)
     setup = chosen.prepare(own, subject, schedule.step)
@@ -207,8 +237,8 @@ def prepare_run(
     check_step(kernel, setup, schedule.step)
     delays = times.delays_in(subject.connectome)
     return PreparedRun(
-        subject, chosen, parameters, times, task, run, session, streams, schedule, conditions, stimulus, imposed, delays, maps, setup,
-        kernel,
+        subject, chosen, parameters, times, task, run, session, streams, schedule, conditions, stimulus, imposed, sources, delays, maps,
+        setup, kernel,
     )  # fmt: skip
 
 

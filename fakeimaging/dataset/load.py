@@ -106,6 +106,7 @@ class Dataset:
             wanted.duration, taps, network_truth(setup, wanted.delays_in(person.connectome), maps), made_by.references,
             events_of(conditions, wanted.duration), modes_of(made_by, own, person, streams, wanted.duration),
             wanted.physiology, maps, imposed_of(conditions, person.regions, wanted.duration),
+            wanted.imposed_sources(conditions, person.regions, streams),
         )  # fmt: skip
 
     def recording(

@@ -53,3 +53,14 @@ def _keep_fitting(run: dict[str, Any]) -> None:
         run["conditions"] = [condition for condition in kept if condition is not None]
         for design in tables(run.get("design")):
             design.pop("n", None)
+        for source in tables(run.get("sources")):
+            _keep_sources_events(source, run)
+
+
+def _keep_sources_events(source: dict[str, Any], run: dict[str, Any]) -> None:
+    """Drop the events of an imposed source that a shortened run does not have; the source stays, for what follows it."""
+    if isinstance(source.get("onsets"), list):
+        source["onsets"] = [onset for onset in source["onsets"] if onset < run["duration"]]
+    if source.get("trial_type") not in {None, *(condition.get("trial_type") for condition in run["conditions"])}:
+        del source["trial_type"]
+        source["onsets"] = []

@@ -61,12 +61,12 @@ class Task:
 
 
 def tasks(study: Study) -> list[Task]:
-    """Return the runs that have conditions, with what these do in the first subject.
+    """Return the runs that have conditions or imposed sources, with what the conditions do in the first subject.
 
     Raises
     ------
     ParameterError
-        With one line for each condition, table of events or course that cannot be, keys in full.
+        With one line for each condition, table of events, course or source that cannot be, keys in full.
     """
     label = study.labels[0]
     own = study.for_subject(label) if study.seed is not None else study
@@ -74,11 +74,13 @@ def tasks(study: Study) -> list[Task]:
     problems: list[str] = []
     for s, session in enumerate(own.sessions):
         for r, run in enumerate(session.runs):
-            if not run.conditions and not run.design and run.events is None:
+            if not run.conditions and not run.design and run.events is None and not run.sources:
                 continue
             streams = Streams(study.seed or 0).at(f"sub-{label}", *run_path(run.task, run.run, session.label))
             try:
-                _, _, imposed = task_of(as_model(run.model), run, regions_of(own.subject), streams)
+                regions = regions_of(own.subject)
+                conditions, _, imposed = task_of(as_model(run.model), run, regions, streams)
+                run.imposed_sources(conditions, regions, streams)
                 written = study.sessions[s]
                 found.append(Task(written, written.runs[r], written.runs[r].conditions, imposed))
             except FakeImagingError as error:

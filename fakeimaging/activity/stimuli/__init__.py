@@ -6,6 +6,7 @@ Onsets t_k are what the participant sees; the current arrives a latency later. C
 whole run, and are the same bits however a run is cut into blocks. `condition` says what a condition is, `design` lays out trials
 (`orders`, `efficiency`), `events_file` reads them, `presented` puts both together; `shapes` holds the courses in closed form, `noise`
 the random ones, `recorded` those from files, `stimulus` a run's together; `imposed` is what reaches BOLD without any current.
+`sources` are sources of current that reach electric and magnetic recordings alone (`source_spec`, `waveforms`, `ongoing`).
 """
 
 from fakeimaging.activity.stimuli.condition import Condition, Event, events_of, shortened
@@ -13,6 +14,8 @@ from fakeimaging.activity.stimuli.design import Design, lay_out
 from fakeimaging.activity.stimuli.efficiency import efficiency
 from fakeimaging.activity.stimuli.imposed import Imposed, imposed_of
 from fakeimaging.activity.stimuli.presented import presented
+from fakeimaging.activity.stimuli.source_spec import SourceSpec
+from fakeimaging.activity.stimuli.sources import ImposedSource, imposed_sources, source_problems
 from fakeimaging.activity.stimuli.stimulus import Stimulus, make_stimulus, selection_problems
 
 __all__ = [
@@ -20,13 +23,17 @@ __all__ = [
     "Design",
     "Event",
     "Imposed",
+    "ImposedSource",
+    "SourceSpec",
     "Stimulus",
     "efficiency",
     "events_of",
     "imposed_of",
+    "imposed_sources",
     "lay_out",
     "make_stimulus",
     "presented",
     "selection_problems",
     "shortened",
+    "source_problems",
 ]

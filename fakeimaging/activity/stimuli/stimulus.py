@@ -205,12 +205,16 @@ def _unknown(condition: Condition, regions: Sequence[Region]) -> Iterator[str]:
 
 def _far_places(condition: Condition, regions: Sequence[Region]) -> Iterator[str]:
     """Yield the places that lie outside any head."""
-    centroids = np.array([region.centroid for region in regions])
     for place in condition.near:
-        distance = float(np.linalg.norm(centroids - np.array(place), axis=1).min())
-        if distance > FARTHEST:
-            written = ", ".join(f"{x:g}" for x in place)
-            yield (
-                f"near`: ({written}) lies {distance:.0f} mm from the nearest region's centre, outside the head; "
-                "places are in mm in template space"
-            )
+        if problem := far_place(place, regions):
+            yield f"near`: {problem}"
+
+
+def far_place(place: tuple[float, float, float], regions: Sequence[Region]) -> str | None:
+    """Return what is wrong with a place in template mm that lies outside any head, None with any other."""
+    centroids = np.array([region.centroid for region in regions])
+    distance = float(np.linalg.norm(centroids - np.array(place), axis=1).min())
+    if distance <= FARTHEST:
+        return None
+    written = ", ".join(f"{x:g}" for x in place)
+    return f"({written}) lies {distance:.0f} mm from the nearest region's centre, outside the head; places are in mm in template space"
