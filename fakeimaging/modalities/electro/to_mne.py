@@ -1,4 +1,4 @@
-"""Recordings as objects of MNE-Python: raw data with sensors and annotations, the field as a forward solution, true sources, events. Imports mne."""
+"""Recordings as objects of MNE-Python: raw data with sensors, the field as a forward solution, true sources, events. Imports mne."""
 
 from __future__ import annotations
 
