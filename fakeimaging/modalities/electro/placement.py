@@ -259,7 +259,9 @@ def _check_apart(devices: Sequence[Implant], points: Floats) -> None:
     if away.min() < CLOSEST:
         a, b = np.unravel_index(away.argmin(), away.shape)
         names = [name for device in devices for name in device.names]
-        raise InputError(f"contacts {names[a]} and {names[b]} would be {away.min():.1f} mm apart; move one of the devices")
+        raise InputError(
+            f"contacts {names[a]} and {names[b]} would be {away.min():.1f} mm apart; move one of the devices"
+        )
 
 
 def whereabouts(contacts: Contacts, subject: Subject) -> dict[str, npt.NDArray]:
@@ -281,19 +283,35 @@ def whereabouts(contacts: Contacts, subject: Subject) -> dict[str, npt.NDArray]:
 
 
 def _nearest_region(points: Floats, subject: Subject) -> tuple[npt.NDArray[np.intp], Floats]:
+    found, beyond = _labels_around(points, REACH, subject)
+    away = np.where(found > 0, beyond, np.inf)
+    best = away.argmin(axis=1)
+    rows = np.arange(len(points))
+    near = away[rows, best] <= REACH
+    return np.where(near, found[rows, best], 0).astype(np.intp), np.where(near, away[rows, best], np.nan)
+
+
+def shares_around(points: Floats, radius: float, subject: Subject) -> Floats:
+    """Return the share of a ball around points (n, 3) that each region takes, shape (n, n_regions)."""
+    found, beyond = _labels_around(points, radius, subject)
+    inside = beyond <= radius
+    shares = np.zeros((len(points), subject.n_regions + 1))
+    rows = np.broadcast_to(np.arange(len(points))[:, None], found.shape)
+    np.add.at(shares, (rows[inside], found[inside]), 1)
+    return np.asarray((shares / shares.sum(axis=1, keepdims=True))[:, 1:])
+
+
+def _labels_around(points: Floats, radius: float, subject: Subject) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Return the labels of the voxels around points, 0 beyond the image, and the mm to each, shape (n_points, n_voxels) both."""
     grid, labels = subject.parcellation.grid, subject.parcellation.labels
-    reach = np.ceil(REACH / grid.voxel_size).astype(int) + 1
+    reach = np.ceil(radius / grid.voxel_size).astype(int) + 1
     steps = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), axis=-1).reshape(-1, 3)
     within = apply_affine(np.asarray(np.linalg.inv(grid.affine)), points)
     around = np.rint(within).astype(int)[:, None] + steps
     fits = ((around >= 0) & (around < grid.shape)).all(axis=2)
     found = np.where(fits, labels[tuple(np.where(fits[..., None], around, 0).transpose(2, 0, 1))], 0)
     beyond = np.maximum(np.abs(around - within[:, None]) - 0.5, 0) * grid.voxel_size
-    away = np.where(found > 0, np.linalg.norm(beyond, axis=2), np.inf)
-    best = away.argmin(axis=1)
-    rows = np.arange(len(points))
-    near = away[rows, best] <= REACH
-    return np.where(near, found[rows, best], 0).astype(np.intp), np.where(near, away[rows, best], np.nan)
+    return found.astype(np.intp), np.asarray(np.linalg.norm(beyond, axis=2))
 
 
 def _tissue(points: Floats, subject: Subject) -> npt.NDArray[np.str_]:
