@@ -14,8 +14,8 @@ from fakeimaging.core.streams import Streams
 from fakeimaging.modalities import eeg as module
 from fakeimaging.modalities.eeg import EegParameters
 from fakeimaging.modalities.electro import lead_field as lf
-from fakeimaging.modalities.electro import projection
 from fakeimaging.modalities.electro.electrodes import MONTAGES
+from fakeimaging.modalities.electro import projection
 from fakeimaging.modalities.electro.projection import region_gain
 from fakeimaging.modalities.electro.stages import blink_course, blink_map
 from fakeimaging.modalities.electro.to_mne import series_to_mne, to_mne_forward
