@@ -21,6 +21,7 @@ from fakeimaging.core.spaces import Affine, apply_affine, pose
 from fakeimaging.modalities.electro.electrodes import native_to_captrak
 from fakeimaging.modalities.electro.lead_field import native_electrodes, native_fiducials, shipped, to_native
 from fakeimaging.modalities.electro.sensors import Sensors
+from fakeimaging.modalities.layers import Companion
 from fakeimaging.structure.head import template_head
 from fakeimaging.structure.subject import Subject
 
@@ -34,6 +35,9 @@ FAR = 40.0
 """mm of coils from the scalp, on median, above which a head is said not to fit (assumed; 20 to 30 mm are usual)."""
 HEAD_COILS = ("AF7", "AF8", "TP9", "TP10")
 """Places of the 10-05 system where the head's position coils are stuck: forehead and behind the ears (assumed)."""
+FIDUCIALS = ("LPA", "NAS", "RPA")
+HEAD_POINTS = 16
+"""Of the scalp's vertices above the fiducials, one in so many is digitised: about 100 (assumed)."""
 MILLI = 1e-3
 
 
@@ -214,21 +218,41 @@ def dev_head_t(subject: Subject, to_head: Affine) -> Affine:
     """Return what FIF files say of the head's position: helmet m to head m (Neuromag axes), shape (4, 4)."""
     matrix = native_to_captrak(subject) @ to_head
     matrix[:3, 3] *= MILLI
-    return matrix
+    matrix[3] = (0, 0, 0, 1)
+    return np.asarray(matrix)
 
 
-def digitised(subject: Subject) -> dict[str, dict[str, Floats]]:
-    """Return what is digitised on a head: ``landmarks`` and ``coils`` by name, and points of the ``scalp``, in head mm.
+def digitised(subject: Subject) -> dict[str, Floats]:
+    """Return what is digitised on a head, in head m: ``fiducials`` (left ear, nasion, right ear), ``hpi`` coils, ``head`` points.
 
-    Exact: no error of the stylus. The points are those of the shared scalp above the landmarks.
+    Exact, without an error of the pen. The head points are those of the shared scalp above the fiducials.
     """
     to_captrak = native_to_captrak(subject)
-    landmarks = {name: apply_affine(to_captrak, point) for name, point in native_fiducials(subject).items()}
-    stuck = apply_affine(to_captrak, native_electrodes(subject, HEAD_COILS))
+    fiducials = native_fiducials(subject)
     scalp = apply_affine(to_captrak @ to_native(subject), template_head().vertices["scalp"])
-    above = scalp[scalp[:, 2] > 0][::16]
-    return {
-        "landmarks": landmarks,
-        "coils": {f"coil{i}": place for i, place in enumerate(stuck, 1)},
-        "scalp": {str(i): point for i, point in enumerate(above, 1)},
+    found = {
+        "fiducials": apply_affine(to_captrak, [fiducials[name] for name in FIDUCIALS]),
+        "hpi": apply_affine(to_captrak, native_electrodes(subject, HEAD_COILS)),
+        "head": scalp[scalp[:, 2] > 0][::HEAD_POINTS],
     }
+    return {name: MILLI * points for name, points in found.items()}
+
+
+def head_table(subject: Subject) -> Companion:
+    """Return the file ``coordsystem`` of a subject: landmarks and head coils, in m."""
+    points = digitised(subject)
+    rounded = {name: np.round(places, 6).tolist() for name, places in points.items()}
+    frame, description = "ElektaNeuromag", (
+        "origin on the line between the preauricular points at the foot of the nasion, x to the right, y to the nasion, z up"
+    )
+    about: dict[str, object] = {}
+    for what in ("MEG", "HeadCoil", "AnatomicalLandmark"):
+        about |= {
+            f"{what}CoordinateSystem": frame,
+            f"{what}CoordinateUnits": "m",
+            f"{what}CoordinateSystemDescription": description,
+        }
+    coils = {f"coil{i}": place for i, place in enumerate(rounded["hpi"], 1)}
+    landmarks = dict(zip(FIDUCIALS, rounded["fiducials"], strict=True))
+    about |= {"HeadCoilCoordinates": coils, "AnatomicalLandmarkCoordinates": landmarks}
+    return Companion("coordsystem", about=about, shared=True)
