@@ -201,9 +201,16 @@ def _with_rest(signal: Signal, n_channels: int) -> Signal:
     return signal if not missing else np.concatenate([signal, np.zeros((missing, signal.shape[1]), dtype=np.float32)])
 
 
-def shared_context(subject: Subject, activity: Activity, sensors: Sensors, parameters: Any) -> dict[str, Any]:
-    """Return what the stages of every electrical and magnetic recording need beside the clean signal."""
+def shared_context(
+    subject: Subject, activity: Activity, sensors: Sensors, parameters: Any, *, field: Field | None = None
+) -> dict[str, Any]:
+    """Return what the stages of every electrical and magnetic recording need beside the clean signal.
+
+    ``field`` is that of the first channels, in the order of the sensors.
+    """
     return {
+        "field": field,
+        "dipole_rate": activity.tap("dipole").clock.rate,
         "physiology": activity.physiology,
         "subject": subject,
         "sensors": sensors,
