@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -45,6 +46,7 @@ from fakeimaging.modalities.electro.movement import MOVEMENT, Movement, head_pos
 from fakeimaging.modalities.electro.noise import SENSOR
 from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
 from fakeimaging.modalities.electro.quantisation import QUANTISATION
+from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.modalities.layers import Channel, Companion, Forward, Series
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.structure.subject import Subject
@@ -182,6 +184,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: MegParamete
     field = magnetic_field(*sensors.coils_in(subject.anatomy.to_template), sensors.owner, len(sensors.names))
     gains = gains_of(subject, activity, field)
     courses = Courses(activity, clock, "meg.sampling_frequency")
+    points = digitised(subject)
     largest = max(channel.resolution for channel in channels if channel.kind != "TRIG")
     clean = clean_series(channels, clock, gains, courses, largest)
     return Forward(
@@ -194,13 +197,25 @@ def forward(subject: Subject, activity: Activity | None, parameters: MegParamete
             head_positions(subject, activity.physiology, place, parameters.movement),
         ),
         context={
-            **shared_context(subject, activity, sensors, parameters, field, gains),
+            **shared_context(subject, activity, with_others(sensors, channels), parameters, field, gains),
             "movement": Movement(subject, courses, field, sensors),
             "coils": dict(zip(array.names, zip(array.coil_types.tolist(), array.loc, strict=True), strict=True)),
             "dev_head_t": dev_head_t(subject, place),
-            "digitised": digitised(subject),
+            "head_shape": points["head"],
+            "head_coils": points["hpi"],
             "trigger_codes": trigger_codes(activity.events),
         },
+    )
+
+
+def with_others(sensors: Sensors, channels: Sequence[Channel]) -> Sensors:
+    """Return sensors with a row for every channel; those that are no coils lie nowhere."""
+    others = channels[len(sensors.names) :]
+    return replace(
+        sensors,
+        names=tuple(channel.name for channel in channels),
+        kinds=tuple(channel.kind for channel in channels),
+        positions=np.concatenate([sensors.positions, np.full((len(others), 3), np.nan)]),
     )
 
 
