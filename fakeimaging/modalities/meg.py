@@ -85,19 +85,28 @@ class MegParameters(Parameters):
         3.0, unit="mm", bounds=(0, 40), description="SD over runs of how far the head is from where it fits best"
     )
     movement: float = parameter(
-        1.0, unit="1", bounds=(0, 50), description="size of head movement, relative to the motion of the run's physiology"
+        1.0,
+        unit="1",
+        bounds=(0, 50),
+        description="size of head movement, relative to the motion of the run's physiology",
     )
     magnetometer_noise: float = parameter(
         3e-15, unit="T/sqrt(Hz)", bounds=(0, 1e-11), description="white noise of a magnetometer"
     )
     gradiometer_noise: float = parameter(
-        3e-13, unit="T/m/sqrt(Hz)", bounds=(0, 1e-9), description="white noise of a planar gradiometer: 3 fT/cm/sqrt(Hz)"
+        3e-13,
+        unit="T/m/sqrt(Hz)",
+        bounds=(0, 1e-9),
+        description="white noise of a planar gradiometer: 3 fT/cm/sqrt(Hz)",
     )
     axial_noise: float = parameter(
         5e-15, unit="T/sqrt(Hz)", bounds=(0, 1e-11), description="white noise of an axial gradiometer"
     )
     noise_corner: float = parameter(
-        0.5, unit="Hz", bounds=(0, 100), description="frequency below which noise of power 1/f is larger than white noise"
+        0.5,
+        unit="Hz",
+        bounds=(0, 100),
+        description="frequency below which noise of power 1/f is larger than white noise",
     )
     background_density: float = parameter(
         0.05, unit="nAm/mm2", bounds=(0, 10), description="dipoles of cortex beside the network, rms from 1 to 45 Hz"
@@ -119,14 +128,22 @@ class MegParameters(Parameters):
         1e-12, unit="T", bounds=(0, 1e-9), description="SD over minutes of the field that is left in the shielded room"
     )
     high_pass: float | None = parameter(
-        0.03, unit="Hz", bounds=(1e-4, 1000), description="cutoff of the electronics' high-pass; none for DC-coupled ones"
+        0.03,
+        unit="Hz",
+        bounds=(1e-4, 1000),
+        description="cutoff of the electronics' high-pass; none for DC-coupled ones",
     )
     low_pass: float | Literal["auto"] | None = parameter(
         "auto", unit="Hz", description="cutoff of the electronics' low-pass; auto is 0.4 of the sampling rate"
     )
-    triggers: bool = parameter(True, unit="-", description=f"whether channel {TRIGGER} shows the run's events as pulses")
+    triggers: bool = parameter(
+        True, unit="-", description=f"whether channel {TRIGGER} shows the run's events as pulses"
+    )
     resolution: float = parameter(
-        1e-15, unit="T", bounds=(1e-18, 1e-12), description="one step of a stored integer; of a planar gradiometer, per cm"
+        1e-15,
+        unit="T",
+        bounds=(1e-18, 1e-12),
+        description="one step of a stored integer; of a planar gradiometer, per cm",
     )
 
     @model_validator(mode="after")

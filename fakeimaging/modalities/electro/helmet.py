@@ -242,8 +242,11 @@ def head_table(subject: Subject) -> Companion:
     """Return the file ``coordsystem`` of a subject: landmarks and head coils, in m."""
     points = digitised(subject)
     rounded = {name: np.round(places, 6).tolist() for name, places in points.items()}
-    frame, description = "ElektaNeuromag", (
-        "origin on the line between the preauricular points at the foot of the nasion, x to the right, y to the nasion, z up"
+    frame, description = (
+        "ElektaNeuromag",
+        (
+            "origin on the line between the preauricular points at the foot of the nasion, x to the right, y to the nasion, z up"
+        ),
     )
     about: dict[str, object] = {}
     for what in ("MEG", "HeadCoil", "AnatomicalLandmark"):
