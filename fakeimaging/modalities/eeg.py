@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -20,13 +21,21 @@ from pydantic import model_validator
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
-from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
+from fakeimaging.core.errors import InputError, UnknownNameError
 from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.modalities.electro.background import BACKGROUND
+from fakeimaging.modalities.electro.drift import DRIFT, SWEAT
 from fakeimaging.modalities.electro.electrodes import electrode_names, electrode_tables
+from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
 from fakeimaging.modalities.electro.lead_field import REFERENCES, electric, native_electrodes
+from fakeimaging.modalities.electro.levels import ELECTRODES, Levels
+from fakeimaging.modalities.electro.line import LINE
+from fakeimaging.modalities.electro.noise import SENSOR
 from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
+from fakeimaging.modalities.electro.quantisation import QUANTISATION
+from fakeimaging.modalities.electro.reference import REFERENCE_ELECTRODE, reference_electrodes
 from fakeimaging.modalities.electro.sensors import Sensors
-from fakeimaging.modalities.electro.stages import BLINKS, LINE, QUANTISATION, REFERENCE_ELECTRODE, SENSOR
+from fakeimaging.modalities.electro.stages import BLINKS
 from fakeimaging.modalities.layers import Channel, Companion, Forward
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.structure.subject import Subject
@@ -43,7 +52,11 @@ class EegParameters(Parameters):
     sampling_frequency: float = parameter(
         250.0, unit="Hz", bounds=(10, 10_000), description="samples per second; a whole fraction of the activity's rate"
     )
-    reference: str = parameter("average", unit="-", description="average, or the name of an electrode of the montage")
+    reference: str = parameter(
+        "average",
+        unit="-",
+        description="average, REST, none, or an electrode of the montage; several with commas between them are linked",
+    )
     line_frequency: float = parameter(
         50.0, unit="Hz", bounds=(40, 70), source="IEC 60038", description="of the mains: 50 or 60"
     )
@@ -58,6 +71,35 @@ class EegParameters(Parameters):
         unit="V/sqrt(Hz)",
         bounds=(0, 1e-4),
         description="noise of skin and electrode at 1 Hz, 1/f in power; about 1 uV from 0.5 to 125 Hz",
+    )
+    background_density: float = parameter(
+        0.1, unit="nAm/mm2", bounds=(0, 10), description="dipoles of cortex beside the network, rms from 1 to 45 Hz"
+    )
+    background_exponent: float = parameter(
+        1.5,
+        unit="1",
+        bounds=(0, 3),
+        source="Donoghue et al. 2020, 10.1038/s41593-020-00744-x",
+        description="of its spectrum, power as 1/f^exponent",
+    )
+    electrode_drift: float = parameter(
+        6e-5, unit="V", bounds=(0, 1e-2), description="SD of the slow drift of a typical electrode over minutes"
+    )
+    sweat_amplitude: float = parameter(
+        3e-5, unit="V", bounds=(0, 1e-2), description="peak of a typical burst of sweat where it is largest"
+    )
+    sweat_rate: float = parameter(0.3, unit="1/min", bounds=(0, 20), description="bursts of sweat")
+    high_pass: float | None = parameter(
+        0.016,
+        unit="Hz",
+        bounds=(1e-4, 1000),
+        source="BrainAmp: a time constant of 10 s",
+        description="cutoff of the amplifier's high-pass; none for an amplifier that is DC-coupled",
+    )
+    low_pass: float | Literal["auto"] | None = parameter(
+        "auto",
+        unit="Hz",
+        description="cutoff of the amplifier's low-pass; auto is 0.4 of the sampling rate",
     )
     blink_amplitude: float = parameter(
         1.5e-4,
@@ -82,10 +124,16 @@ class EegParameters(Parameters):
             raise ValueError(f"`montage`: {error}") from None
         if len(names) < 2 or len(set(names)) < len(names):
             raise ValueError(f"`montage`: at least two electrodes, each once, not {', '.join(names) or 'none'}")
-        if self.reference not in ("average", *names):
-            hint = did_you_mean(self.reference, ("average", *names))
-            raise ValueError(f"`reference`: '{self.reference}' is no electrode of the montage{hint}")
+        reference_electrodes(self.reference, names)
+        check_filters(self)
         return self
+
+    def levels(self) -> dict[str, Levels]:
+        """Return noise, hum and drift of every kind of electrode."""
+        contact = Levels(
+            white=self.amplifier_noise, pink=self.electrode_noise, line=self.line_amplitude, drift=self.electrode_drift
+        )
+        return dict.fromkeys(ELECTRODES, contact) | {"EEG": replace(contact, sweat=self.sweat_amplitude)}
 
 
 def geometry(parameters: EegParameters, duration: float) -> tuple[tuple[Channel, ...], Clock]:
@@ -118,8 +166,8 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
 
 
 def _channel_table(names: Sequence[str], parameters: EegParameters) -> Companion:
-    high, reference = parameters.sampling_frequency / 2, parameters.reference
-    rows = [[name, "EEG", "uV", None, high, reference, "good"] for name in names]
+    low, high = cutoffs(parameters)
+    rows = [[name, "EEG", "uV", low, high, parameters.reference, "good"] for name in names]
     columns = ("name", "type", "units", "low_cutoff", "high_cutoff", "reference", "status")
     return Companion("channels", columns, rows)
 
@@ -133,7 +181,7 @@ def sidecar(parameters: EegParameters, forward: Forward) -> dict[str, Any]:
         "SamplingFrequency": parameters.sampling_frequency,
         "PowerLineFrequency": parameters.line_frequency,
         "SoftwareFilters": "n/a",
-        "HardwareFilters": {"AC coupling": {"description": "the mean of the run is 0 in every channel before noise"}},
+        "HardwareFilters": hardware_filters(parameters),
         "EEGPlacementScheme": "10-05",
         "EEGChannelCount": len(forward.clean.channels),
         "RecordingDuration": clock.n * clock.step,
@@ -148,7 +196,7 @@ MODALITY = Modality(
     reads=("dipole",),
     geometry=geometry,
     forward=forward,
-    observe=(SENSOR, BLINKS, LINE, REFERENCE_ELECTRODE, QUANTISATION),
+    observe=(BACKGROUND, SENSOR, BLINKS, LINE, DRIFT, SWEAT, FILTER, REFERENCE_ELECTRODE, QUANTISATION),
     datatype="eeg",
     suffix="eeg",
     sidecar=sidecar,

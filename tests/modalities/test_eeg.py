@@ -133,7 +133,7 @@ def test_alpha_of_visual_cortex_is_largest_over_the_occiput():
     subject = person()
     visual = np.array([region.kind == "cortex" and region.centroid[1] < -75 for region in subject.regions])
     samples = 0.1 * np.outer(np.sin(2 * np.pi * 10 * np.arange(7500) / RATE), visual)
-    scan = fi.acquire("eeg", subject, run_of(subject, samples), off=["sensor", "blinks", "line"])
+    scan = fi.acquire("eeg", subject, run_of(subject, samples), off=["background", "sensor", "blinks", "line", "drift", "sweat"])
     level = scan.observed.to_array().std(axis=1)
     loudest = [BIOSEMI[i] for i in np.argsort(level)[-6:]]
     assert all(name.startswith(("O", "PO", "I", "P")) for name in loudest)

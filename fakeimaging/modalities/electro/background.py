@@ -1,0 +1,178 @@
+"""The cortex beside the network: small patches at random places, each with a course of its own whose power falls as 1 / f^exponent.
+
+Places are the subject's, courses the run's: EEG, MEG and intracranial EEG of a run see the same sources. Courses are made at the rate of
+the run's dipoles and low-passed to that of the recording within the Fourier transform that colours them (`coloured`), in
+pieces that are kept while a recording goes by:
+
+    c = g * h * w,   c(t) in nAm/mm2
+
+w: white noise of the run; h: the filter of the spectrum; g: a low-pass of zero phase, flat to 0.8 of half the recording's rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.core.arrays import Kept, frozen
+from fakeimaging.core.streams import Streams
+from fakeimaging.modalities.electro.coloured import Floats, Signal, Spectrum, filtered_rows, impulse
+from fakeimaging.modalities.electro.sampling import ATTENUATION, FLAT, Ratio, ratio_of
+from fakeimaging.modalities.electro.sources import SourceSpace, patch_moments
+from fakeimaging.modalities.layers import Forward, Recipe, Stage
+from fakeimaging.modalities.normals import normals
+
+N_PATCHES = 64
+"""Enough that their sum is Gaussian at every sensor, few enough to keep their courses (assumed)."""
+EXTENT = 9.0
+"""mm, radius of a patch: cortex that swings together without long connections (assumed: some cm2)."""
+BAND = (1.0, 45.0)
+"""Hz within which the density of dipoles is told."""
+PIECE = 16_384
+"""Samples, at the rate of the dipoles, of the white noise that one generator makes."""
+LENGTH = 12_288
+"""Of the filter of the spectrum, which is flat below rate / LENGTH."""
+DELAY = 2048
+"""Samples by which courses lag white noise, so that a low-pass of zero phase finds what comes after."""
+KEPT = 16 * 2**20
+"""Bytes of courses that a recording keeps."""
+
+
+@dataclass(frozen=True, eq=False)
+class Courses:
+    """The courses of the patches at the rate of a recording.
+
+    Parameters
+    ----------
+    streams : Streams
+        Of the run's background.
+    n : int
+        Patches.
+    rate : float
+        Hz, of the run's dipoles.
+    ratio : Ratio
+        The recording's rate over that.
+    filtered : ndarray, shape (span + 1,)
+        Transform of spectrum and low-pass.
+    """
+
+    streams: Streams
+    n: int
+    rate: float
+    ratio: Ratio
+    filtered: Spectrum
+    _kept: Kept = field(default_factory=lambda: Kept(KEPT))
+
+    @property
+    def span(self) -> int:
+        """Samples of the dipoles' rate in a piece."""
+        return len(self.filtered) - 1
+
+    @property
+    def length(self) -> int:
+        """Samples of the recording in a piece."""
+        return self.span * self.ratio.up // self.ratio.down
+
+    def at(self, first: int, n: int) -> Signal:
+        """Return samples ``first`` to ``first + n`` of the recording, shape (n_patches, n)."""
+        wanted = range(first // self.length, (first + n - 1) // self.length + 1)
+        pieces = [self._kept.get(k, lambda k=k: frozen(self._piece(k))) for k in wanted]  # type: ignore[misc]
+        joined = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+        start = first - wanted[0] * self.length
+        return np.asarray(joined[:, start : start + n])
+
+    def _piece(self, k: int) -> Signal:
+        made = filtered_rows(self._white((k - 1) * self.span, 2 * self.span), self.filtered, 2 * self.length)
+        return np.ascontiguousarray(made[:, self.length :])
+
+    def _white(self, first: int, n: int) -> Signal:
+        wanted = range(first // PIECE, (first + n - 1) // PIECE + 1)
+        blocks = [normals((self.n, PIECE), rng=self.streams.at(f"part-{k}").rng()) for k in wanted]
+        start = first - wanted[0] * PIECE
+        return np.concatenate(blocks, axis=1)[:, start : start + n]
+
+
+def places(space: SourceSpace, streams: Streams) -> npt.NDArray[np.intp]:
+    """Return the vertices in the middle of the patches of a subject, drawn by area, shape (n_patches,)."""
+    areas = np.where(space.cortex, space.areas, 0.0).astype(np.float64)
+    return streams.at("background").rng().choice(len(areas), N_PATCHES, replace=False, p=areas / areas.sum())
+
+
+def background_courses(forward: Forward, recipe: Recipe, v: int) -> Signal:
+    """Return the courses of the patches in part v, in nAm/mm2, shape (n_patches, n)."""
+    clock = forward.clean.part(v)
+    courses = _courses(forward, recipe["density"], recipe["exponent"])
+    return courses.at(round(clock.start * clock.rate), clock.n)
+
+
+@lru_cache(maxsize=4)
+def _courses(forward: Forward, density: float, exponent: float) -> Courses:
+    rate, clock = forward.context["dipole_rate"], forward.clean.clock
+    ratio = ratio_of(rate, clock.rate, name="sampling_frequency")
+    span = ratio.down * -(-PIECE // ratio.down)
+    streams = forward.context["run_streams"].at("background")
+    return Courses(streams, N_PATCHES, rate, ratio, _filter(density, exponent, rate, clock.rate, span))
+
+
+def spectrum(density: float, exponent: float) -> Callable[[Floats], Floats]:
+    """Return the density in unit/sqrt(Hz) of noise of ``density`` (rms) in `BAND` whose power falls as 1 / f^exponent."""
+    powers = np.geomspace(*BAND, 1001)
+    size = density / np.sqrt(np.trapezoid(powers**-exponent, powers))
+    return lambda f: size * f ** (-exponent / 2)
+
+
+def _filter(density: float, exponent: float, rate: float, new_rate: float, span: int) -> Spectrum:
+    from scipy.fft import rfft
+
+    response = np.zeros(2 * span)
+    response[DELAY : DELAY + LENGTH] = impulse(spectrum(density, exponent), rate, LENGTH)
+    return np.asarray(rfft(response) * low_pass(new_rate / rate, 2 * span), dtype=np.complex64)
+
+
+def low_pass(share: float, n: int) -> Floats:
+    """Return the gain of a low-pass of zero phase, that of `sampling`, at the frequencies of ``rfft``; 1 when the rate stays."""
+    from scipy.fft import rfft
+
+    if share >= 1:
+        return np.ones(n // 2 + 1)
+    half = min(DELAY, int(np.ceil((ATTENUATION - 7.95) / (2.285 * np.pi * (1 - FLAT) * share) / 2)))
+    cutoff = (1 + FLAT) / 2 * share
+    taps = cutoff * np.sinc(cutoff * np.arange(-half, half + 1)) * np.kaiser(2 * half + 1, 0.1102 * (ATTENUATION - 8.7))
+    around = np.zeros(n)
+    around[np.arange(-half, half + 1)] = taps / taps.sum()
+    return np.asarray(rfft(around).real)
+
+
+def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
+    from scipy.sparse import vstack
+
+    seen = forward.context["field"]
+    chosen = places(seen.space, forward.context["subject"].streams)
+    moments = vstack([patch_moments(seen.space, seen.space.points[i], EXTENT, total=False) for i in chosen])
+    return {
+        "places": seen.space.points[chosen],
+        "extent": EXTENT,
+        "density": parameters.background_density,
+        "exponent": parameters.background_exponent,
+        "rate": forward.context["dipole_rate"],
+        "maps": seen.project(moments.tocsr()),
+    }
+
+
+def _act(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> Signal:
+    n = forward.clean.part(v).n
+    maps = np.asarray(recipe["maps"], dtype=np.float32)
+    term = np.zeros((len(forward.clean.channels), n), dtype=np.float32)
+    if recipe["density"] > 0:
+        np.matmul(maps, background_courses(forward, recipe, v), out=term[: len(maps)])
+    return term
+
+
+BACKGROUND = Stage("background", "additive", _draw, _act)
+"""The recipe has the places (template mm) and maps (per nAm/mm2); needs the parameters ``background_density`` and
+``background_exponent``, and the context ``field`` (of the first channels), ``dipole_rate``, ``subject`` and ``run_streams``."""
