@@ -301,6 +301,9 @@ def test_mne_gets_the_samples_the_montage_and_the_landmarks(short):
     assert positions["coord_frame"] == "head"
     assert positions["nasion"][1] > 0.09
     assert list(positions["ch_pos"]) == list(BIOSEMI)
+    assert (raw.info["highpass"], raw.info["lowpass"]) == (0.016, 100.0)
+    bare = series_to_mne(replace(short, off=frozenset({"filter"})))
+    assert (bare.info["highpass"], bare.info["lowpass"]) == (0.0, 125.0)
 
 
 def test_a_recording_hands_itself_to_mne_and_an_image_does_not(short):

@@ -5,13 +5,16 @@ A filter hands its state from part to part and starts as if the first sample had
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.modalities.electro.levels import analogue_rows
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
+
+if TYPE_CHECKING:
+    from fakeimaging.modalities.recording import Recording
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,6 +49,11 @@ def cutoffs(parameters: Filtered) -> tuple[float | None, float | None]:
     if low == "auto":
         low = AUTOMATIC * parameters.sampling_frequency
     return None if high == "none" else high, None if low == "none" else low
+
+
+def band_of(recording: Recording) -> tuple[float | None, float | None]:
+    """Return the same for a recording: None as well where the stage is off, or the modality has none."""
+    return cutoffs(recording.parameters) if FILTER.name in recording.stages else (None, None)
 
 
 def check_filters(parameters: Filtered) -> None:
