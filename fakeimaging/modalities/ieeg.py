@@ -31,12 +31,14 @@ from fakeimaging.modalities.electro.contact_tables import electrode_tables, trut
 from fakeimaging.modalities.electro.contacts_field import contact_field, field_inside, recombined
 from fakeimaging.modalities.electro.implants import Implant, check_names, devices_of
 from fakeimaging.modalities.electro.lead_field import REFERENCES, electric, to_native
+from fakeimaging.modalities.electro.line import LINE
 from fakeimaging.modalities.electro.medium import CONDUCTIVITY
+from fakeimaging.modalities.electro.noise import SENSOR
 from fakeimaging.modalities.electro.placement import Contacts, place, whereabouts
 from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
+from fakeimaging.modalities.electro.quantisation import QUANTISATION
 from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.modalities.electro.sources import Dense
-from fakeimaging.modalities.electro.stages import LINE, QUANTISATION, SENSOR
 from fakeimaging.modalities.layers import Channel, Companion, Forward, Recipe, Series, Stage
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.structure.subject import Subject
