@@ -22,20 +22,23 @@ from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, UnknownNameError
-from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.parameters import parameter
+from fakeimaging.modalities.electro.auxiliary import AuxiliaryParameters, auxiliary_channels, with_auxiliary
 from fakeimaging.modalities.electro.background import BACKGROUND
 from fakeimaging.modalities.electro.drift import DRIFT, SWEAT
 from fakeimaging.modalities.electro.electrodes import electrode_names, electrode_tables
+from fakeimaging.modalities.electro.eyes import BLINKS, SACCADES, EyeParameters
 from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
+from fakeimaging.modalities.electro.heart import HEART_FIELD, PULSE, HeartParameters, PulseParameters
 from fakeimaging.modalities.electro.lead_field import REFERENCES, electric, native_electrodes
 from fakeimaging.modalities.electro.levels import ELECTRODES, Levels
 from fakeimaging.modalities.electro.line import LINE
+from fakeimaging.modalities.electro.muscle import MUSCLE, MuscleParameters
 from fakeimaging.modalities.electro.noise import SENSOR
 from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
 from fakeimaging.modalities.electro.quantisation import QUANTISATION
 from fakeimaging.modalities.electro.reference import REFERENCE_ELECTRODE, reference_electrodes
 from fakeimaging.modalities.electro.sensors import Sensors
-from fakeimaging.modalities.electro.stages import BLINKS
 from fakeimaging.modalities.layers import Channel, Companion, Forward
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.structure.subject import Subject
@@ -43,7 +46,7 @@ from fakeimaging.structure.subject import Subject
 MICROVOLT = 1e-6
 
 
-class EegParameters(Parameters):
+class EegParameters(EyeParameters, HeartParameters, PulseParameters, MuscleParameters, AuxiliaryParameters):
     """Parameters of the recording."""
 
     montage: Literal["biosemi64", "standard_1020", "all"] | tuple[str, ...] = parameter(
@@ -101,18 +104,16 @@ class EegParameters(Parameters):
         unit="Hz",
         description="cutoff of the amplifier's low-pass, Butterworth of order 5; 'auto' is 0.4 of the sampling rate, 'none' no filter",
     )
-    blink_amplitude: float = parameter(
-        1.5e-4,
-        unit="V",
-        bounds=(0, 2e-3),
-        description="of a blink of strength 1, mean of Fp1 and Fp2, before the reference",
-    )
     resolution: float = parameter(
         1e-7,
         unit="V",
         bounds=(1e-9, 1e-5),
         source="BrainAmp's usual setting",
         description="one step of the stored int16",
+    )
+
+    scanner: Literal["none"] | float = parameter(
+        "none", unit="T", description="field of the MR scanner around the recording, such as 3.0; none outside"
     )
 
     @model_validator(mode="after")
@@ -138,7 +139,8 @@ class EegParameters(Parameters):
 
 def geometry(parameters: EegParameters, duration: float) -> tuple[tuple[Channel, ...], Clock]:
     """Return the channels and the clock of a recording of a run of ``duration`` seconds."""
-    channels = tuple(Channel(name, "EEG", "V") for name in electrode_names(parameters.montage))
+    electrodes = (Channel(name, "EEG", "V") for name in electrode_names(parameters.montage))
+    channels = (*electrodes, *auxiliary_channels(parameters))
     n = math.floor(duration * parameters.sampling_frequency + 1e-6)
     return channels, Clock(0.0, 1 / parameters.sampling_frequency, n)
 
@@ -148,16 +150,17 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
     if activity is None:
         raise InputError("eeg images activity")
     channels, clock = geometry(parameters, activity.duration)
-    names = tuple(channel.name for channel in channels)
+    names = electrode_names(parameters.montage)
     field = electric().at(names)
     gains = gains_of(subject, activity, field)
     courses = Courses(activity, clock, "eeg.sampling_frequency")
-    sensors = Sensors(names, tuple(channel.kind for channel in channels), native_electrodes(subject, names))
+    sensors = Sensors(names, ("EEG",) * len(names), native_electrodes(subject, names))
+    sensors = with_auxiliary(sensors, auxiliary_channels(parameters))
     return Forward(
         clean=clean_series(channels, clock, gains, courses, parameters.resolution),
         reference=MICROVOLT,
         truth={"region_gain": gains.regions.T.astype(np.float32)},
-        companions=(_channel_table(names, parameters), *electrode_tables(subject, names)),
+        companions=(_channel_table(channels, parameters), *electrode_tables(subject, names)),
         context={
             **shared_context(subject, activity, sensors, parameters, field, gains),
             "about_clean": {"EEGReference": "mean of the 335 electrodes of the lead field"},
@@ -165,9 +168,10 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
     )
 
 
-def _channel_table(names: Sequence[str], parameters: EegParameters) -> Companion:
+def _channel_table(channels: Sequence[Channel], parameters: EegParameters) -> Companion:
     low, high = cutoffs(parameters)
-    rows = [[name, "EEG", "uV", low, high, parameters.reference, "good"] for name in names]
+    references = {"EEG": parameters.reference, "ECG": "lead II"}
+    rows = [[c.name, c.kind, "uV", low, high, references.get(c.kind, "bipolar"), "good"] for c in channels]
     columns = ("name", "type", "units", "low_cutoff", "high_cutoff", "reference", "status")
     return Companion("channels", columns, rows)
 
@@ -183,7 +187,9 @@ def sidecar(parameters: EegParameters, forward: Forward) -> dict[str, Any]:
         "SoftwareFilters": "n/a",
         "HardwareFilters": hardware_filters(parameters),
         "EEGPlacementScheme": "10-05",
-        "EEGChannelCount": len(forward.clean.channels),
+        "EEGChannelCount": len(forward.clean.rows("EEG")),
+        "EOGChannelCount": len(forward.clean.rows("VEOG", "HEOG")),
+        "ECGChannelCount": len(forward.clean.rows("ECG")),
         "RecordingDuration": clock.n * clock.step,
         "RecordingType": "continuous",
     }
@@ -196,7 +202,21 @@ MODALITY = Modality(
     reads=("dipole",),
     geometry=geometry,
     forward=forward,
-    observe=(BACKGROUND, SENSOR, BLINKS, LINE, DRIFT, SWEAT, FILTER, REFERENCE_ELECTRODE, QUANTISATION),
+    observe=(
+        BACKGROUND,
+        SENSOR,
+        BLINKS,
+        SACCADES,
+        HEART_FIELD,
+        PULSE,
+        MUSCLE,
+        LINE,
+        DRIFT,
+        SWEAT,
+        FILTER,
+        REFERENCE_ELECTRODE,
+        QUANTISATION,
+    ),
     datatype="eeg",
     suffix="eeg",
     sidecar=sidecar,

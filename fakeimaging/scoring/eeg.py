@@ -20,6 +20,7 @@ from fakeimaging.core.streams import Streams
 from fakeimaging.dataset import names
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
+from fakeimaging.modalities.electro.auxiliary import RESOLUTION
 from fakeimaging.modalities.electro.lead_field import electric
 from fakeimaging.modalities.electro.projection import region_gain
 from fakeimaging.modalities.electro.sampling import ratio_of, resampled, span, stretch
@@ -71,11 +72,12 @@ def score_eeg(dataset: Dataset, scan: Scan) -> Iterator[Row]:
 
 
 def read_series(header: Path) -> tuple[list[str], Floats]:
-    """Return names of the channels and samples in V, shape (n_channels, n_samples), of a BrainVision recording."""
+    """Return names of the electrodes and samples in V, shape (n_channels, n_samples), of a BrainVision recording; eye and heart left out."""
     import mne
 
     raw: Any = mne.io.read_raw_brainvision(header, preload=True, verbose="error")
-    return list(raw.ch_names), np.asarray(raw.get_data())
+    kept = [i for i, name in enumerate(raw.ch_names) if name not in RESOLUTION]
+    return [raw.ch_names[i] for i in kept], np.asarray(raw.get_data()[kept])
 
 
 def _dipoles(dataset: Dataset, scan: Scan, rate: float, n: int) -> Floats:

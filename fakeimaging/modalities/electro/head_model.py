@@ -56,7 +56,7 @@ def field_at_coils(head_model: str, subject: Subject, sensors: Sensors) -> Field
     points, directions = sensors.coils_in(subject.anatomy.to_template)
     if head_model == BEM:
         return magnetic_field(points, directions, sensors.owner, len(sensors.names))
-    centre, radius = _inner_sphere()
+    centre, radius = inner_sphere()
     space = electric().field.space
     inside = within(space.places, centre, INWARD * radius)
     gain = coil_field(centre, points, directions, sensors.owner, inside, space.directions, n_coils=len(sensors.names))
@@ -80,7 +80,8 @@ def scalp_shells() -> Shells:
 
 
 @lru_cache(maxsize=1)
-def _inner_sphere() -> tuple[npt.NDArray[np.float64], float]:
+def inner_sphere() -> tuple[npt.NDArray[np.float64], float]:
+    """Return middle and radius of the sphere nearest to the template's inner skull above the ears, template mm."""
     return fit_sphere(_dome("inner_skull"))
 
 
