@@ -72,7 +72,7 @@ def score_eeg(dataset: Dataset, scan: Scan) -> Iterator[Row]:
 
 
 def read_series(header: Path) -> tuple[list[str], Floats]:
-    """Return names of the electrodes and samples in V, shape (n_channels, n_samples), of a BrainVision recording; eye and heart left out."""
+    """Return names of the electrodes (not of eye and heart) and samples in V, shape (n_channels, n_samples), of a BrainVision recording."""
     import mne
 
     raw: Any = mne.io.read_raw_brainvision(header, preload=True, verbose="error")

@@ -23,10 +23,10 @@ from fakeimaging.modalities.layers import Channel, Forward
 Floats = npt.NDArray[np.float64]
 
 PAIRS = {
-    "VEOG": ((33.0, 83.5, -8.0), (33.0, 69.0, -70.0)),
+    "VEOG": ((33.0, 83.2, -2.0), (33.0, 69.0, -76.0)),
     "HEOG": ((62.0, 51.0, -37.0), (-62.0, 51.0, -37.0)),
 }
-"""Where the electrodes of each pair lie on the scalp, template mm: 30 mm above and below the right eye, and beside both (assumed)."""
+"""Where the electrodes of each pair lie on the scalp, template mm: 37 mm above and below the right eye, and beside both (assumed)."""
 RESOLUTION = {"VEOG": 1e-7, "HEOG": 1e-7, "ECG": 5e-7}
 """V, step of the stored integer: an ECG of up to 16 mV fits (assumed)."""
 

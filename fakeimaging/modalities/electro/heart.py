@@ -165,7 +165,7 @@ def _draw_pulse(forward: Forward, parameters: Any, *, rng: np.random.Generator) 
 
 
 def pulse_courses(times: Floats, beats: Floats, sizes: Floats, shifts: Floats) -> Floats:
-    """Return how fast the head turns with each beat, shape (3, n): `TURNS` in order, 1 at the first peak of a beat of size 1.
+    """Return how fast the head turns with each beat, shape (3, n): `TURNS` in order, about 1 at the first peak of a beat of size 1.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ WIDTH = 27.0
 """mm, SD of the Gaussian with which potentials fall off around a pool (assumed)."""
 LOW, HIGH = 40.0, 120.0
 """Hz: fl and fh (Shwedyk et al. 1977 have 20 to 60 and 60 to 120)."""
-SPAN = 0.05
+SPAN = 0.1
 """s, half length of the filter that gives noise its spectrum."""
 TONE_SPREAD = 0.5
 """SD of the logarithm of the tone of pools (assumed: people clench one side)."""
