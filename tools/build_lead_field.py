@@ -51,10 +51,13 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     positions, sources = electrodes(), source_space(options.work)
-    electric = electric_field(options.work, positions)
-    electric -= electric.mean(axis=0)
-    factors = compressed(electric, RANK)
-    report("potentials", electric, restored(factors), sources)
+    places = template_head().on_scalp(np.array(list(positions.values())))
+    potentials = scalp_potentials(options.work)
+    check_against_electrodes(options.work, potentials, positions, sources)
+    potentials -= places.of(potentials).mean(axis=0)
+    factors = compressed(potentials, RANK)
+    report("potentials", places.of(potentials), places.of(restored(factors)), sources)
+    report("potentials, whole scalp", potentials, restored(factors), sources)
     save_electric(options.out / "lead_field.npz", factors, sources, positions)
     points, normals = shell(SHELL)
     normal_field = magnetic_field(options.work, points, normals)
@@ -158,6 +161,26 @@ def electric_field(work: Path, positions: dict[str, npt.NDArray[np.float64]]) ->
         metres = {name: position * MILLI for name, position in positions.items()}
         info.set_montage(mne.channels.make_dig_montage(metres, coord_frame="head"))
         np.save(stored, fixed_gain(work, info, "eeg"))
+    return np.load(stored)
+
+
+def scalp_potentials(work: Path) -> npt.NDArray[np.float64]:
+    """Return potentials in V/(Am) at every node of the scalp, shape (n_nodes, n_columns): between nodes the model is linear."""
+    from mne.forward._compute_forward_numba import _bem_inf_pots
+
+    stored = work / "scalp.npy"
+    if not stored.exists():
+        model, sources = solution(work), mne_sources(work)[0]
+        surfaces = model["surfs"]
+        factor = np.repeat(model["source_mult"] / (4 * np.pi), [len(surface["rr"]) for surface in surfaces])
+        weights = model["solution"][: len(surfaces[0]["rr"])] * factor
+        nodes = np.concatenate([surface["rr"] for surface in surfaces])
+        found = np.empty((len(weights), sources["np"]))
+        for first in range(0, sources["np"], CHUNK):
+            chosen = slice(first, first + CHUNK)
+            free = _bem_inf_pots(sources["rr"][chosen], nodes, np.eye(3))
+            found[:, chosen] = weights @ np.einsum("skn,sk->ns", free, sources["nn"][chosen])
+        np.save(stored, found)
     return np.load(stored)
 
 

@@ -15,16 +15,20 @@ from collections.abc import Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.modalities.electro.bad import BAD, BadKind, as_pairs, problem_of
 from fakeimaging.modalities.electro.electrodes import electrode_names, electrode_tables
+from fakeimaging.modalities.electro.impedance import IMPEDANCE
 from fakeimaging.modalities.electro.lead_field import REFERENCES, electric, native_electrodes
+from fakeimaging.modalities.electro.pops import POPS
 from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
+from fakeimaging.modalities.electro.scanner import GRADIENT, triggers
 from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.modalities.electro.stages import BLINKS, LINE, QUANTISATION, REFERENCE_ELECTRODE, SENSOR
 from fakeimaging.modalities.layers import Channel, Companion, Forward
@@ -32,6 +36,8 @@ from fakeimaging.modalities.modality import Modality
 from fakeimaging.structure.subject import Subject
 
 MICROVOLT = 1e-6
+IN_SCANNER = 5e-7
+"""V, step of the stored int16 inside a scanner unless another is asked for: the range is 16 mV then (BrainAmp MR's setting)."""
 
 
 class EegParameters(Parameters):
@@ -73,6 +79,77 @@ class EegParameters(Parameters):
         description="one step of the stored int16",
     )
 
+    # Faults of channels, impedances and the MR scanner.
+    bad_channels: int | float | tuple[tuple[str, BadKind], ...] = parameter(
+        0, unit="-", description="number (2), share (0.05) or table ({T7 = 'flat'}) of bad channels; numbers are drawn"
+    )
+    bad_kinds: tuple[BadKind, ...] = parameter(
+        ("flat", "noisy", "loose", "bridged"), unit="-", description="kinds among which drawn channels are bad"
+    )
+    noisy_amplitude: float = parameter(
+        6e-5, unit="V", bounds=(0, 1e-2), description="noise of an electrode that lost contact, rms"
+    )
+    mark_bad: bool = parameter(True, unit="-", description="whether the table of channels says which are bad")
+    pop_rate: float = parameter(
+        0.003, unit="1/min", bounds=(0, 60), description="of pops in each electrode: two in ten minutes of 64"
+    )
+    pop_amplitude: float = parameter(
+        1.5e-4, unit="V", bounds=(0, 1e-2), description="of a pop, median; they decay within 0.2 to 1 s"
+    )
+    impedance: float = parameter(
+        8e3, unit="Ohm", bounds=(0, 1e6), description="of an electrode's contact, median over the cap"
+    )
+    impedance_drift: float = parameter(
+        0.3, unit="1/h", bounds=(0, 10), description="growth of the impedance as gel dries, median"
+    )
+    mains_current: float = parameter(
+        1e-10,
+        unit="A",
+        bounds=(0, 1e-7),
+        description="that mains drive through each contact, rms; a tenth of a nanoampere makes 0.8 uV in 8 kOhm",
+    )
+    scanner: Literal["none"] | float = parameter(
+        "none", unit="T", description="field of the MR scanner around the recording, such as 3.0; none outside"
+    )
+    scanner_tr: float = parameter(
+        2.0, unit="s", bounds=(0.05, 20), symbol="TR", description="time from volume to volume"
+    )
+    scanner_slices: int = parameter(
+        36, unit="1", bounds=(1, 500), description="excitations in a volume: slices over the multiband factor"
+    )
+    scanner_low_pass: float = parameter(
+        250.0,
+        unit="Hz",
+        bounds=(10, 10_000),
+        source="BrainAmp MR's hardware filter",
+        description="cutoff of the amplifier before the samples, for what the scanner induces",
+    )
+    scanner_clock_drift: float = parameter(
+        0.0,
+        unit="1e-6",
+        bounds=(-1000, 1000),
+        description="pace of the scanner's clock against the amplifier's; 0 is synchronised",
+    )
+
+    @field_validator("bad_channels", mode="before")
+    @classmethod
+    def _table_as_pairs(cls, value: Any) -> Any:
+        return as_pairs(value)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _coarser_inside_a_scanner(cls, values: Any) -> Any:
+        inside = isinstance(values, dict) and values.get("scanner", "none") != "none"
+        return {"resolution": IN_SCANNER, **values} if inside else values
+
+    @model_validator(mode="after")
+    def _faults_exist(self) -> Self:
+        if problem := problem_of(self.bad_channels, electrode_names(self.montage)):
+            raise ValueError(f"`bad_channels`: {problem}")
+        if self.scanner != "none" and not 0.01 <= self.scanner <= 25:
+            raise ValueError(f"`scanner`: {self.scanner:g} T is outside [0.01, 25] (field of the MR scanner)")
+        return self
+
     @model_validator(mode="after")
     def _electrodes_exist(self) -> Self:
         names = electrode_names(self.montage)
@@ -112,6 +189,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
         companions=(_channel_table(names, parameters), *electrode_tables(subject, names)),
         context={
             **shared_context(subject, activity, sensors, parameters, field, gains),
+            "triggers": triggers(parameters, activity.duration),
             "about_clean": {"EEGReference": "mean of the 335 electrodes of the lead field"},
         },
     )
@@ -148,7 +226,7 @@ MODALITY = Modality(
     reads=("dipole",),
     geometry=geometry,
     forward=forward,
-    observe=(SENSOR, BLINKS, LINE, REFERENCE_ELECTRODE, QUANTISATION),
+    observe=(SENSOR, BLINKS, LINE, POPS, IMPEDANCE, GRADIENT, BAD, REFERENCE_ELECTRODE, QUANTISATION),
     datatype="eeg",
     suffix="eeg",
     sidecar=sidecar,
