@@ -87,7 +87,7 @@ class EegParameters(Parameters):
         ("flat", "noisy", "loose", "bridged"), unit="-", description="kinds among which drawn channels are bad"
     )
     noisy_amplitude: float = parameter(
-        6e-5, unit="V", bounds=(0, 1e-2), description="noise of an electrode that lost contact, rms"
+        1e-4, unit="V", bounds=(0, 1e-2), description="noise of an electrode that lost contact, rms"
     )
     mark_bad: bool = parameter(True, unit="-", description="whether the table of channels says which are bad")
     pop_rate: float = parameter(

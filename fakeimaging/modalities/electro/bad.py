@@ -33,7 +33,7 @@ SLOW, N_SLOW = (0.1, 3.0), 12
 """Hz of a lost contact's slow waves, log-uniform, and how many there are (assumed); together they have half its variance."""
 LOOSE_EVERY, LOOSE_FOR = 8.0, 2.5
 """s between losses of contact and of their length, each on average (assumed)."""
-LOOSE_GAIN = 3.0
+LOOSE_GAIN = 2.0
 """Noise of a contact that comes and goes, relative to one that is gone: it moves (assumed)."""
 DEAD = 0.25
 """Noise of a dead channel relative to its amplifier's (assumed: what comes after the first stage)."""

@@ -11,11 +11,13 @@ amplifier's low-pass leaves harmonics of the slice rate. The scanner's clock may
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.arrays import frozen
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro.lead_field import to_native
@@ -98,8 +100,9 @@ def low_pass(frequencies: Floats, cutoff: float) -> npt.NDArray[np.complex128]:
     return np.asarray(np.prod(-poles[:, None] / (1j * frequencies / cutoff - poles[:, None]), axis=0))
 
 
+@lru_cache(maxsize=4)
 def slice_waveform(slice_time: float, rate: float, cutoff: float) -> Floats:
-    """Return dG/dt of x, y and z through one slice as the amplifier passes it, T/m/s, shape (3, TABLE).
+    """Return dG/dt of x, y and z from the start of one slice to that of the next as the amplifier passes it, T/m/s, shape (3, TABLE + 1).
 
     The Fourier series of the slopes is exact; harmonics from half the sampling rate on are left out, as decimation does.
     """
@@ -111,7 +114,8 @@ def slice_waveform(slice_time: float, rate: float, cutoff: float) -> Floats:
         a, b, slope = np.array(pieces).T
         edges = np.exp(np.outer(angle, b)) - np.exp(np.outer(angle, a))
         spectrum[axis, harmonics] = passed * (edges @ slope) / (angle * slice_time)
-    return np.asarray(np.fft.irfft(spectrum * TABLE, TABLE, axis=1))
+    wave = np.fft.irfft(spectrum * TABLE, TABLE, axis=1)
+    return frozen(np.concatenate([wave, wave[:, :1]], axis=1))
 
 
 def lead_map(places: Floats, turns: Floats) -> Floats:
@@ -155,8 +159,8 @@ def gradient_courses(clock: Clock, recipe: Recipe) -> Floats:
     passed = clock.times * recipe["pace"]
     scans = (passed >= -1e-9) & (passed < recipe["n_volumes"] * recipe["tr"] - 1e-9)
     place = np.mod(passed / slice_time, 1.0) * TABLE
-    grid = np.arange(TABLE)
-    return np.stack([np.where(scans, np.interp(place, grid, row, period=TABLE), 0.0) for row in table])
+    first = np.minimum(place.astype(np.intp), TABLE - 1)
+    return np.asarray(scans * (table[:, first] + (place - first) * (table[:, first + 1] - table[:, first])))
 
 
 def _act(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
