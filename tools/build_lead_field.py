@@ -2,9 +2,10 @@
 
 The surfaces are those of `structure.head` (2562 nodes each, in MNI152): scalp, outer and inner skull, the same that T1w and PET
 image. Sources are the 20,484 vertices in the middle of fsaverage5's cortex and a lattice of points in deep grey matter and
-cerebellum, these with three directions. Electrodes: 335 of the 10-05 system. Magnetic fields are kept as magnetic charges below
-the scalp that make the same field everywhere beyond `SHELL` mm off it, so that any sensor may hang anywhere. Needs mne; about
-15 CPU minutes and 4 GB. What took long is kept in ``--work`` and not computed again.
+cerebellum, these with three directions. Potentials are kept at every node of the scalp, so that electrodes may lie anywhere
+on it, relative to their mean over the 335 of the 10-05 system. Magnetic fields are kept as magnetic charges below the scalp
+that make the same field everywhere beyond `SHELL` mm off it, so that any sensor may hang anywhere. Needs mne; about 15 CPU
+minutes and 4 GB. What took long is kept in ``--work`` and not computed again.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SHELL, DEPTH = 16.0, 6.0
 """mm off the scalp at which the magnetic field is computed, and below it at which the charges lie that stand for it."""
 RIDGE = 1e-8
 """Of the charges' fit, relative to the largest squared singular value."""
-RANK, MAGNETIC_RANK, LEVELS = 240, 280, 1000
+RANK, MAGNETIC_RANK, LEVELS = 280, 280, 1000
 """Number of components kept, and steps in the field of one source: each has a step of its own."""
 CHUNK = 320
 """Magnetic points computed at once."""
@@ -48,17 +49,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder for intermediate files")
     parser.add_argument("--out", type=Path, default=DATA)
+    parser.add_argument("--electric", action="store_true", help="leave the magnetic field alone")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     positions, sources = electrodes(), source_space(options.work)
-    places = template_head().on_scalp(np.array(list(positions.values())))
     potentials = scalp_potentials(options.work)
     check_against_electrodes(options.work, potentials, positions, sources)
-    potentials -= places.of(potentials).mean(axis=0)
+    potentials -= between(potentials, positions).mean(axis=0)
     factors = compressed(potentials, RANK)
-    report("potentials", places.of(potentials), places.of(restored(factors)), sources)
-    report("potentials, whole scalp", potentials, restored(factors), sources)
+    kept = restored(factors)
+    report("potentials", between(potentials, positions), between(kept, positions), sources)
+    report("potentials, whole scalp", potentials, kept, sources)
     save_electric(options.out / "lead_field.npz", factors, sources, positions)
+    if options.electric:
+        return
     points, normals = shell(SHELL)
     normal_field = magnetic_field(options.work, points, normals)
     charges = shell(-DEPTH)[0]
@@ -184,6 +188,19 @@ def scalp_potentials(work: Path) -> npt.NDArray[np.float64]:
     return np.load(stored)
 
 
+def between(potentials: npt.NDArray, positions: dict[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """Return potentials at electrodes from those at the nodes of the scalp."""
+    nodes, weights = template_head().on_scalp(np.array(list(positions.values())).astype(np.float32))
+    return np.einsum("nk,nkc->nc", weights, potentials[nodes])
+
+
+def check_against_electrodes(
+    work: Path, potentials: npt.NDArray, positions: dict[str, npt.NDArray[np.float64]], sources: dict[str, Any]
+) -> None:
+    """Print how far potentials between nodes are from those that mne gives at the electrodes themselves."""
+    report("between nodes, against mne", electric_field(work, positions), between(potentials, positions), sources)
+
+
 def shell(offset: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return points off the scalp along the head's rays in mm (inwards when negative) and the normals of the surface they make.
 
@@ -293,8 +310,11 @@ def around_head(coils: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def compressed(full: npt.NDArray[np.float64], rank: int) -> dict[str, npt.NDArray[Any]]:
     """Return the leading components: `maps` (n_channels, rank), and for each column its `amounts` (rank) in its own `step`."""
-    u, s, vt = np.linalg.svd(full, full_matrices=False)
-    return {"maps": u[:, :rank].astype(np.float32)} | quantised(s[:rank, None] * vt[:rank])
+    from scipy.linalg import eigh
+
+    n = len(full)
+    maps = eigh(full @ full.T, subset_by_index=(n - rank, n - 1))[1][:, ::-1]
+    return {"maps": maps.astype(np.float32)} | quantised(maps.T @ full)
 
 
 def quantised(amounts: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:
