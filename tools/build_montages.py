@@ -67,10 +67,8 @@ def places(name: str) -> dict[str, npt.NDArray]:
     found, shipped = stored(name), electric()
     names, points = list(found["ch_pos"]), np.array(list(found["ch_pos"].values()))
     twins = next((twins for begin, twins in TWINS.items() if name.startswith(begin)), ())
-    if twins:
-        placed = on_scalp(warp(twins)(points))
-    else:
-        placed = fitted(points, found["nasion"], found["lpa"], found["rpa"])
+    landmarks = [found[name] for name in ("nasion", "lpa", "rpa")]
+    placed = on_scalp(warp(twins)(points)) if twins else fitted(points, *landmarks)
     known = [i for i, channel in enumerate(names) if channel in shipped.channels]
     if 2 * len(known) > len(names):
         placed = np.array(placed)
@@ -92,7 +90,9 @@ def warp(twins: tuple[str, ...]) -> Any:
     order, off = np.random.Generator(np.random.SFC64(1)).permutation(len(theirs)), []
     for fold in range(10):
         left, kept = order[fold::10], np.setdiff1d(order, order[fold::10])
-        off.append(np.linalg.norm(on_scalp(RBFInterpolator(theirs[kept], ours[kept])(theirs[left])) - ours[left], axis=1))
+        off.append(
+            np.linalg.norm(on_scalp(RBFInterpolator(theirs[kept], ours[kept])(theirs[left])) - ours[left], axis=1)
+        )
     missed = np.concatenate(off)
     print(
         f"{', '.join(twins)}: {len(theirs)} known; left out, found within {np.median(missed):.1f} mm (median), "

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -25,10 +26,11 @@ from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.modalities.electro.bad import BAD, BadKind, as_pairs, problem_of
 from fakeimaging.modalities.electro.electrodes import electrode_names, electrode_tables
 from fakeimaging.modalities.electro.impedance import IMPEDANCE
-from fakeimaging.modalities.electro.lead_field import REFERENCES, electric, native_electrodes
+from fakeimaging.modalities.electro.lead_field import REFERENCES, electric
+from fakeimaging.modalities.electro.montages import montage_of
 from fakeimaging.modalities.electro.pops import POPS
 from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
-from fakeimaging.modalities.electro.scanner import GRADIENT, triggers
+from fakeimaging.modalities.electro.scanner import GRADIENT, volume_onsets
 from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.modalities.electro.stages import BLINKS, LINE, QUANTISATION, REFERENCE_ELECTRODE, SENSOR
 from fakeimaging.modalities.layers import Channel, Companion, Forward
@@ -43,8 +45,11 @@ IN_SCANNER = 5e-7
 class EegParameters(Parameters):
     """Parameters of the recording."""
 
-    montage: Literal["biosemi64", "standard_1020", "all"] | tuple[str, ...] = parameter(
-        "biosemi64", unit="-", source="BioSemi's cap of 64", description="montage, or names of the 10-05 system"
+    montage: str | tuple[str, ...] = parameter(
+        "biosemi64",
+        unit="-",
+        source="BioSemi's cap of 64",
+        description="montage by its name in MNE-Python, file of electrodes, or names of the 10-05 system",
     )
     sampling_frequency: float = parameter(
         250.0, unit="Hz", bounds=(10, 10_000), description="samples per second; a whole fraction of the activity's rate"
@@ -131,16 +136,23 @@ class EegParameters(Parameters):
         description="pace of the scanner's clock against the amplifier's; 0 is synchronised",
     )
 
+    @model_validator(mode="after")
+    def _electrodes_exist(self) -> Self:
+        try:
+            names = montage_of(self.montage).names
+        except (UnknownNameError, InputError) as error:
+            raise ValueError(f"`montage`: {error}") from None
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise ValueError(f"`montage`: at least two electrodes, each once, not {', '.join(names) or 'none'}")
+        if self.reference not in ("average", *names):
+            hint = did_you_mean(self.reference, ("average", *names))
+            raise ValueError(f"`reference`: '{self.reference}' is no electrode of the montage{hint}")
+        return self
+
     @field_validator("bad_channels", mode="before")
     @classmethod
     def _table_as_pairs(cls, value: Any) -> Any:
         return as_pairs(value)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _coarser_inside_a_scanner(cls, values: Any) -> Any:
-        inside = isinstance(values, dict) and values.get("scanner", "none") != "none"
-        return {"resolution": IN_SCANNER, **values} if inside else values
 
     @model_validator(mode="after")
     def _faults_exist(self) -> Self:
@@ -148,20 +160,8 @@ class EegParameters(Parameters):
             raise ValueError(f"`bad_channels`: {problem}")
         if self.scanner != "none" and not 0.01 <= self.scanner <= 25:
             raise ValueError(f"`scanner`: {self.scanner:g} T is outside [0.01, 25] (field of the MR scanner)")
-        return self
-
-    @model_validator(mode="after")
-    def _electrodes_exist(self) -> Self:
-        names = electrode_names(self.montage)
-        try:
-            electric().rows(names)
-        except UnknownNameError as error:
-            raise ValueError(f"`montage`: {error}") from None
-        if len(names) < 2 or len(set(names)) < len(names):
-            raise ValueError(f"`montage`: at least two electrodes, each once, not {', '.join(names) or 'none'}")
-        if self.reference not in ("average", *names):
-            hint = did_you_mean(self.reference, ("average", *names))
-            raise ValueError(f"`reference`: '{self.reference}' is no electrode of the montage{hint}")
+        if self.scanner != "none" and "resolution" not in self.model_fields_set:
+            object.__setattr__(self, "resolution", IN_SCANNER)
         return self
 
 
@@ -177,19 +177,19 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
     if activity is None:
         raise InputError("eeg images activity")
     channels, clock = geometry(parameters, activity.duration)
-    names = tuple(channel.name for channel in channels)
-    field = electric().at(names)
+    montage = montage_of(parameters.montage)
+    names, field = montage.names, electric().on(montage.points)
     gains = gains_of(subject, activity, field)
     courses = Courses(activity, clock, "eeg.sampling_frequency")
-    sensors = Sensors(names, tuple(channel.kind for channel in channels), native_electrodes(subject, names))
+    sensors = Sensors(names, tuple(channel.kind for channel in channels), montage.native(subject))
     return Forward(
         clean=clean_series(channels, clock, gains, courses, parameters.resolution),
         reference=MICROVOLT,
         truth={"region_gain": gains.regions.T.astype(np.float32)},
-        companions=(_channel_table(names, parameters), *electrode_tables(subject, names)),
+        companions=(_channel_table(names, parameters), *electrode_tables(subject, montage)),
         context={
             **shared_context(subject, activity, sensors, parameters, field, gains),
-            "triggers": triggers(parameters, activity.duration),
+            "triggers": volume_onsets(parameters, activity.duration),
             "about_clean": {"EEGReference": "mean of the 335 electrodes of the lead field"},
         },
     )
@@ -212,7 +212,7 @@ def sidecar(parameters: EegParameters, forward: Forward) -> dict[str, Any]:
         "PowerLineFrequency": parameters.line_frequency,
         "SoftwareFilters": "n/a",
         "HardwareFilters": {"AC coupling": {"description": "the mean of the run is 0 in every channel before noise"}},
-        "EEGPlacementScheme": "10-05",
+        "EEGPlacementScheme": Path(parameters.montage).name if isinstance(parameters.montage, str) else "10-05",
         "EEGChannelCount": len(forward.clean.channels),
         "RecordingDuration": clock.n * clock.step,
         "RecordingType": "continuous",

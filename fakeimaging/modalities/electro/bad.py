@@ -1,9 +1,9 @@
 """Channels known to be bad, each of one kind; the list is the truth that detectors are scored against.
 
-flat: dead, a little noise of the converter (a magnetometer nothing). noisy: contact lost, broadband noise and slow waves over what
-is left of the signal. loose: the same but larger, now and then. bridged: gel joins two neighbours, and both show their mean and the
-noise of their own amplifiers (Alschuler et al. 2014, doi:10.1016/j.clinph.2013.08.026). The stage acts before the reference: an average reference, which is computed
-afterwards, spreads them over all channels, and a flat channel is then flat no more.
+flat: dead, a little noise of the converter (a magnetometer nothing). noisy: contact lost, broadband noise and slow waves over
+what is left of the signal. loose: the same but larger, now and then. bridged: gel joins two neighbours, and both show their
+mean and the noise of their own amplifiers (Alschuler et al. 2014, doi:10.1016/j.clinph.2013.08.026). The stage acts before the
+reference: an average reference, which is computed afterwards, spreads them over all channels, and a flat channel is then flat no more.
 """
 
 from __future__ import annotations
@@ -108,6 +108,7 @@ def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Rec
     faults = _faults(forward, parameters, rng=rng)
     names, kinds, partners = ([fault[k] for fault in faults] for k in range(3))
     shape = (len(faults), N_SLOW)
+    losses = {name: _losses(clock, rng=rng) for name, kind, _ in faults if kind == "loose"}
     level = np.exp(SPREAD * rng.standard_normal(len(faults))) * [unit_factor(unit[name]) for name in names]
     level = level * [LOOSE_GAIN if kind == "loose" else 1.0 for kind in kinds]
     return {
@@ -115,10 +116,12 @@ def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Rec
         "kind": kinds,
         "partner": partners,
         "noise": parameters.noisy_amplitude * level,
-        "amplifier": [parameters.amplifier_noise if unit[name] == "V" else 0.0 for name in names],
+        "amplifier": [getattr(parameters, "amplifier_noise", 0.0) if unit[name] == "V" else 0.0 for name in names],
         "frequencies": SLOW[0] * (SLOW[1] / SLOW[0]) ** rng.random(shape),
         "phases": rng.uniform(0, 2 * np.pi, shape),
-        "losses": [_losses(clock, rng=rng) if kind == "loose" else [] for kind in kinds],
+        "loss_channel": [name for name, each in losses.items() for _ in each],
+        "loss_onset": np.array([onset for each in losses.values() for onset, _ in each]),
+        "loss_duration": np.array([duration for each in losses.values() for _, duration in each]),
         "reference": _reference(parameters, set(unit)),
         "mark": parameters.mark_bad,
     }
@@ -126,16 +129,16 @@ def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Rec
 
 def _reference(parameters: Any, known: set[str]) -> list[str]:
     """Return the electrodes that the amplifier measures against; none with an average, which is computed afterwards."""
-    reference = getattr(parameters, "reference", ())
-    return [name for name in ([reference] if isinstance(reference, str) else reference) if name in known]
+    chosen = str(getattr(parameters, "reference", ""))
+    return [name for name in map(str.strip, chosen.split(",")) if name in known]
 
 
-def _losses(clock: Clock, *, rng: np.random.Generator) -> list[list[float]]:
+def _losses(clock: Clock, *, rng: np.random.Generator) -> list[tuple[float, float]]:
     """Return onset and duration of each loss of contact: the first within the first interval of a run."""
     onset = clock.start + rng.random() * min(LOOSE_EVERY, clock.n * clock.step)
     found = []
     while onset < clock.stop:
-        found.append([onset, LOOSE_RAMP + float(rng.exponential(LOOSE_FOR))])
+        found.append((onset, LOOSE_RAMP + float(rng.exponential(LOOSE_FOR))))
         onset += found[-1][1] + float(rng.exponential(LOOSE_EVERY))
     return found
 
@@ -149,12 +152,12 @@ def _lost(clock: Clock, recipe: Recipe, k: int, *, rng: np.random.Generator) -> 
     return np.asarray(recipe["noise"][k] * (np.sqrt(0.5) * normals((clock.n,), rng=rng) + slow), dtype=np.float32)
 
 
-def contact(clock: Clock, losses: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
-    """Return how far a contact is lost, from 0 to 1, shape (clock.n,).
+def lost_share(clock: Clock, losses: Sequence[tuple[float, float]]) -> npt.NDArray[np.float64]:
+    """Return how far a contact is lost, from 0 to 1, given onset and duration of each loss in s, shape (clock.n,).
 
     Examples
     --------
-    >>> contact(Clock(0.0, 1.0, 6), [[1.0, 3.0]])
+    >>> lost_share(Clock(0.0, 1.0, 6), [(1.0, 3.0)])
     array([0., 0., 1., 1., 0., 0.])
     """
     gone = np.zeros(clock.n)
@@ -181,9 +184,14 @@ def _act(signal: Signal, forward: Forward, recipe: Recipe, v: int, *, rng: np.ra
             changed[i] = np.float32(DEAD) * amplifier * normals((clock.n,), rng=rng)
             changed[i] += signal[against].mean(axis=0) if against else 0
         elif kind in {"noisy", "loose"}:
-            gone = 1 if kind == "noisy" else contact(clock, recipe["losses"][k]).astype(np.float32)
+            gone = 1 if kind == "noisy" else lost_share(clock, _losses_of(recipe, name)).astype(np.float32)
             changed[i] += gone * (_lost(clock, recipe, k, rng=rng) - np.float32(1 - LEFT) * signal[i])
     return changed
+
+
+def _losses_of(recipe: Recipe, name: str) -> list[tuple[float, float]]:
+    every = zip(recipe["loss_channel"], recipe["loss_onset"], recipe["loss_duration"], strict=True)
+    return [(float(onset), float(duration)) for channel, onset, duration in every if channel == name]
 
 
 def bad_channels(recipe: Recipe) -> dict[str, str]:
@@ -202,8 +210,8 @@ def _tell(companions: tuple[Companion, ...], forward: Forward, recipe: Recipe) -
         found = [_with_status(table, told) if table.name == "channels" else table for table in found]
     losses = [
         (onset, duration, "loose", name, None)
-        for name, each in zip(recipe["name"], recipe["losses"], strict=True)
-        for onset, duration in each
+        for name in dict.fromkeys(recipe["loss_channel"])
+        for onset, duration in _losses_of(recipe, name)
     ]
     return (*found, event_table("loose", losses, "losses of contact of single electrodes")) if losses else tuple(found)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 
 ALL = "all"
 """The montage of every electrode of the 10-05 system."""
-FILES = (".tsv", ".sfp", ".loc", ".locs", ".eloc", ".elc", ".elp", ".hpts", ".csd", ".txt", ".bvef", ".bvct", ".xyz")
+FILES = (".tsv", ".sfp", ".loc", ".locs", ".eloc", ".elc", ".elp", ".csd", ".csv", ".txt", ".bvef", ".xyz")
 """Endings of files of one's own."""
 FEWEST_ANCHORS = 8
 """Names of the 10-05 system that a file without landmarks needs."""
@@ -121,8 +122,14 @@ def montage_of(chosen: str | Sequence[str]) -> Montage:
     return Montage(tuple(chosen), electric().electrodes[electric().rows(chosen)].astype(np.float64))
 
 
+def landmark_file(path: Path) -> Path | None:
+    """Return the ``coordsystem.json`` beside a BIDS table of electrodes, if there is one."""
+    beside = path.with_name(path.name.replace("_electrodes.tsv", "_coordsystem.json"))
+    return beside if beside != path and beside.is_file() else None
+
+
 def head_frame(nasion: npt.ArrayLike, left: npt.ArrayLike, right: npt.ArrayLike) -> Affine:
-    """Return the rigid transform to CapTrak coordinates: origin between the ears at the foot of the nasion, x right, y to the nose, z up."""
+    """Return the rigid transform to CapTrak: origin between the ears at the foot of the nasion, x right, y to the nose, z up."""
     nasion, left, right = (np.asarray(point, dtype=float) for point in (nasion, left, right))
     x = (right - left) / np.linalg.norm(right - left)
     origin = left + x * np.dot(nasion - left, x)
@@ -151,15 +158,15 @@ def fitted(points: npt.ArrayLike, nasion: npt.ArrayLike, left: npt.ArrayLike, ri
         for frame, marks in ((theirs, (nasion, left, right)), (ours, electric().fiducials))
     )
     across, forth = here / there
-    level = apply_affine(theirs, np.asarray(points, dtype=float)) * [across, forth, (across + forth) / 2]
-    back = np.linalg.inv(ours)
+    level = apply_affine(theirs, np.asarray(points, dtype=float)) * np.array([across, forth, (across + forth) / 2])
+    back = np.asarray(np.linalg.inv(ours), dtype=np.float64)
 
     def gap(taller: float) -> float:
-        away = template_head().depth(apply_affine(back, level * [1.0, 1.0, taller]))["scalp"]
+        away = template_head().depth(apply_affine(back, level * np.array([1.0, 1.0, taller])))["scalp"]
         return float((away**2).sum())
 
     taller = minimize_scalar(gap, bounds=TALLER, method="bounded").x
-    return on_scalp(apply_affine(back, level * [1.0, 1.0, taller]))
+    return on_scalp(apply_affine(back, level * np.array([1.0, 1.0, taller])))
 
 
 def _extent(marks: Floats) -> Floats:

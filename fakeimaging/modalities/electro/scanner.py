@@ -26,8 +26,6 @@ from fakeimaging.structure.head import template_head
 
 Floats = npt.NDArray[np.float64]
 
-TRIGGER = "R128"
-"""Marker of a volume's start (the usual one of Brain Products' recorders)."""
 TURN = 0.2
 """rad, SD of how far a lead turns to the side (assumed)."""
 UNEVEN = 0.1
@@ -69,11 +67,6 @@ def volume_onsets(parameters: Any, duration: float) -> Floats:
     pace = 1 + PER_MILLION * parameters.scanner_clock_drift
     n = int(np.floor(duration * pace / parameters.scanner_tr + 1e-9))
     return parameters.scanner_tr * np.arange(n) / pace
-
-
-def triggers(parameters: Any, duration: float) -> tuple[tuple[float, float, str], ...]:
-    """Return the markers of volumes: onset, duration, name."""
-    return tuple((float(onset), 0.0, TRIGGER) for onset in volume_onsets(parameters, duration))
 
 
 def slopes(slice_time: float) -> list[list[Block]]:
