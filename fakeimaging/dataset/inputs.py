@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from fakeimaging.modalities.electro.montages import FILES, landmark_file
+
 OF_SUBJECT = ("atlas", "atlas_table", "connectome", "tract_lengths")
-OF_SCAN = (".toml",)
+OF_SCAN = (".toml", *FILES)
 """Endings by which a text among the parameters of a scan is a file."""
 
 Place = tuple[dict[str, Any], str]
@@ -57,5 +59,6 @@ def renamed(content: dict[str, Any], name: Callable[[Path], Path | str]) -> None
 
 
 def own_files(content: dict[str, Any]) -> list[Path]:
-    """Return the files that a study names, each once, sorted."""
-    return sorted({Path(table[key]) for table, key in places(content)})
+    """Return the files that a study names and the landmarks beside its electrodes, each once, sorted."""
+    named = {Path(table[key]) for table, key in places(content)}
+    return sorted(named | {beside for path in named if (beside := landmark_file(path)) is not None})

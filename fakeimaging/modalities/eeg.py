@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -25,32 +26,51 @@ from fakeimaging.core.errors import InputError, UnknownNameError
 from fakeimaging.core.parameters import parameter
 from fakeimaging.modalities.electro.auxiliary import AuxiliaryParameters, auxiliary_channels, with_auxiliary
 from fakeimaging.modalities.electro.background import BACKGROUND
+from fakeimaging.modalities.electro.bad import BAD, problem_of
 from fakeimaging.modalities.electro.drift import DRIFT, SWEAT
 from fakeimaging.modalities.electro.electrodes import electrode_names, electrode_tables
 from fakeimaging.modalities.electro.eyes import BLINKS, SACCADES, EyeParameters
+from fakeimaging.modalities.electro.faults import FaultParameters, ScannerParameters
 from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
 from fakeimaging.modalities.electro.heart import HEART_FIELD, PULSE, HeartParameters, PulseParameters
-from fakeimaging.modalities.electro.lead_field import REFERENCES, electric, native_electrodes
+from fakeimaging.modalities.electro.impedance import IMPEDANCE
+from fakeimaging.modalities.electro.lead_field import REFERENCES, electric
 from fakeimaging.modalities.electro.levels import ELECTRODES, Levels
 from fakeimaging.modalities.electro.line import LINE
+from fakeimaging.modalities.electro.montages import montage_of
 from fakeimaging.modalities.electro.muscle import MUSCLE, MuscleParameters
 from fakeimaging.modalities.electro.noise import SENSOR
+from fakeimaging.modalities.electro.pops import POPS
 from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
 from fakeimaging.modalities.electro.quantisation import QUANTISATION
 from fakeimaging.modalities.electro.reference import REFERENCE_ELECTRODE, reference_electrodes
+from fakeimaging.modalities.electro.scanner import GRADIENT, volume_onsets
 from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.modalities.layers import Channel, Companion, Forward
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.structure.subject import Subject
 
 MICROVOLT = 1e-6
+IN_SCANNER = 5e-7
+"""V, step of the stored int16 inside a scanner unless another is asked for: the range is 16 mV then (BrainAmp MR's setting)."""
 
 
-class EegParameters(EyeParameters, HeartParameters, PulseParameters, MuscleParameters, AuxiliaryParameters):
+class EegParameters(
+    EyeParameters,
+    HeartParameters,
+    PulseParameters,
+    MuscleParameters,
+    AuxiliaryParameters,
+    FaultParameters,
+    ScannerParameters,
+):
     """Parameters of the recording."""
 
-    montage: Literal["biosemi64", "standard_1020", "all"] | tuple[str, ...] = parameter(
-        "biosemi64", unit="-", source="BioSemi's cap of 64", description="montage, or names of the 10-05 system"
+    montage: str | tuple[str, ...] = parameter(
+        "biosemi64",
+        unit="-",
+        source="BioSemi's cap of 64",
+        description="montage by its name in MNE-Python, file of electrodes, or names of the 10-05 system",
     )
     sampling_frequency: float = parameter(
         250.0, unit="Hz", bounds=(10, 10_000), description="samples per second; a whole fraction of the activity's rate"
@@ -112,16 +132,11 @@ class EegParameters(EyeParameters, HeartParameters, PulseParameters, MuscleParam
         description="one step of the stored int16",
     )
 
-    scanner: Literal["none"] | float = parameter(
-        "none", unit="T", description="field of the MR scanner around the recording, such as 3.0; none outside"
-    )
-
     @model_validator(mode="after")
     def _electrodes_exist(self) -> Self:
-        names = electrode_names(self.montage)
         try:
-            electric().rows(names)
-        except UnknownNameError as error:
+            names = montage_of(self.montage).names
+        except (UnknownNameError, InputError) as error:
             raise ValueError(f"`montage`: {error}") from None
         if len(names) < 2 or len(set(names)) < len(names):
             raise ValueError(f"`montage`: at least two electrodes, each once, not {', '.join(names) or 'none'}")
@@ -135,6 +150,16 @@ class EegParameters(EyeParameters, HeartParameters, PulseParameters, MuscleParam
             white=self.amplifier_noise, pink=self.electrode_noise, line=self.line_amplitude, drift=self.electrode_drift
         )
         return dict.fromkeys(ELECTRODES, contact) | {"EEG": replace(contact, sweat=self.sweat_amplitude)}
+
+    @model_validator(mode="after")
+    def _faults_exist(self) -> Self:
+        if problem := problem_of(self.bad_channels, electrode_names(self.montage)):
+            raise ValueError(f"`bad_channels`: {problem}")
+        if self.scanner != "none" and not 0.01 <= self.scanner <= 25:
+            raise ValueError(f"`scanner`: {self.scanner:g} T is outside [0.01, 25] (field of the MR scanner)")
+        if self.scanner != "none" and "resolution" not in self.model_fields_set:
+            object.__setattr__(self, "resolution", IN_SCANNER)
+        return self
 
 
 def geometry(parameters: EegParameters, duration: float) -> tuple[tuple[Channel, ...], Clock]:
@@ -150,19 +175,20 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
     if activity is None:
         raise InputError("eeg images activity")
     channels, clock = geometry(parameters, activity.duration)
-    names = electrode_names(parameters.montage)
-    field = electric().at(names)
+    montage = montage_of(parameters.montage)
+    names, field = montage.names, electric().on(montage.points)
     gains = gains_of(subject, activity, field)
     courses = Courses(activity, clock, "eeg.sampling_frequency")
-    sensors = Sensors(names, ("EEG",) * len(names), native_electrodes(subject, names))
+    sensors = Sensors(names, ("EEG",) * len(names), montage.native(subject))
     sensors = with_auxiliary(sensors, auxiliary_channels(parameters))
     return Forward(
         clean=clean_series(channels, clock, gains, courses, parameters.resolution),
         reference=MICROVOLT,
         truth={"region_gain": gains.regions.T.astype(np.float32)},
-        companions=(_channel_table(channels, parameters), *electrode_tables(subject, names)),
+        companions=(_channel_table(channels, parameters), *electrode_tables(subject, montage)),
         context={
             **shared_context(subject, activity, sensors, parameters, field, gains),
+            "triggers": volume_onsets(parameters, activity.duration),
             "about_clean": {"EEGReference": "mean of the 335 electrodes of the lead field"},
         },
     )
@@ -186,7 +212,7 @@ def sidecar(parameters: EegParameters, forward: Forward) -> dict[str, Any]:
         "PowerLineFrequency": parameters.line_frequency,
         "SoftwareFilters": "n/a",
         "HardwareFilters": hardware_filters(parameters),
-        "EEGPlacementScheme": "10-05",
+        "EEGPlacementScheme": Path(parameters.montage).name if isinstance(parameters.montage, str) else "10-05",
         "EEGChannelCount": len(forward.clean.rows("EEG")),
         "EOGChannelCount": len(forward.clean.rows("VEOG", "HEOG")),
         "ECGChannelCount": len(forward.clean.rows("ECG")),
@@ -213,6 +239,10 @@ MODALITY = Modality(
         LINE,
         DRIFT,
         SWEAT,
+        POPS,
+        IMPEDANCE,
+        GRADIENT,
+        BAD,
         FILTER,
         REFERENCE_ELECTRODE,
         QUANTISATION,

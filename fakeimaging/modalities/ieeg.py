@@ -183,7 +183,7 @@ def _implanted(
 ) -> tuple[Contacts, dict[str, npt.NDArray], Dense]:
     """Return contacts, what is around them, and their field; kept, since runs and repeats of a subject share them."""
     contacts = place(devices, subject, where="ieeg.implants")
-    field = contact_field(contacts, electric().field.space, conductivity=conductivity)
+    field = contact_field(contacts, electric().scalp.space, conductivity=conductivity)
     return contacts, whereabouts(contacts, subject), field
 
 

@@ -65,6 +65,34 @@ class Head:
             found[name] = (1 - along) / np.linalg.norm(normal, axis=1)[triangle]
         return found
 
+    def on_scalp(self, points: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+        """Return where the ray through each point meets the scalp.
+
+        Parameters
+        ----------
+        points : array_like, shape (n, 3)
+            Template mm.
+
+        Returns
+        -------
+        nodes : ndarray of int, shape (n, 3)
+            Vertices of the triangle that is met.
+        weights : ndarray, shape (n, 3)
+            Of their places in that of the meeting; they sum to 1.
+
+        Examples
+        --------
+        >>> head = template_head()
+        >>> nodes, weights = head.on_scalp([[0.0, 0.0, 300.0]])
+        >>> (weights[0] @ head.vertices["scalp"][nodes[0]]).round(0)
+        array([ 0.,  0., 99.])
+        """
+        away = np.asarray(points, dtype=float) - self.centre
+        nodes = self.triangles[self._triangle_of(away)]
+        corners = (self.vertices["scalp"] - self.centre)[nodes]
+        weights = np.linalg.solve(corners.transpose(0, 2, 1), away[:, :, None])[:, :, 0]
+        return nodes, weights / weights.sum(axis=1, keepdims=True)
+
     def _triangle_of(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
         """Return the triangle that the ray through each point meets: one of those around the nearest vertex or its neighbours."""
         from scipy.spatial import cKDTree

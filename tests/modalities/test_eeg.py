@@ -1,6 +1,5 @@
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pytest
@@ -224,7 +223,7 @@ def test_a_rate_that_the_dipoles_do_not_have_is_refused(rate, message):
         ({"montage": ["Cz", "cz9"]}, "montage.*no electrode 'cz9'"),
         ({"montage": ["Cz"]}, "at least two electrodes"),
         ({"montage": ["Cz", "Pz", "Cz"]}, "each once"),
-        ({"montage": "biosemi32"}, "montage"),
+        ({"montage": "biosemi65"}, "no montage .biosemi65.; did you mean .biosemi64."),
         ({"reference": "M1"}, "'M1' is no electrode of the montage"),
         ({"sampling_frequency": 0.25}, "outside"),
         ({"line_frequency": 500.0}, "outside"),

@@ -8,7 +8,6 @@ difference of 0.13 (median of cortex; 0.09 to 0.23 from 5 to 95 %), their size b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from fakeimaging.modalities.electro.lead_field import electric
 from fakeimaging.modalities.electro.magnetic import magnetic_field
+from fakeimaging.modalities.electro.montages import Montage
 from fakeimaging.modalities.electro.own_forward import read_forward
 from fakeimaging.modalities.electro.sarvas import coil_field
 from fakeimaging.modalities.electro.sensors import Sensors
@@ -31,7 +31,7 @@ DOME = -30.0
 """Template mm in z above which a head is nearly round: what spheres are fitted to (assumed)."""
 
 
-def electric_field(head_model: str, subject: Subject, names: Sequence[str]) -> Field:
+def electric_field(head_model: str, subject: Subject, montage: Montage) -> Field:
     """Return the potentials of every source at electrodes.
 
     Parameters
@@ -39,14 +39,13 @@ def electric_field(head_model: str, subject: Subject, names: Sequence[str]) -> F
     head_model : str
         ``"bem"``, ``"sphere"`` or the path of a forward solution.
     subject : Subject
-    names : sequence of str
-        Electrodes.
+    montage : Montage
     """
     if head_model == BEM:
-        return electric().at(names)
+        return electric().on(montage.points)
     if head_model == SPHERE:
-        return _spherical(tuple(names))
-    return read_forward(head_model, subject).at(names)
+        return _spherical(montage)
+    return read_forward(head_model, subject).at(montage.names)
 
 
 def field_at_coils(head_model: str, subject: Subject, sensors: Sensors) -> Field:
@@ -57,19 +56,17 @@ def field_at_coils(head_model: str, subject: Subject, sensors: Sensors) -> Field
     if head_model == BEM:
         return magnetic_field(points, directions, sensors.owner, len(sensors.names))
     centre, radius = inner_sphere()
-    space = electric().field.space
+    space = electric().scalp.space
     inside = within(space.places, centre, INWARD * radius)
     gain = coil_field(centre, points, directions, sensors.owner, inside, space.directions, n_coils=len(sensors.names))
     return Dense(space, gain)
 
 
 @lru_cache(maxsize=4)
-def _spherical(names: tuple[str, ...]) -> Dense:
-    shipped, shells = electric(), scalp_shells()
-    space = shipped.field.space
+def _spherical(montage: Montage) -> Dense:
+    shells, space = scalp_shells(), electric().scalp.space
     inside = within(space.places, shells.centre, INWARD * shells.radii[0])
-    electrodes = shipped.electrodes[shipped.rows(names)]
-    return Dense(space, potential(shells, electrodes, inside, space.directions))
+    return Dense(space, potential(shells, montage.points, inside, space.directions))
 
 
 @lru_cache(maxsize=1)

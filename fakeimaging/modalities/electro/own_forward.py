@@ -104,7 +104,7 @@ def _on_cortex(points: Floats) -> npt.NDArray[np.bool_]:
     """Whether the shipped vertex nearest to each point has cortex: files do not tell the medial wall."""
     from scipy.spatial import cKDTree
 
-    shipped = electric().field.space
+    shipped = electric().scalp.space
     return np.asarray(shipped.cortex[cKDTree(shipped.points).query(points)[1]])
 
 

@@ -89,7 +89,7 @@ def montage_of(subject: Subject, sensors: Sensors) -> mne.channels.DigMontage:
 
 def bad_channels(recording: Recording) -> list[str]:
     """Return the channels whose table calls them bad."""
-    tables = [table for table in recording.forward.companions if table.name == "channels"]
+    tables = [table for table in recording.companions if table.name == "channels"]
     if not tables or "status" not in tables[0].columns:
         return []
     name, status = (tables[0].columns.index(column) for column in ("name", "status"))
