@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +27,14 @@ from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import apply_affine
+from fakeimaging.modalities.electro.background import BACKGROUND
 from fakeimaging.modalities.electro.contact_tables import electrode_tables, truth_table
 from fakeimaging.modalities.electro.contacts_field import contact_field, field_inside, recombined
+from fakeimaging.modalities.electro.drift import DRIFT
+from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
 from fakeimaging.modalities.electro.implants import Implant, check_names, devices_of
 from fakeimaging.modalities.electro.lead_field import REFERENCES, electric, to_native
+from fakeimaging.modalities.electro.levels import ELECTRODES, Levels
 from fakeimaging.modalities.electro.line import LINE
 from fakeimaging.modalities.electro.medium import CONDUCTIVITY
 from fakeimaging.modalities.electro.noise import SENSOR
@@ -82,6 +86,25 @@ class IeegParameters(Parameters):
     electrode_noise: float = parameter(
         2e-7, unit="V/sqrt(Hz)", bounds=(0, 1e-4), description="noise of metal in tissue at 1 Hz, 1/f in power"
     )
+    background_density: float = parameter(
+        0.05, unit="nAm/mm2", bounds=(0, 10), description="dipoles of cortex beside the network, rms from 1 to 45 Hz"
+    )
+    background_exponent: float = parameter(
+        1.5,
+        unit="1",
+        bounds=(0, 3),
+        source="Donoghue et al. 2020, 10.1038/s41593-020-00744-x",
+        description="of its spectrum, power as 1/f^exponent",
+    )
+    electrode_drift: float = parameter(
+        3e-5, unit="V", bounds=(0, 1e-2), description="SD of the slow drift of a typical contact over minutes"
+    )
+    high_pass: float | Literal["none"] | None = parameter(
+        0.1, unit="Hz", bounds=(1e-4, 1000), description="cutoff of the amplifier's high-pass, first order; or none"
+    )
+    low_pass: float | Literal["auto", "none"] | None = parameter(
+        "auto", unit="Hz", description="cutoff of the amplifier's low-pass; auto is 0.4 of the sampling rate, or none"
+    )
     resolution: float = parameter(
         2.5e-7, unit="V", bounds=(1e-9, 1e-5), description="one step of the stored int16: 8 mV either way"
     )
@@ -106,7 +129,15 @@ class IeegParameters(Parameters):
             raise ValueError("`reference`: bipolar needs two contacts in a row of a device")
         if len(names) < 2:
             raise ValueError("`implants`: at least two contacts")
+        check_filters(self)
         return self
+
+    def levels(self) -> dict[str, Levels]:
+        """Return noise, hum and drift of every kind of contact."""
+        contact = Levels(
+            white=self.amplifier_noise, pink=self.electrode_noise, line=self.line_amplitude, drift=self.electrode_drift
+        )
+        return dict.fromkeys(ELECTRODES, contact)
 
 
 def channels_of(parameters: IeegParameters) -> tuple[Channel, ...]:
@@ -224,8 +255,9 @@ def _channel_table(
 ) -> Companion:
     groups = [contacts.groups[int(row.argmax())] for row in weights]
     against = [contacts.names[int(row.argmin())] if reference == "bipolar" else reference for row in weights]
+    low, high = cutoffs(parameters)
     rows = [
-        [channel.name, channel.kind, "uV", None, parameters.sampling_frequency / 2, other, group, "good"]
+        [channel.name, channel.kind, "uV", low, high, other, group, "good"]
         for channel, other, group in zip(channels, against, groups, strict=True)
     ]
     return Companion(
@@ -269,7 +301,7 @@ def sidecar(parameters: IeegParameters, forward: Forward) -> dict[str, Any]:
         "SamplingFrequency": parameters.sampling_frequency,
         "PowerLineFrequency": parameters.line_frequency,
         "SoftwareFilters": "n/a",
-        "HardwareFilters": {"AC coupling": {"description": "the mean of the run is 0 in every channel before noise"}},
+        "HardwareFilters": hardware_filters(parameters),
         "ElectrodeManufacturer": "simulated",
         "ElectrodeManufacturersModelName": "discs of 2.3 mm on sheets; contacts of 2 mm on shafts of 0.8 mm",
         "ECOGChannelCount": len(series.rows("ECOG")),
@@ -292,7 +324,7 @@ MODALITY = Modality(
     reads=("dipole",),
     geometry=geometry,
     forward=forward,
-    observe=(SENSOR, LINE, CONTACT_REFERENCE, QUANTISATION),
+    observe=(BACKGROUND, SENSOR, LINE, DRIFT, FILTER, CONTACT_REFERENCE, QUANTISATION),
     datatype="ieeg",
     suffix="ieeg",
     sidecar=sidecar,
