@@ -2,9 +2,10 @@
 
     V = G q + G_1 m_1 + G_2 m_2
 
-q, m_k: the activity's dipole density and its sub-regional courses, as in `eeg`; G: what they make at the contacts in a homogeneous brain (V per
-nAm/mm2), with an insulator above contacts that lie on it. The clean signal is against a place infinitely far away; the
-reference is a stage. Bipolar channels are differences from the start, each its own amplifier. The mean of the run is taken out.
+q, m_k: the activity's dipole density (nAm/mm2) and its sub-regional courses, as in `eeg`; G: what they make at the contacts in
+a homogeneous brain (V per nAm/mm2), with an insulator above contacts that lie on it. The clean signal is against a place infinitely
+far away; the reference is a stage. Bipolar channels are differences from the start, each its own amplifier. The mean of the
+run is taken out.
 
 A recording can be as fast as the run's dipoles: for 2 kHz, simulate it with ``taps={"dipole": 2000.0, ...}``.
 """
