@@ -130,7 +130,8 @@ def _nearby(contacts: Contacts, i: int, space: SourceSpace, conductivity: float)
     axes = np.broadcast_to(contacts.axes[i], points.shape) if contacts.lengths[i] == 0 else None
     places, owners, shares = _spread(space, near)
     made = _potential(points, axes, places, space.normals[owners], conductivity).mean(axis=0)
-    return near, np.bincount(owners, weights=shares * made, minlength=space.n_vertices)[near]
+    felt = np.bincount(owners, weights=shares * made, minlength=space.n_vertices)
+    return near, np.asarray(felt[near], dtype=np.float64)
 
 
 def _spread(space: SourceSpace, vertices: npt.NDArray[np.intp]) -> tuple[Floats, npt.NDArray[np.intp], Floats]:

@@ -340,7 +340,7 @@ def _tissue(points: Floats, subject: Subject) -> npt.NDArray[np.str_]:
     """Return the tissue that takes most of the voxel that each point lies in, ``"outside"`` where there is none."""
     maps = subject.anatomy.maps
     words = np.array(["outside", "grey", "white", "csf", "bone", "scalp"])
-    shares = np.full((len(words), len(points)), 0.5)
+    shares: Floats = np.full((len(words), len(points)), 0.5)
     for row, name in enumerate(words[1:], 1):
         grid, share = maps.grid_of(name), getattr(maps, name)
         voxel = np.rint(apply_affine(np.asarray(np.linalg.inv(grid.affine)), points)).astype(int)
