@@ -161,7 +161,7 @@ def _shaft(device: Implant, target: Floats, sizes: Floats, key: str) -> tuple[Fl
     points = target + pitch * np.arange(device.n_contacts)[:, None] * direction
     inside = template_head().depth(points)["inner_skull"] > 0
     if not inside.all():
-        fit = int(inside.argmin())
+        fit = int(np.flatnonzero(~inside)[0])
         raise _refuse(f"{key}.contacts", f"contact {fit + 1} of '{device.name}' would be in the skull; {fit} fit")
     return points, np.broadcast_to(direction, points.shape)
 
@@ -344,6 +344,7 @@ def _tissue(points: Floats, subject: Subject) -> npt.NDArray[np.str_]:
     for row, name in enumerate(words[1:], 1):
         grid, share = maps.grid_of(name), getattr(maps, name)
         voxel = np.rint(apply_affine(np.asarray(np.linalg.inv(grid.affine)), points)).astype(int)
-        fits = ((voxel >= 0) & (voxel < grid.shape)).all(axis=1)
+        fits = np.asarray(((voxel >= 0) & (voxel < grid.shape)).all(axis=1))
         shares[row] = np.where(fits, share[tuple(np.where(fits[:, None], voxel, 0).T)], 0)
-    return np.asarray(words[shares.argmax(axis=0)])
+    most: npt.NDArray[np.intp] = shares.argmax(axis=0)
+    return words[most]
