@@ -343,13 +343,25 @@ def test_a_coherent_patch_makes_50_to_500_microvolts_in_ecog():
 
 
 def test_a_nucleus_is_loud_inside_and_quiet_outside():
-    subject, contacts = person(), placed("temporal")
-    inside = field_inside(contacts, subject, conductivity=SIGMA)
-    hippocampus = [region.name for region in subject.regions].index("L_Hippocampus_01")
-    names = list(contacts.names)
-    assert 50e-6 < 0.1 * inside[names.index("LAH1"), hippocampus] < 500e-6
-    assert inside[names.index("LAH8"), hippocampus] == 0
+    subject, contacts = person(), placed("bilateral_shafts")
+    inside = 0.1 * field_inside(contacts, subject, conductivity=SIGMA)
+    around = whereabouts(contacts, subject)
+    kinds = np.array(["", *(region.kind for region in subject.regions)])[around["region"]]
+    amid = np.isin(kinds, ("hippocampus", "amygdala")) & (around["distance"] == 0)
+    felt = np.abs(inside).max(axis=1)
+    assert amid.sum() > 10
+    assert 50e-6 < np.sqrt(np.mean(felt[amid] ** 2)) < 300e-6
+    assert felt.max() < 500e-6
+    assert not felt[(kinds == "") | (around["distance"] > 2.0)].any()
     assert not inside[:, [region.kind == "cortex" for region in subject.regions]].any()
+
+
+def test_neighbours_in_a_nucleus_differ():
+    subject = person()
+    contacts = place([shaft(target=(-26.0, -21.0, -14.0), contacts=2)], subject)
+    inside = 0.1 * field_inside(contacts, subject, conductivity=SIGMA)
+    number = [region.name for region in subject.regions].index("L_Hippocampus_01")
+    assert abs(inside[0, number] - inside[1, number]) > 10e-6
 
 
 def test_a_bipolar_pair_feels_the_difference():
