@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
@@ -30,6 +30,7 @@ from fakeimaging.modalities.electro.electrodes import electrode_names, electrode
 from fakeimaging.modalities.electro.eyes import BLINKS, SACCADES, EyeParameters
 from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
 from fakeimaging.modalities.electro.heart import HEART_FIELD, PULSE, HeartParameters, PulseParameters
+from fakeimaging.modalities.electro.head_model import ABOUT_POTENTIALS, BEM, check_head_model, electric_field
 from fakeimaging.modalities.electro.lead_field import REFERENCES, electric, native_electrodes
 from fakeimaging.modalities.electro.levels import ELECTRODES, Levels
 from fakeimaging.modalities.electro.line import LINE
@@ -59,6 +60,11 @@ class EegParameters(EyeParameters, HeartParameters, PulseParameters, MuscleParam
         "average",
         unit="-",
         description="average, REST, none, or an electrode of the montage; several with commas between them are linked",
+    )
+    head_model: str = parameter(
+        BEM,
+        unit="-",
+        description="bem (the shipped boundary elements), sphere (three shells), or a forward solution of MNE-Python (.fif)",
     )
     line_frequency: float = parameter(
         50.0, unit="Hz", bounds=(40, 70), source="IEC 60038", description="of the mains: 50 or 60"
@@ -116,6 +122,11 @@ class EegParameters(EyeParameters, HeartParameters, PulseParameters, MuscleParam
         "none", unit="T", description="field of the MR scanner around the recording, such as 3.0; none outside"
     )
 
+    @field_validator("head_model")
+    @classmethod
+    def _head_model_exists(cls, value: str) -> str:
+        return check_head_model(value)
+
     @model_validator(mode="after")
     def _electrodes_exist(self) -> Self:
         names = electrode_names(self.montage)
@@ -151,7 +162,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
         raise InputError("eeg images activity")
     channels, clock = geometry(parameters, activity.duration)
     names = electrode_names(parameters.montage)
-    field = electric().at(names)
+    field = electric_field(parameters.head_model, subject, names)
     gains = gains_of(subject, activity, field)
     courses = Courses(activity, clock, "eeg.sampling_frequency")
     sensors = Sensors(names, ("EEG",) * len(names), native_electrodes(subject, names))
@@ -163,7 +174,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
         companions=(_channel_table(channels, parameters), *electrode_tables(subject, names)),
         context={
             **shared_context(subject, activity, sensors, parameters, field, gains),
-            "about_clean": {"EEGReference": "mean of the 335 electrodes of the lead field"},
+            "about_clean": {"EEGReference": ABOUT_POTENTIALS.get(parameters.head_model, "that of the forward solution")},
         },
     )
 
