@@ -174,7 +174,9 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
         companions=(_channel_table(channels, parameters), *electrode_tables(subject, names)),
         context={
             **shared_context(subject, activity, sensors, parameters, field, gains),
-            "about_clean": {"EEGReference": ABOUT_POTENTIALS.get(parameters.head_model, "that of the forward solution")},
+            "about_clean": {
+                "EEGReference": ABOUT_POTENTIALS.get(parameters.head_model, "that of the forward solution")
+            },
         },
     )
 

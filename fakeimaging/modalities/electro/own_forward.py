@@ -70,10 +70,10 @@ def read_forward(path: str, subject: Subject) -> OwnField:
     InputError
         If the file is no forward solution, or its sources have no normals.
     """
-    return field_of(solution(path), subject)
+    return field_of(read_solution(path), subject)
 
 
-def solution(path: str) -> Any:
+def read_solution(path: str) -> Any:
     """Return the forward solution of a file, its sources along their normals; raises as `read_forward`."""
     import mne
 

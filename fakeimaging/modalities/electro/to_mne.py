@@ -15,7 +15,7 @@ from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro.electrodes import native_to_captrak
 from fakeimaging.modalities.electro.filters import band_of
 from fakeimaging.modalities.electro.lead_field import native_fiducials, to_native
-from fakeimaging.modalities.electro.own_forward import solution
+from fakeimaging.modalities.electro.own_forward import read_solution
 from fakeimaging.modalities.electro.projection import Courses, moments
 from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.modalities.electro.sources import SourceSpace
@@ -221,7 +221,7 @@ def to_mne_sources(recording: Recording, start: float = 0.0, stop: float | None 
     n_left = int(space.left.sum())
     vertices, subject = [np.arange(n_left), np.arange(space.n_vertices - n_left)], "fsaverage"
     if space.native:
-        sources = solution(recording.parameters.head_model)["src"]
+        sources = read_solution(recording.parameters.head_model)["src"]
         vertices, subject = [source["vertno"] for source in sources], sources[0].get("subject_his_id")
     data = true_sources(recording, start, stop)[: space.n_vertices]
     kind = mne.SourceEstimate if len(vertices) == 2 else mne.VolSourceEstimate
@@ -242,7 +242,9 @@ def to_mne_forward(recording: Recording) -> mne.Forward:
     rows = recording.clean.rows("EEG", "MEGMAG", "MEGGRADPLANAR", "MEGGRADAXIAL", "ECOG", "SEEG")
     names = [recording.clean.channels[i].name for i in rows]
     if field.space.native:
-        return mne.pick_channels_forward(solution(recording.parameters.head_model), names, ordered=True, verbose="error")
+        return mne.pick_channels_forward(
+            read_solution(recording.parameters.head_model), names, ordered=True, verbose="error"
+        )
     info = mne.pick_info(mne_info(recording, recording.clean), list(rows), verbose="error")
     info["bads"] = []
     to_head = mne.transforms.Transform("mri", "head")

@@ -140,9 +140,7 @@ def test_eeg_is_inverted_with_a_field_that_mne_computes_afresh(tmp_path):
     assert 0.9 < np.median(size) < 1.0  # 642 nodes a layer against the shipped field's 2562
     for method in EXACT.values():
         operator = method(assumed, 1 / 9, centring(64))
-        on, off = (
-            error(vertices[peaks(operator, made[:, true])], true) for true in (vertices, between)
-        )
+        on, off = (error(vertices[peaks(operator, made[:, true])], true) for true in (vertices, between))
         assert (on == 0).mean() > 0.97
         assert on.mean() < 0.3
         assert np.median(off) < 8.0
