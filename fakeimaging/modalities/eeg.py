@@ -29,8 +29,8 @@ from fakeimaging.modalities.electro.drift import DRIFT, SWEAT
 from fakeimaging.modalities.electro.electrodes import electrode_names, electrode_tables
 from fakeimaging.modalities.electro.eyes import BLINKS, SACCADES, EyeParameters
 from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
-from fakeimaging.modalities.electro.heart import HEART_FIELD, PULSE, HeartParameters, PulseParameters
 from fakeimaging.modalities.electro.head_model import ABOUT_POTENTIALS, BEM, check_head_model, electric_field
+from fakeimaging.modalities.electro.heart import HEART_FIELD, PULSE, HeartParameters, PulseParameters
 from fakeimaging.modalities.electro.lead_field import REFERENCES, electric, native_electrodes
 from fakeimaging.modalities.electro.levels import ELECTRODES, Levels
 from fakeimaging.modalities.electro.line import LINE
