@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
@@ -32,9 +32,10 @@ from fakeimaging.modalities.electro.electrodes import electrode_names, electrode
 from fakeimaging.modalities.electro.eyes import BLINKS, SACCADES, EyeParameters
 from fakeimaging.modalities.electro.faults import FaultParameters, ScannerParameters
 from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
+from fakeimaging.modalities.electro.head_model import ABOUT_POTENTIALS, BEM, check_head_model, electric_field
 from fakeimaging.modalities.electro.heart import HEART_FIELD, PULSE, HeartParameters, PulseParameters
 from fakeimaging.modalities.electro.impedance import IMPEDANCE
-from fakeimaging.modalities.electro.lead_field import REFERENCES, electric
+from fakeimaging.modalities.electro.lead_field import REFERENCES
 from fakeimaging.modalities.electro.levels import ELECTRODES, Levels
 from fakeimaging.modalities.electro.line import LINE
 from fakeimaging.modalities.electro.montages import montage_of
@@ -79,6 +80,11 @@ class EegParameters(
         "average",
         unit="-",
         description="average, REST, none, or an electrode of the montage; several with commas between them are linked",
+    )
+    head_model: str = parameter(
+        BEM,
+        unit="-",
+        description="bem (the shipped boundary elements), sphere (three shells), or a forward solution of MNE-Python (.fif)",
     )
     line_frequency: float = parameter(
         50.0, unit="Hz", bounds=(40, 70), source="IEC 60038", description="of the mains: 50 or 60"
@@ -132,6 +138,11 @@ class EegParameters(
         description="one step of the stored int16",
     )
 
+    @field_validator("head_model")
+    @classmethod
+    def _head_model_exists(cls, value: str) -> str:
+        return check_head_model(value)
+
     @model_validator(mode="after")
     def _electrodes_exist(self) -> Self:
         try:
@@ -176,7 +187,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
         raise InputError("eeg images activity")
     channels, clock = geometry(parameters, activity.duration)
     montage = montage_of(parameters.montage)
-    names, field = montage.names, electric().on(montage.points)
+    names, field = montage.names, electric_field(parameters.head_model, subject, montage)
     gains = gains_of(subject, activity, field)
     courses = Courses(activity, clock, "eeg.sampling_frequency")
     sensors = Sensors(names, ("EEG",) * len(names), montage.native(subject))
@@ -189,7 +200,9 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
         context={
             **shared_context(subject, activity, sensors, parameters, field, gains),
             "triggers": volume_onsets(parameters, activity.duration),
-            "about_clean": {"EEGReference": "mean of the 335 electrodes of the lead field"},
+            "about_clean": {
+                "EEGReference": ABOUT_POTENTIALS.get(parameters.head_model, "that of the forward solution")
+            },
         },
     )
 

@@ -148,7 +148,8 @@ def test_references_are_constant_over_channels(short):
         fi.acquire("eeg", subject, run, reference=name, off=["quantisation"]).observed.to_array()
         for name in ("average", "Cz")
     )
-    none = fi.acquire("eeg", subject, run, off=["quantisation", "reference"]).observed.to_array()
+    none = fi.acquire("eeg", subject, run, off=["quantisation", "reference"]).observed.to_array()[:64]
+    average, single = average[:64], single[:64]
     assert np.abs(average.mean(axis=0)).max() < 1e-10
     assert (single[BIOSEMI.index("Cz")] == 0).all()
     for series in (single, none):

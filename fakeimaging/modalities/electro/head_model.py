@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.errors import did_you_mean
 from fakeimaging.modalities.electro.lead_field import electric
 from fakeimaging.modalities.electro.magnetic import magnetic_field
 from fakeimaging.modalities.electro.montages import Montage
@@ -25,10 +26,26 @@ from fakeimaging.structure.head import template_head
 from fakeimaging.structure.subject import Subject
 
 BEM, SPHERE = "bem", "sphere"
+ABOUT_POTENTIALS = {BEM: "mean of the 335 electrodes of the lead field", SPHERE: "mean of the sphere's surface"}
+"""What the potentials of each are relative to."""
 INWARD = 0.98
 """Share of the innermost shell's radius beyond which sources are moved in (assumed)."""
 DOME = -30.0
 """Template mm in z above which a head is nearly round: what spheres are fitted to (assumed)."""
+
+
+def check_head_model(value: str) -> str:
+    """Return the name of a head model.
+
+    Raises
+    ------
+    ValueError
+        If it is neither a known one nor a FIF file.
+    """
+    if value not in (BEM, SPHERE) and not value.endswith((".fif", ".fif.gz")):
+        hint = did_you_mean(value, (BEM, SPHERE))
+        raise ValueError(f"no head model '{value}'{hint}; a forward solution of your own ends in -fwd.fif")
+    return value
 
 
 def electric_field(head_model: str, subject: Subject, montage: Montage) -> Field:
