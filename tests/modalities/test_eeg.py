@@ -203,12 +203,12 @@ def test_harmonics_above_half_the_sampling_rate_do_not_alias():
 
 
 def test_stored_samples_are_whole_steps(short):
-    steps = short.observed.to_array() / 1e-7
+    steps = short.observed.to_array() / short.clean.steps[:, None]
     np.testing.assert_allclose(steps, np.rint(steps), atol=1e-3)
     loud = fi.acquire(
         "eeg", tiny_subject(), run_of(tiny_subject(), 0.1 * noise(7500, 10)), blink_amplitude=2e-3, resolution=1e-9
     )
-    assert np.abs(loud.observed.to_array()).max() == pytest.approx(32767e-9)
+    assert np.abs(loud.observed.to_array()[:64]).max() == pytest.approx(32767e-9)
 
 
 @pytest.mark.parametrize(("rate", "message"), [(500.0, "above the 250 Hz"), (100.013, "no ratio of whole numbers")])
