@@ -33,6 +33,8 @@ UNITS = {"MEGMAG": "T", "MEGGRADAXIAL": "T", "MEGGRADPLANAR": "T/m"}
 """Unit of each kind of coil; an axial gradiometer shows the difference of its loops."""
 FAR = 40.0
 """mm of coils from the scalp, on median, above which a head is said not to fit (assumed; 20 to 30 mm are usual)."""
+BELOW = 500.0
+"""mm below the helmet, from where a head comes."""
 HEAD_COILS = ("AF7", "AF8", "TP9", "TP10")
 """Places of the 10-05 system where the head's position coils are stuck: forehead and behind the ears (assumed)."""
 FIDUCIALS = ("LPA", "NAS", "RPA")
@@ -152,7 +154,7 @@ def _contact(coils: Floats, scalp: Floats, gap: float) -> tuple[float, float]:
     """Return the shifts to the front and up at which a head that is pushed up and back rests."""
 
     def height(y: float) -> float:
-        return _room(coils, scalp + [0.0, y, 0.0], gap, 2)
+        return _room(coils, scalp + [0.0, y, -BELOW], gap, 2) - BELOW
 
     middle = 0.0
     for width, step in ((60, 6), (5, 1)):
@@ -162,11 +164,12 @@ def _contact(coils: Floats, scalp: Floats, gap: float) -> tuple[float, float]:
 
 
 def _room(coils: Floats, scalp: Floats, gap: float, axis: int) -> float:
-    """Return how far a scalp can go along an axis, from below all coils, until it is `gap` mm off the first."""
+    """Return how far a scalp can go along an axis until it is `gap` mm off a coil that lies ahead."""
     others = [i for i in range(3) if i != axis]
     beside = sum((coils[:, None, i] - scalp[None, :, i]) ** 2 for i in others)
-    ahead = coils[:, None, axis] - scalp[None, :, axis] - np.sqrt(np.maximum(gap**2 - beside, 0.0))
-    return float(ahead[beside < gap**2].min(initial=np.inf))
+    ahead = coils[:, None, axis] - scalp[None, :, axis]
+    met = (beside < gap**2) & (ahead > 0)
+    return float((ahead[met] - np.sqrt(gap**2 - beside[met])).min(initial=np.inf))
 
 
 def _warn_if_far(subject: Subject, array: MegArray, scalp: Floats, gap: float) -> None:

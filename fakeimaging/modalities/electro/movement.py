@@ -248,11 +248,12 @@ def head_positions(subject: Subject, body: Physiology, to_head: Affine, scale: f
         Of the run's motion.
     """
     times = np.arange(int(body.duration * RATE) + 1) / RATE
+    rest = dev_head_t(subject, to_head)
     rows, before = [], np.zeros(3)
-    for i, (time, numbers) in enumerate(zip(times, scale * body.motion(times), strict=True)):
-        matrix = dev_head_t(subject, np.linalg.inv(rigid(numbers)) @ to_head)
+    for time, pose in zip(times, scale * body.motion(times), strict=True):
+        matrix = dev_head_t(subject, np.linalg.inv(rigid(pose)) @ to_head) if pose.any() else rest
         where = np.linalg.inv(matrix)[:3, 3]
-        speed = 0.0 if i == 0 else RATE * float(np.linalg.norm(where - before))
+        speed = RATE * float(np.linalg.norm(where - before)) if rows else 0.0
         rows.append([round(v, 7) for v in (time, *quaternion(matrix[:3, :3]), *matrix[:3, 3], 1.0, 0.0, speed)])
         before = where
     about = {
