@@ -112,6 +112,18 @@ def test_a_larger_head_is_nearer_to_the_coils():
     assert away[1] > away[2] + 1
 
 
+def test_a_head_that_fits_tightly_turns_less():
+    array, turn = meg_array("ctf151"), (0.0, 0.0, 0.15)
+    found = []
+    for factor in (0.95, 1.13):
+        head = scaled(tiny_subject(seed=3), factor)
+        upright, turned = (dev_head_t(head, head_in_helmet(head, array, GAP, angles)) for angles in ((0, 0, 0), turn))
+        found.append(np.arccos((np.trace(upright[:3, :3].T @ turned[:3, :3]) - 1) / 2))
+        assert upright[2, 3] > turned[2, 3] - 0.010001
+    assert found[0] == pytest.approx(0.15, abs=1e-6)
+    assert found[1] < 0.08
+
+
 def test_a_head_that_is_too_wide_is_told():
     head = scaled(tiny_subject(seed=3), 1.2)
     with pytest.warns(UserWarning, match="head of 01 is too wide to go all the way into the helmet at a gap of 15 mm"):
