@@ -1,10 +1,10 @@
 """Build `lead_field.npz` and `magnetic_field.npz`: the fields of dipoles in the template's head by a three-layer boundary-element model.
 
 The surfaces are those of `structure.head` (2562 nodes each, in MNI152): scalp, outer and inner skull, the same that T1w and PET
-image. Sources are the 20,484 vertices in the middle of fsaverage5's cortex and a lattice of points in deep grey matter and cerebellum, these
-with three directions. Electrodes: 335 of the 10-05 system. Magnetic fields are kept as magnetic charges below the scalp that make the
-same field everywhere beyond `SHELL` mm off it, so that any sensor may hang anywhere. Needs mne; about 15 CPU minutes and 4 GB. What took
-long is kept in ``--work`` and not computed again.
+image. Sources are the 20,484 vertices in the middle of fsaverage5's cortex and a lattice of points in deep grey matter and
+cerebellum, these with three directions. Electrodes: 335 of the 10-05 system. Magnetic fields are kept as magnetic charges below
+the scalp that make the same field everywhere beyond `SHELL` mm off it, so that any sensor may hang anywhere. Needs mne; about
+15 CPU minutes and 4 GB. What took long is kept in ``--work`` and not computed again.
 """
 
 from __future__ import annotations

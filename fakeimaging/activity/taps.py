@@ -64,8 +64,16 @@ class Tap:
         """Yield clock and samples, shape (n, n_regions), of consecutive stretches."""
         size = max(1, round(seconds * self.clock.rate))
         for first in range(0, self.clock.n, size):
-            block = np.asarray(self.samples[first : first + size])
+            block = self.read(first, first + size)
             yield replace(self.clock, start=self.clock.start + first * self.clock.step, n=len(block)), block
+
+    def read(self, first: int, last: int) -> npt.NDArray[np.float32]:
+        """Return samples ``first`` to ``last``, shape (n, n_regions); a tap in a file leaves memory again as it is read on."""
+        found = np.asarray(self.samples[first:last])
+        if getattr(self.samples, "_mmap", None) is not None:
+            found = np.array(found)
+            let_go(self.samples, first, first + len(found))
+        return found
 
     def at_rate(self, rate: float) -> Tap:
         """Return the tap averaged down to ``rate`` (Hz); a last, incomplete interval is dropped.
@@ -98,7 +106,7 @@ def tap_clock(rate: float, start: float, stop: float, step: float) -> Clock:
 
 
 def let_go(array: npt.NDArray[np.float32], first: int, last: int) -> None:
-    """Take a tap in a file out of memory when the rows just written, ``first`` to ``last``, complete another `HELD` bytes."""
+    """Take a tap in a file out of memory when the rows just written or read, ``first`` to ``last``, complete another `HELD` bytes."""
     mapped, row = getattr(array, "_mmap", None), array.strides[0]
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED") and first * row // HELD != last * row // HELD:
         mapped.madvise(mmap.MADV_DONTNEED)

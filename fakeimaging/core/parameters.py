@@ -202,7 +202,7 @@ def explain(error: ValidationError, model: type[BaseModel], *, where: str = "") 
     for line in (_line(item, model, where) for item in error.errors(include_url=False)):
         key = line.partition(": ")[0]
         told[key] = _joined(told[key], line) if key in told else line
-    inside = {key[: key.rindex("[")] + "`" for key in told if key.endswith("]`")}
+    inside = {key[: place.start()] + "`" for key in told for place in re.finditer(r"\[", key)}
     return [line for key, line in told.items() if key not in inside]
 
 

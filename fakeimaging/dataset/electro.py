@@ -13,6 +13,7 @@ from fakeimaging.core.spaces import apply_affine
 from fakeimaging.dataset import brainvision, edf, eeglab, fif
 from fakeimaging.dataset.marks import marks_of
 from fakeimaging.modalities.electro.electrodes import native_to_captrak
+from fakeimaging.modalities.electro.filters import band_of
 from fakeimaging.modalities.electro.lead_field import native_fiducials
 from fakeimaging.modalities.layers import Series
 from fakeimaging.modalities.recording import Recording
@@ -89,6 +90,7 @@ def fif_info(recording: Recording, series: Series, events: tuple[Span, ...], vol
     """Return what a FIF file says beside its samples: coils, landmarks, filters, bad channels, annotations."""
     context, known = recording.forward.context, recording.parameters.model_dump()
     subject, start = context["subject"], series.clock.start
+    high, low = band_of(recording)
     locations, coil_types = _locations(recording, series)
     marks = marks_of(series.clock, events, volumes, ())
     return fif.FifInfo(
@@ -97,8 +99,8 @@ def fif_info(recording: Recording, series: Series, events: tuple[Span, ...], vol
         device_to_head=context.get("dev_head_t"),
         digitised=_digitised(recording),
         line_frequency=known.get("line_frequency"),
-        highpass=known.get("high_pass"),
-        lowpass=known.get("low_pass"),
+        highpass=high,
+        lowpass=low,
         annotations=tuple((mark.onset + start, mark.duration, mark.text) for mark in marks),
         description="simulated by fakeimaging",
         subject=subject.label,

@@ -212,9 +212,14 @@ def scans(study: Study, subject: str) -> Iterator[Scan]:
 
 def tap_file(subject: str, session: Session | None, task: str, run: int, tap: str) -> PurePosixPath:
     """Return where a tap of an activity is stored."""
+    return run_file(subject, session, task, run, f"tap-{tap.replace('_', '-')}.npy")
+
+
+def run_file(subject: str, session: Session | None, task: str, run: int, ending: str) -> PurePosixPath:
+    """Return where something of an activity is stored; ``ending`` is the rest of its name."""
     label = session.label if session is not None else None
     where = f"ses-{label}_" if label is not None else ""
-    return SOURCE / f"sub-{subject}" / f"sub-{subject}_{where}task-{task}_run-{run}_tap-{tap.replace('_', '-')}.npy"
+    return SOURCE / f"sub-{subject}" / f"sub-{subject}_{where}task-{task}_run-{run}_{ending}"
 
 
 def dseg(subject: str, session: str | None, *, space: str | None = None) -> PurePosixPath:

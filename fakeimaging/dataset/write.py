@@ -100,3 +100,6 @@ def write_activity(activity: Activity, session: Session, label: str, root: Path,
         )
         about = path.with_suffix(".json")
         manifest.add(about, write_json(root / about, content))
+    if activity.sources:
+        path = names.run_file(label, session, activity.task, activity.run, "sources.json")
+        manifest.add(path, write_json(root / path, [source.to_dict() for source in activity.sources]))

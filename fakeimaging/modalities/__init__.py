@@ -12,6 +12,7 @@ MODALITIES: Registry[Modality] = Registry(
         "bold": "fakeimaging.modalities.bold:MODALITY",
         "pet": "fakeimaging.modalities.pet:MODALITY",
         "eeg": "fakeimaging.modalities.eeg:MODALITY",
+        "ieeg": "fakeimaging.modalities.ieeg:MODALITY",
         "meg": "fakeimaging.modalities.meg:MODALITY",
         "t1w": "fakeimaging.modalities.t1w:MODALITY",
     },

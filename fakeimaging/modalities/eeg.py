@@ -73,7 +73,7 @@ class EegParameters(Parameters):
         description="noise of skin and electrode at 1 Hz, 1/f in power; about 1 uV from 0.5 to 125 Hz",
     )
     background_density: float = parameter(
-        0.1, unit="nAm/mm2", bounds=(0, 10), description="dipoles of cortex beside the network, rms from 1 to 45 Hz"
+        0.05, unit="nAm/mm2", bounds=(0, 10), description="dipoles of cortex beside the network, rms from 1 to 45 Hz"
     )
     background_exponent: float = parameter(
         1.5,
@@ -89,17 +89,17 @@ class EegParameters(Parameters):
         3e-5, unit="V", bounds=(0, 1e-2), description="peak of a typical burst of sweat where it is largest"
     )
     sweat_rate: float = parameter(0.3, unit="1/min", bounds=(0, 20), description="bursts of sweat")
-    high_pass: float | None = parameter(
+    high_pass: float | Literal["none"] | None = parameter(
         0.016,
         unit="Hz",
         bounds=(1e-4, 1000),
-        source="BrainAmp: a time constant of 10 s",
-        description="cutoff of the amplifier's high-pass; none for an amplifier that is DC-coupled",
+        source="BrainAmp: a time constant of 10 s (10.3390/s21134485, table 1)",
+        description="cutoff of the amplifier's high-pass, first order; 'none' is DC-coupled",
     )
-    low_pass: float | Literal["auto"] | None = parameter(
+    low_pass: float | Literal["auto", "none"] | None = parameter(
         "auto",
         unit="Hz",
-        description="cutoff of the amplifier's low-pass; auto is 0.4 of the sampling rate",
+        description="cutoff of the amplifier's low-pass, Butterworth of order 5; 'auto' is 0.4 of the sampling rate, 'none' no filter",
     )
     blink_amplitude: float = parameter(
         1.5e-4,

@@ -14,8 +14,8 @@ from fakeimaging.core.streams import Streams
 from fakeimaging.modalities import eeg as module
 from fakeimaging.modalities.eeg import EegParameters
 from fakeimaging.modalities.electro import lead_field as lf
-from fakeimaging.modalities.electro.electrodes import MONTAGES
 from fakeimaging.modalities.electro import projection
+from fakeimaging.modalities.electro.electrodes import MONTAGES
 from fakeimaging.modalities.electro.projection import region_gain
 from fakeimaging.modalities.electro.stages import blink_course, blink_map
 from fakeimaging.modalities.electro.to_mne import series_to_mne, to_mne_forward
@@ -133,7 +133,9 @@ def test_alpha_of_visual_cortex_is_largest_over_the_occiput():
     subject = person()
     visual = np.array([region.kind == "cortex" and region.centroid[1] < -75 for region in subject.regions])
     samples = 0.1 * np.outer(np.sin(2 * np.pi * 10 * np.arange(7500) / RATE), visual)
-    scan = fi.acquire("eeg", subject, run_of(subject, samples), off=["background", "sensor", "blinks", "line", "drift", "sweat"])
+    scan = fi.acquire(
+        "eeg", subject, run_of(subject, samples), off=["background", "sensor", "blinks", "line", "drift", "sweat"]
+    )
     level = scan.observed.to_array().std(axis=1)
     loudest = [BIOSEMI[i] for i in np.argsort(level)[-6:]]
     assert all(name.startswith(("O", "PO", "I", "P")) for name in loudest)
@@ -259,6 +261,10 @@ def test_a_rate_that_the_dipoles_do_not_have_is_refused(rate, message):
         ({"reference": "M1"}, "'M1' is no electrode of the montage"),
         ({"sampling_frequency": 0.25}, "outside"),
         ({"line_frequency": 500.0}, "outside"),
+        ({"reference": "Cz,TP9"}, "'TP9' is no electrode of the montage"),
+        ({"low_pass": 200.0}, "`low_pass`: 200 Hz is not below half the sampling rate|low_pass.*not below half"),
+        ({"low_pass": "automatic"}, "low_pass"),
+        ({"high_pass": 120.0}, "leaves nothing below 100 Hz"),
     ],
 )
 def test_a_wrong_parameter_is_named(wrong, message):
@@ -284,6 +290,8 @@ def test_the_tables_say_what_was_recorded(short):
     assert keys["EEGChannelCount"] == 64
     assert keys["RecordingDuration"] == pytest.approx(30)
     assert keys["EEGReference"] == "average"
+    assert keys["HardwareFilters"]["high-pass"]["cutoff (Hz)"] == 0.016
+    assert {tuple(row[3:5]) for row in tables["channels"].rows} == {(0.016, 100.0)}
 
 
 def test_mne_gets_the_samples_the_montage_and_the_landmarks(short):
@@ -293,6 +301,9 @@ def test_mne_gets_the_samples_the_montage_and_the_landmarks(short):
     assert positions["coord_frame"] == "head"
     assert positions["nasion"][1] > 0.09
     assert list(positions["ch_pos"]) == list(BIOSEMI)
+    assert (raw.info["highpass"], raw.info["lowpass"]) == (0.016, 100.0)
+    bare = series_to_mne(replace(short, off=frozenset({"filter"})))
+    assert (bare.info["highpass"], bare.info["lowpass"]) == (0.0, 125.0)
 
 
 def test_a_recording_hands_itself_to_mne_and_an_image_does_not(short):

@@ -13,10 +13,11 @@ constants, their sum of SD s. Target rate and s differ between regions. The coup
 network, from which G follows; local inhibition J_i holds each region at its own target rate (`dmf_setup`).
 
 Alpha is a normal form, a damped resonator that activity suppresses, not a thalamic mechanism. Regions below the cortex have
-none; their dipoles are weak from outside (`modalities.electro.sources`). A positive dipole points from white matter to pia, as current into the somata of pyramidal cells
-makes it (Neymotin et al. 2020); its mean is removed in closed form, by the current I_E* at the working point. Of the synaptic
-currents (recurrent, inhibitory, from other regions, stimulus) only a share w counts (assumed): spread over the dendrite they cancel
-in part, while drive and alpha are synchronous. With w = 1 responses to a stimulus are several times larger in EEG than in people.
+none; their dipoles are weak from outside (`modalities.electro.sources`). A positive dipole points from white matter to pia, as
+current into the somata of pyramidal cells makes it (Neymotin et al. 2020); its mean is removed in closed form, by the current
+I_E* at the working point. Of the synaptic currents (recurrent, inhibitory, from other regions, stimulus) only a share w counts
+(assumed): spread over the dendrite they cancel in part, while drive and alpha are synchronous. With w = 1 responses to a
+stimulus are several times larger in EEG than in people.
 """
 
 from __future__ import annotations

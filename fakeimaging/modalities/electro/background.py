@@ -33,10 +33,12 @@ EXTENT = 9.0
 """mm, radius of a patch: cortex that swings together without long connections (assumed: some cm2)."""
 BAND = (1.0, 45.0)
 """Hz within which the density of dipoles is told."""
+KNEE = 0.2
+"""Hz, below which the spectrum is flat, at any rate of the dipoles up to 2 kHz (assumed)."""
 PIECE = 16_384
 """Samples, at the rate of the dipoles, of the white noise that one generator makes."""
 LENGTH = 12_288
-"""Of the filter of the spectrum, which is flat below rate / LENGTH."""
+"""Of the filter of the spectrum."""
 DELAY = 2048
 """Samples by which courses lag white noise, so that a low-pass of zero phase finds what comes after."""
 KEPT = 16 * 2**20
@@ -97,10 +99,23 @@ class Courses:
         return np.concatenate(blocks, axis=1)[:, start : start + n]
 
 
-def places(space: SourceSpace, streams: Streams) -> npt.NDArray[np.intp]:
-    """Return the vertices in the middle of the patches of a subject, drawn by area, shape (n_patches,)."""
+@lru_cache(maxsize=4)
+def patches(space: SourceSpace, streams: Streams) -> tuple[npt.NDArray[np.intp], Any]:
+    """Return the patches of a subject, drawn by area.
+
+    Returns
+    -------
+    middles : ndarray, shape (n_patches,)
+        Their vertices.
+    moments : scipy sparse array, shape (n_patches, n_columns)
+        Am for 1 nAm/mm2.
+    """
+    from scipy.sparse import vstack
+
     areas = np.where(space.cortex, space.areas, 0.0).astype(np.float64)
-    return streams.at("background").rng().choice(len(areas), N_PATCHES, replace=False, p=areas / areas.sum())
+    middles = streams.rng().choice(len(areas), N_PATCHES, replace=False, p=areas / areas.sum())
+    moments = [patch_moments(space, space.points[i], EXTENT, total=False) for i in middles]
+    return frozen(middles), vstack(moments, format="csr")
 
 
 def background_courses(forward: Forward, recipe: Recipe, v: int) -> Signal:
@@ -120,10 +135,10 @@ def _courses(forward: Forward, density: float, exponent: float) -> Courses:
 
 
 def spectrum(density: float, exponent: float) -> Callable[[Floats], Floats]:
-    """Return the density in unit/sqrt(Hz) of noise of ``density`` (rms) in `BAND` whose power falls as 1 / f^exponent."""
-    powers = np.geomspace(*BAND, 1001)
-    size = density / np.sqrt(np.trapezoid(powers**-exponent, powers))
-    return lambda f: size * f ** (-exponent / 2)
+    """Return the density in unit/sqrt(Hz) of noise of ``density`` (rms) in `BAND` whose power falls as 1 / f^exponent above `KNEE`."""
+    band = np.geomspace(*BAND, 1001)
+    size = density / np.sqrt(np.trapezoid(np.hypot(band, KNEE) ** -exponent, band))
+    return lambda f: size * np.hypot(f, KNEE) ** (-exponent / 2)
 
 
 def _filter(density: float, exponent: float, rate: float, new_rate: float, span: int) -> Spectrum:
@@ -149,18 +164,15 @@ def low_pass(share: float, n: int) -> Floats:
 
 
 def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
-    from scipy.sparse import vstack
-
     seen = forward.context["field"]
-    chosen = places(seen.space, forward.context["subject"].streams)
-    moments = vstack([patch_moments(seen.space, seen.space.points[i], EXTENT, total=False) for i in chosen])
+    middles, moments = patches(seen.space, forward.context["subject"].streams.at("background"))
     return {
-        "places": seen.space.points[chosen],
+        "places": seen.space.points[middles],
         "extent": EXTENT,
         "density": parameters.background_density,
         "exponent": parameters.background_exponent,
         "rate": forward.context["dipole_rate"],
-        "maps": seen.project(moments.tocsr()),
+        "maps": seen.project(moments),
     }
 
 

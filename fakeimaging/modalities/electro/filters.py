@@ -5,13 +5,16 @@ A filter hands its state from part to part and starts as if the first sample had
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.modalities.electro.levels import analogue_rows
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
+
+if TYPE_CHECKING:
+    from fakeimaging.modalities.recording import Recording
 
 Floats = npt.NDArray[np.float64]
 
@@ -30,20 +33,27 @@ class Filtered(Protocol):
         ...
 
     @property
-    def high_pass(self) -> float | None:
-        """None for an amplifier that is DC-coupled."""
+    def high_pass(self) -> float | Literal["none"] | None:
+        """``"none"`` (a file has no None) for an amplifier that is DC-coupled."""
         ...
 
     @property
-    def low_pass(self) -> float | Literal["auto"] | None:
+    def low_pass(self) -> float | Literal["auto", "none"] | None:
         """``"auto"`` is `AUTOMATIC` of the sampling rate."""
         ...
 
 
 def cutoffs(parameters: Filtered) -> tuple[float | None, float | None]:
     """Return the frequencies in Hz below and above which an amplifier stops signals (3 dB); None where it has no filter."""
-    low = parameters.low_pass
-    return parameters.high_pass, AUTOMATIC * parameters.sampling_frequency if low == "auto" else low
+    high, low = parameters.high_pass, parameters.low_pass
+    if low == "auto":
+        low = AUTOMATIC * parameters.sampling_frequency
+    return None if high == "none" else high, None if low == "none" else low
+
+
+def band_of(recording: Recording) -> tuple[float | None, float | None]:
+    """Return the same for a recording: None as well where the stage is off, or the modality has none."""
+    return cutoffs(recording.parameters) if FILTER.name in recording.stages else (None, None)
 
 
 def check_filters(parameters: Filtered) -> None:
@@ -57,7 +67,9 @@ def check_filters(parameters: Filtered) -> None:
     half = parameters.sampling_frequency / 2
     high, low = cutoffs(parameters)
     if low is not None and low >= half:
-        raise ValueError(f"`low_pass`: {low:g} Hz is not below half the sampling rate, {half:g} Hz; None has no filter")
+        raise ValueError(
+            f"`low_pass`: {low:g} Hz is not below half the sampling rate, {half:g} Hz; 'none' is no filter"
+        )
     if high is not None and high >= (half if low is None else low):
         raise ValueError(f"`high_pass`: {high:g} Hz leaves nothing below {half if low is None else low:g} Hz")
 

@@ -1,8 +1,9 @@
 """Which head makes the field: the shipped boundary elements, concentric spheres, or a forward solution of one's own.
 
-Spheres are the fast, exact option for teaching and for tests: three shells of the boundary elements' conductivities about the middle of
-the scalp, and for magnetometers Sarvas' formula about the middle of the inner skull. A head is no sphere: sources beyond the innermost shell
-are moved in along their radius.
+Spheres are the fast, exact option for teaching and for tests: three shells of the boundary elements' conductivities about the
+middle of the scalp, and for magnetometers Sarvas' formula about the middle of the inner skull. A head is no sphere: sources
+beyond the innermost shell are moved in along their radius. Their topographies differ from the boundary elements' by a relative
+difference of 0.13 (median of cortex; 0.09 to 0.23 from 5 to 95 %), their size by a factor of 1.02 (0.85 to 1.25).
 """
 
 from __future__ import annotations

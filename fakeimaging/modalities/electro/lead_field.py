@@ -120,14 +120,15 @@ def electric() -> Electric:
     (335, (1, 23622))
     """
     stored = shipped("lead_field.npz")
-    names = ("points", "normals", "areas", "cortex", "deep")
-    parts = [frozen(stored[name].astype(np.float32) if name == "normals" else stored[name]) for name in names]
-    field = LowRank(
-        SourceSpace(*parts, left=frozen(np.arange(len(parts[0])) < N_LEFT)),
-        frozen(stored["maps"].astype(np.float64)),
-        stored["amounts"],
-        stored["step"],
+    space = SourceSpace(
+        points=stored["points"],
+        normals=frozen(stored["normals"].astype(np.float32)),
+        areas=stored["areas"],
+        cortex=stored["cortex"],
+        deep=stored["deep"],
+        left=frozen(np.arange(len(stored["points"])) < N_LEFT),
     )
+    field = LowRank(space, frozen(stored["maps"].astype(np.float64)), stored["amounts"], stored["step"])
     return Electric(tuple(stored["channels"].tolist()), stored["electrodes"], stored["fiducials"], field)
 
 

@@ -19,8 +19,8 @@ from fakeimaging.modalities.layers import Forward, Recipe, Stage
 
 Floats = npt.NDArray[np.float64]
 
-HARMONICS = {1: 1.0, 3: 0.3, 5: 0.1, 7: 0.05}
-"""Size of the mains' odd harmonics (assumed)."""
+HARMONICS = {1: 1.0, 3: 0.3, 5: 0.1, 7: 0.05, 9: 0.03}
+"""Size of the mains' odd harmonics, each two above the one before (assumed)."""
 SPREAD = 0.5
 """SD of the logarithm of each channel's gain for mains, and of its phase in rad (assumed)."""
 OFFSET = 0.02
@@ -53,28 +53,31 @@ def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Rec
 
 def line_phase(recipe: Recipe, times: Floats) -> Floats:
     """Return the phase of the mains in rad, shape (n,)."""
-    slow, starts = recipe["slow"], recipe["starts"][0]
-    swing = np.sin(2 * np.pi * np.outer(times, slow) + starts) @ (recipe["wander"] / np.asarray(slow))
-    return np.asarray(2 * np.pi * recipe["frequency"] * times + swing)
+    swing = np.sin(2 * np.pi * np.outer(recipe["slow"], times) + recipe["starts"][0][:, None])
+    return np.asarray(2 * np.pi * recipe["frequency"] * times + recipe["wander"] / recipe["slow"] @ swing)
 
 
-def line_size(recipe: Recipe, times: Floats, harmonic: int) -> Floats:
-    """Return the size of a harmonic (its place in the recipe) over its mean, shape (n,)."""
-    angle = 2 * np.pi * np.outer(times, recipe["slow"]) + recipe["starts"][1 + harmonic]
-    return np.asarray(1 + recipe["swell"] * np.cos(angle).sum(axis=1))
+def line_sizes(recipe: Recipe, times: Floats) -> Floats:
+    """Return the size of each harmonic over its mean, shape (n_harmonics, n)."""
+    angle, starts = 2 * np.pi * np.outer(recipe["slow"], times), recipe["starts"][1:]
+    return np.asarray(1 + recipe["swell"] * (np.cos(starts) @ np.cos(angle) - np.sin(starts) @ np.sin(angle)))
+
+
+def line_courses(recipe: Recipe, clock: Clock) -> Floats:
+    """Return cosines, then sines of the harmonics below half the rate, shape (2 n_harmonics, n)."""
+    kept = recipe["harmonics"][recipe["harmonics"] * recipe["frequency"] < clock.rate / 2]
+    phase, sizes = line_phase(recipe, clock.times), line_sizes(recipe, clock.times)[: len(kept)]
+    turn = np.exp(1j * phase)
+    waves = sizes * np.cumprod([turn, *[turn * turn] * (len(kept) - 1)], axis=0)[: len(kept)]
+    return np.concatenate([waves.real, waves.imag])
 
 
 def _act(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    clock: Clock = forward.clean.part(v)
-    chosen = [i for i, h in enumerate(recipe["harmonics"]) if h * recipe["frequency"] < clock.rate / 2]
-    if not chosen:
-        return np.zeros((len(forward.clean.channels), clock.n), dtype=np.float32)
-    turn = np.exp(1j * line_phase(recipe, clock.times))
-    waves = [line_size(recipe, clock.times, i) * turn ** int(recipe["harmonics"][i]) for i in chosen]
-    courses = np.concatenate([np.real(waves), np.imag(waves)]).astype(np.float32)
-    size, phase = np.asarray(recipe["sizes"])[:, chosen], np.asarray(recipe["phases"])[:, chosen]
-    maps = np.concatenate([size * np.cos(phase), -size * np.sin(phase)], axis=1).astype(np.float32)
-    return np.asarray(maps @ courses)
+    courses = line_courses(recipe, forward.clean.part(v))
+    kept = slice(len(courses) // 2)
+    size, phase = recipe["sizes"][:, kept], recipe["phases"][:, kept]
+    maps = np.concatenate([size * np.cos(phase), -size * np.sin(phase)], axis=1)
+    return np.asarray(maps.astype(np.float32) @ courses.astype(np.float32))
 
 
 LINE = Stage("line", "additive", _draw, _act)

@@ -135,7 +135,7 @@ def _of_space(space: Any) -> tuple[Floats, Floats, Floats]:
     for corner in range(3):
         np.add.at(own, space["tris"][:, corner], across)
     _, nearest = cKDTree(places).query(space["rr"])
-    return places, normals, np.bincount(nearest, weights=own, minlength=len(used))
+    return places, normals, np.asarray(np.bincount(nearest, weights=own, minlength=len(used)), dtype=np.float64)
 
 
 def _unit(vectors: npt.NDArray) -> Floats:

@@ -9,6 +9,7 @@ q and m is taken out.
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,8 +27,8 @@ from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.modalities.electro.sources import (
     Field,
     SourceSpace,
+    imposed_moments,
     mode_moments,
-    patch_moments,
     region_moments,
     vertex_labels,
 )
@@ -74,7 +75,7 @@ def moments(subject: Subject, activity: Activity, space: SourceSpace) -> tuple[A
     """Return the moments of regions, modes (None without any) and imposed sources, each sparse, shape (n, n_columns)."""
     from scipy.sparse import csr_array, vstack
 
-    imposed = [patch_moments(space, s.point, s.extent, total=s.total) for s in getattr(activity, "sources", ())]
+    imposed = [imposed_moments(subject, space, source) for source in activity.sources]
     sources = vstack(imposed, format="csr") if imposed else csr_array((0, space.n_columns))
     modes = None if activity.modes("dipole") is None else mode_moments(subject, space)
     return region_moments(subject, space), modes, sources
@@ -163,9 +164,16 @@ class Courses:
 
     def imposed(self, part: Clock) -> Signal:
         """Return the imposed courses at the samples of a part, shape (n_imposed, n)."""
-        sources = getattr(self.activity, "sources", ())
-        courses = [np.asarray(source.course(part.times), dtype=np.float32) for source in sources]
-        return np.stack(courses) if courses else np.zeros((0, part.n), dtype=np.float32)
+        sources = self.activity.sources
+        if not sources:
+            return np.zeros((0, part.n), dtype=np.float32)
+        rate = part.rate
+        # What reaches beyond half the rate is made faster and low-passed, as the taps are.
+        ratio = Ratio(1, max(1, math.ceil(2 * max(source.highest for source in sources) / rate - 1e-9)))
+        low, high = span(ratio, part_index(self.clock, part), part.n)
+        times = self.clock.start + np.arange(low, high) * self.clock.step / ratio.down
+        fine = np.stack([np.asarray(source.course(times), dtype=np.float32) for source in sources])
+        return resampled(fine, low, ratio, part_index(self.clock, part), part.n)
 
     def projected(self, gains: Gains, part: Clock) -> Signal:
         """Return gains times courses at the samples of a part, shape (n_sensors, n): the fewer rows are resampled."""

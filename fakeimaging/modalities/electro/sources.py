@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.activity.stimuli.sources import ImposedSource
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.structure.parcellation import Parcellation
@@ -204,7 +205,7 @@ def _deep_entries(subject: Subject, space: SourceSpace) -> tuple[npt.NDArray, np
             continue
         own = np.flatnonzero(labels == i + 1)
         if not len(own):
-            own = np.argmin(np.linalg.norm(space.deep - np.array(region.centroid), axis=1))[None]
+            own = np.array([np.argmin(np.linalg.norm(space.deep - np.array(region.centroid), axis=1))])
         moment = NANO * OPEN * region.volume ** (2 / 3) / len(own) * directions[i]
         rows.append(np.full(3 * len(own), i))
         columns.append((3 * own[:, None] + np.arange(3)).ravel())
@@ -220,7 +221,36 @@ def deep_directions(subject: Subject) -> Floats:
     return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
 
 
-def patch_moments(space: SourceSpace, point: npt.ArrayLike, extent: float, *, total: bool) -> Any:
+def imposed_moments(subject: Subject, space: SourceSpace, source: ImposedSource) -> Any:
+    """Return the moments of an imposed source for each unit of its course, sparse, shape (1, n_columns).
+
+    A whole region counts with all its vertices; a patch with those of the same hemisphere around its middle, which lies in the
+    source's own region when it names one. Sources of so many nAm altogether share them by area.
+    """
+    if source.extent is None:
+        return _whole(subject, space, source)
+    of_regions = np.isin(vertex_labels(subject.parcellation, space) - 1, list(source.place.regions))
+    own = space.cortex & of_regions if of_regions.any() else space.cortex
+    return patch_moments(space, source.point, source.extent, total=source.total, middles=own)
+
+
+def _whole(subject: Subject, space: SourceSpace, source: ImposedSource) -> Any:
+    from scipy.sparse import csr_array
+
+    row = np.asarray(region_moments(subject, space)[list(source.place.regions)].sum(axis=0)).ravel()
+    surface, deep = row[: space.n_vertices], row[space.n_vertices :].reshape(-1, 3)
+    size = surface.sum() + np.linalg.norm(deep, axis=1).sum()
+    return csr_array(row[None] * (NANO / size if source.total else 1.0))
+
+
+def patch_moments(
+    space: SourceSpace,
+    point: npt.ArrayLike,
+    extent: float,
+    *,
+    total: bool,
+    middles: npt.NDArray[np.bool_] | None = None,
+) -> Any:
     """Return the moments of a patch of cortex around a point, shape (1, n_columns).
 
     Parameters
@@ -232,11 +262,14 @@ def patch_moments(space: SourceSpace, point: npt.ArrayLike, extent: float, *, to
         mm from there within which vertices of the same hemisphere belong to it; that vertex alone when none other does.
     total : bool
         True: 1 unit is 1 nAm altogether, along each vertex's normal. False: 1 nAm/mm2.
+    middles : ndarray of bool, shape (n_vertices,), optional
+        Vertices that may be the middle; all of the cortex when left out.
     """
     from scipy.sparse import csr_array
 
     cortex = np.flatnonzero(space.cortex)
-    middle = cortex[np.argmin(np.linalg.norm(space.points[cortex] - np.asarray(point, dtype=float), axis=1))]
+    allowed = cortex if middles is None else np.flatnonzero(middles)
+    middle = allowed[np.argmin(np.linalg.norm(space.points[allowed] - np.asarray(point, dtype=float), axis=1))]
     same_side = space.left[cortex] == space.left[middle]
     away = np.linalg.norm(space.points[cortex] - space.points[middle], axis=1)
     own = np.union1d(cortex[same_side & (away <= extent)], [middle])

@@ -1,4 +1,4 @@
-"""Recordings as objects of MNE-Python: raw data with sensors and annotations, the field as a forward solution, true sources, events. Imports mne."""
+"""Recordings as objects of MNE-Python: raw data with sensors, the field as a forward solution, true sources, events. Imports mne."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro.electrodes import native_to_captrak
+from fakeimaging.modalities.electro.filters import band_of
 from fakeimaging.modalities.electro.lead_field import native_fiducials, to_native
 from fakeimaging.modalities.electro.projection import Courses, moments
 from fakeimaging.modalities.electro.sensors import Sensors
@@ -44,13 +45,11 @@ def mne_info(recording: Recording, series: Series) -> mne.Info:
     info = mne.create_info(names, series.clock.rate, [KINDS[c.kind] for c in series.channels], verbose="error")
     subject, sensors = recording.forward.context["subject"], recording.forward.context["sensors"]
     info.set_montage(montage_of(subject, sensors), on_missing="ignore")
-    known = recording.parameters.model_dump()
+    high, low = band_of(recording)
     with info._unlock():
-        info["line_freq"] = known.get("line_frequency")
-        if known.get("high_pass"):
-            info["highpass"] = float(known["high_pass"])
-        if known.get("low_pass"):
-            info["lowpass"] = float(known["low_pass"])
+        info["line_freq"] = recording.parameters.model_dump().get("line_frequency")
+        info["highpass"] = info["highpass"] if high is None else high
+        info["lowpass"] = info["lowpass"] if low is None else low
         _set_coils(info, recording.forward.context)
     info["bads"] = [name for name in bad_channels(recording) if name in names]
     return info
