@@ -147,7 +147,7 @@ def head_in_helmet(
     right, front, down = shift
     moved = scalp + [0.0, y + front, z - down]
     room = [sign * _room(sign * array.places, sign * moved, gap, 0) for sign in (-1, 1)]
-    x = float(np.clip(right, *room))
+    x = min(max(right, room[0]), room[1])
     there = pose((0, 0, 0), np.ones(3), (x, y + front, z - down))
     return np.asarray(np.linalg.inv(there @ turned), dtype=np.float64)
 
@@ -184,8 +184,8 @@ def _contact(coils: Floats, scalp: Floats, gap: float) -> tuple[float, float]:
 
 def _room(coils: Floats, scalp: Floats, gap: float, axis: int) -> float:
     """Return how far a scalp can go along an axis until it is `gap` mm off a coil that lies ahead."""
-    others = [i for i in range(3) if i != axis]
-    beside = sum((coils[:, None, i] - scalp[None, :, i]) ** 2 for i in others)
+    first, second = (coils[:, None, i] - scalp[None, :, i] for i in range(3) if i != axis)
+    beside = first**2 + second**2
     ahead = coils[:, None, axis] - scalp[None, :, axis]
     met = (beside < gap**2) & (ahead > 0)
     return float((ahead[met] - np.sqrt(gap**2 - beside[met])).min(initial=np.inf))
