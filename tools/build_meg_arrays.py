@@ -1,8 +1,8 @@
 """Build `meg_arrays.npz`: coils of the MEG systems whose canonical arrays MNE-Python ships.
 
-Of each array: names, BIDS kinds, numbers of the coil types and ``loc`` as mne has it (middle and three axes of each coil in the helmet's own
-coordinates, m). Of each coil type: the points of mne's "accurate" description in the coil's own coordinates (mm), and what
-each adds along which direction (per m for planar gradiometers). Needs mne; takes a second.
+Of each array: names, BIDS kinds, numbers of the coil types and ``loc`` as mne has it (middle and three axes of each coil in the
+helmet's own coordinates, m). Of each coil type: the points of mne's "accurate" description in the coil's own coordinates (mm), and
+what each adds along which direction (per m for planar gradiometers). Needs mne; takes a second.
 """
 
 from __future__ import annotations

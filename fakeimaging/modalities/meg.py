@@ -2,9 +2,9 @@
 
     B = G q + G_1 m_1 + G_2 m_2
 
-G: field summed over each region's surface and each coil's area (T or T/m per nAm/mm2), q, G_k, m_k as in EEG. The head leans into the helmet,
-a little differently in each run, and the coils do not grow with it. The clean signal is that of the head as it lies when the run starts;
-movement is a stage. Sample i is the mean over the interval of the tap that starts at i / sampling_frequency.
+G: field summed over each region's surface and each coil's area (T or T/m per nAm/mm2); q, G_k and m_k as in EEG. The head leans into
+the helmet, a little differently in each run, and the coils do not grow with it. The clean signal is that of the head as it lies when
+the run starts; movement is a stage. Sample i is the mean over the interval of the tap that starts at i / sampling_frequency.
 """
 
 from __future__ import annotations

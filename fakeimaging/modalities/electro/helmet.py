@@ -33,6 +33,10 @@ UNITS = {"MEGMAG": "T", "MEGGRADAXIAL": "T", "MEGGRADPLANAR": "T/m"}
 """Unit of each kind of coil; an axial gradiometer shows the difference of its loops."""
 FAR = 40.0
 """mm of coils from the scalp, on median, above which a head is said not to fit (assumed; 20 to 30 mm are usual)."""
+BELOW = 500.0
+"""mm below the helmet, from where a head comes."""
+SINKS = 10.0
+"""mm by which a head that turns in the helmet may sink: one that fits tightly turns less (assumed)."""
 HEAD_COILS = ("AF7", "AF8", "TP9", "TP10")
 """Places of the 10-05 system where the head's position coils are stuck: forehead and behind the ears (assumed)."""
 FIDUCIALS = ("LPA", "NAS", "RPA")
@@ -127,7 +131,7 @@ def head_in_helmet(
     gap : float
         mm: wall of the dewar, and hair.
     turn : sequence of 3 numbers
-        rad about the helmet's axes, around the middle between the ears.
+        rad about the helmet's axes, around the middle between the ears; less where a wide head has no room to turn.
     shift : sequence of 3 numbers
         mm to the right, to the front, down.
 
@@ -136,23 +140,40 @@ def head_in_helmet(
     UserWarning
         If the head does not go all the way into the helmet.
     """
-    turned = pose(turn, np.ones(3), np.zeros(3)) @ native_to_captrak(subject)
-    scalp = apply_affine(turned @ to_native(subject), template_head().vertices["scalp"])
-    y, z = _contact(array.places, scalp, gap)
+    upright = native_to_captrak(subject)
+    turned, (y, z) = _turned(subject, array.places, upright, gap, np.asarray(turn, dtype=float))
+    scalp = _scalp(subject, turned)
     _warn_if_far(subject, array, scalp + [0.0, y, z], gap)
     right, front, down = shift
     moved = scalp + [0.0, y + front, z - down]
     room = [sign * _room(sign * array.places, sign * moved, gap, 0) for sign in (-1, 1)]
-    x = float(np.clip(right, min(room[0], 0.0), max(room[1], 0.0)))
+    x = min(max(right, room[0]), room[1])
     there = pose((0, 0, 0), np.ones(3), (x, y + front, z - down))
     return np.asarray(np.linalg.inv(there @ turned), dtype=np.float64)
+
+
+def _scalp(subject: Subject, from_native: Affine) -> Floats:
+    return apply_affine(from_native @ to_native(subject), template_head().vertices["scalp"])
+
+
+def _turned(
+    subject: Subject, coils: Floats, upright: Affine, gap: float, turn: Floats
+) -> tuple[Affine, tuple[float, float]]:
+    """Return native mm to the axes of a head that is turned as far as the helmet lets it, and its shifts to the front and up."""
+    rest = _contact(coils, _scalp(subject, upright), gap)
+    for share in (1.0, 0.5, 0.25) if turn.any() else ():
+        turned = pose(share * turn, np.ones(3), np.zeros(3)) @ upright
+        shifts = _contact(coils, _scalp(subject, turned), gap)
+        if shifts[1] > rest[1] - SINKS:
+            return turned, shifts
+    return upright, rest
 
 
 def _contact(coils: Floats, scalp: Floats, gap: float) -> tuple[float, float]:
     """Return the shifts to the front and up at which a head that is pushed up and back rests."""
 
     def height(y: float) -> float:
-        return _room(coils, scalp + [0.0, y, 0.0], gap, 2)
+        return _room(coils, scalp + [0.0, y, -BELOW], gap, 2) - BELOW
 
     middle = 0.0
     for width, step in ((60, 6), (5, 1)):
@@ -162,11 +183,12 @@ def _contact(coils: Floats, scalp: Floats, gap: float) -> tuple[float, float]:
 
 
 def _room(coils: Floats, scalp: Floats, gap: float, axis: int) -> float:
-    """Return how far a scalp can go along an axis, from below all coils, until it is `gap` mm off the first."""
-    others = [i for i in range(3) if i != axis]
-    beside = sum((coils[:, None, i] - scalp[None, :, i]) ** 2 for i in others)
-    ahead = coils[:, None, axis] - scalp[None, :, axis] - np.sqrt(np.maximum(gap**2 - beside, 0.0))
-    return float(ahead[beside < gap**2].min(initial=np.inf))
+    """Return how far a scalp can go along an axis until it is `gap` mm off a coil that lies ahead."""
+    first, second = (coils[:, None, i] - scalp[None, :, i] for i in range(3) if i != axis)
+    beside = first**2 + second**2
+    ahead = coils[:, None, axis] - scalp[None, :, axis]
+    met = (beside < gap**2) & (ahead > 0)
+    return float((ahead[met] - np.sqrt(gap**2 - beside[met])).min(initial=np.inf))
 
 
 def _warn_if_far(subject: Subject, array: MegArray, scalp: Floats, gap: float) -> None:

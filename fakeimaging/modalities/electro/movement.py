@@ -39,8 +39,6 @@ LEFT_OUT = 0.02
 TINY = 1e-300
 RATE = 5.0
 """Hz of the table of head positions."""
-CHUNK = 512
-"""Points of coils computed at once."""
 POSITION_COLUMNS = ("Time", "q1", "q2", "q3", "q4", "q5", "q6", "g-value", "error", "velocity")
 """Of MaxFilter's and MNE-Python's tables of head positions: s; rotation and shift (m) of helmet to head; goodness of fit; m; m/s."""
 
@@ -63,13 +61,12 @@ def pose_derivatives(sensors: Sensors, to_template: Affine) -> Floats:
     """
     points, directions = sensors.coils_in(to_template)
     shifts, turns = _changes(sensors, to_template)
-    found = np.zeros((POSES, len(sensors.names), _charges()[1].shape[1]))
-    for first in range(0, len(points), CHUNK):
-        chosen = slice(first, first + CHUNK)
-        felt = _felt_changes(points[chosen], directions[chosen], shifts[:, chosen], turns[:, chosen])
-        for k in range(POSES):
-            np.add.at(found[k], sensors.owner[chosen], felt[k])
-    return found
+    charges, layer = _charges()
+    found = np.empty((POSES, len(sensors.names), len(charges)))
+    for i in range(len(sensors.names)):
+        own = np.flatnonzero(sensors.owner == i)
+        found[:, i] = _felt_changes(points[own], directions[own], shifts[:, own], turns[:, own], charges)
+    return np.asarray(found.reshape(-1, len(charges)) @ layer).reshape(POSES, len(sensors.names), -1)
 
 
 def _changes(sensors: Sensors, to_template: Affine) -> tuple[Floats, Floats]:
@@ -88,40 +85,27 @@ def _changes(sensors: Sensors, to_template: Affine) -> tuple[Floats, Floats]:
     return np.stack(shifts) @ linear.T, np.stack(turned)
 
 
-def _felt_changes(points: Floats, directions: Floats, shifts: Floats, turns: Floats) -> Floats:
-    """Return how what points feel of each component changes, shape (6, n_points, rank).
+def _felt_changes(points: Floats, directions: Floats, shifts: Floats, turns: Floats, charges: Floats) -> Floats:
+    """Return how what a coil feels of each charge changes, shape (6, n_charges).
 
-    With a = x - c, a charge's d.a / r^3 changes by (d.dx + dd.a) / r^3 - 3 d.a dx.a / r^5. Products with the charges' places are taken
-    out of the sum over charges, so that it is a product of matrices.
+    With a = x - c, what a point feels, d.a / r^3, changes by (d.dx + dd.a) / r^3 - 3 d.a dx.a / r^5. Products with the charges' places
+    are taken out of the sum over points.
     """
-    charges, layers = _charges()[0], _layers()
-    along = (points * points).sum(axis=1)[:, None] + (charges * charges).sum(axis=1) - 2 * points @ charges.T
-    cube = 1 / (along * np.sqrt(along))
-    stretch = 3 * ((points * directions).sum(axis=1)[:, None] - directions @ charges.T) * cube / along
-    near, far = ((weights @ layers).reshape(len(points), 4, -1) for weights in (cube, stretch))
-    # Of each kind of sum, what dx.x or dd.x multiplies, then what dx and dd do.
-    return np.stack(
-        [
-            (
-                (dx * directions + dd * points).sum(axis=1)[:, None] * near[:, 0]
-                - np.einsum("pe,per->pr", dd, near[:, 1:])
-            )
-            - ((dx * points).sum(axis=1)[:, None] * far[:, 0] - np.einsum("pe,per->pr", dx, far[:, 1:]))
-            for dx, dd in zip(shifts, turns, strict=True)
-        ]
-    )
+    square = ((points[:, None] - charges) ** 2).sum(axis=2)
+    cube = square**-1.5
+    stretch = 3 * ((points * directions).sum(axis=1)[:, None] - directions @ charges.T) * cube / square
+    turned = (shifts * directions + turns * points).sum(axis=2)
+    along = (shifts * points).sum(axis=2)
+    found = turned @ cube - along @ stretch
+    for axis in range(3):
+        found += (shifts[:, :, axis] @ stretch - turns[:, :, axis] @ cube) * charges[:, axis]
+    return found
 
 
 @lru_cache(maxsize=1)
 def _charges() -> tuple[Floats, Floats]:
     stored = shipped("magnetic_field.npz")
     return stored["charges"].astype(np.float64), stored["layer"].astype(np.float64)
-
-
-def _layers() -> Floats:
-    """Components of the charges, and the same times x, y and z of their places, side by side, shape (n_charges, 4 * rank)."""
-    charges, layer = _charges()
-    return np.concatenate([layer, *(charges[:, [axis]] * layer for axis in range(3))], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,11 +232,13 @@ def head_positions(subject: Subject, body: Physiology, to_head: Affine, scale: f
         Of the run's motion.
     """
     times = np.arange(int(body.duration * RATE) + 1) / RATE
-    rows, before = [], np.zeros(3)
-    for i, (time, numbers) in enumerate(zip(times, scale * body.motion(times), strict=True)):
-        matrix = dev_head_t(subject, np.linalg.inv(rigid(numbers)) @ to_head)
-        where = np.linalg.inv(matrix)[:3, 3]
-        speed = 0.0 if i == 0 else RATE * float(np.linalg.norm(where - before))
+    rest = dev_head_t(subject, to_head)
+    rows: list[list[float]] = []
+    before: Floats = np.zeros(3)
+    for time, pose in zip(times, scale * body.motion(times), strict=True):
+        matrix = dev_head_t(subject, np.linalg.inv(rigid(pose)) @ to_head) if pose.any() else rest
+        where: Floats = np.linalg.inv(matrix)[:3, 3]
+        speed = RATE * float(np.linalg.norm(where - before)) if rows else 0.0
         rows.append([round(v, 7) for v in (time, *quaternion(matrix[:3, :3]), *matrix[:3, 3], 1.0, 0.0, speed)])
         before = where
     about = {
