@@ -21,6 +21,8 @@ from fakeimaging.structure.subject import Subject
 
 SYSTEM = "ScanRAS"
 MATERIAL = "platinum"
+NATIVE = {"SpatialReference": "orig"}
+"""What BIDS wants of a derivative: the space is the subject's own."""
 WORDS = {"grey": "grey matter", "white": "white matter", "csf": "cerebrospinal fluid", "bone": "bone", "scalp": "scalp"}
 
 
@@ -75,7 +77,7 @@ def electrode_tables(
         Companion(f"space-{SYSTEM}_coordsystem", about=coordinates, shared=True),
     )
     # BIDS wants electrodes beside every file of intracranial EEG, so the derivative with the clean signal has them too.
-    return (*tables, *(replace(table, truth=True) for table in tables))
+    return (*tables, *(replace(table, truth=True, about={**table.about, **NATIVE}) for table in tables))
 
 
 def truth_table(subject: Subject, contacts: Contacts, around: Mapping[str, npt.NDArray]) -> Companion:
