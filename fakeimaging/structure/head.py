@@ -88,12 +88,12 @@ class Head:
         array([ 0.,  0., 99.])
         """
         away = np.asarray(points, dtype=float) - self.centre
-        nodes = self.triangles[self._triangle_of(away)]
+        nodes = self.triangles[self._triangle_of(away, near=16)]
         corners = (self.vertices["scalp"] - self.centre)[nodes]
         weights = np.linalg.solve(corners.transpose(0, 2, 1), away[:, :, None])[:, :, 0]
         return nodes, weights / weights.sum(axis=1, keepdims=True)
 
-    def _triangle_of(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    def _triangle_of(self, points: npt.NDArray[np.float64], near: int = 4) -> npt.NDArray[np.intp]:
         """Return the triangle that the ray through each point meets: one of those around the nearest vertex or its neighbours."""
         from scipy.spatial import cKDTree
 
@@ -103,9 +103,9 @@ class Head:
         unit = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
         middle = rays[self.triangles].mean(axis=1)
         middle /= np.linalg.norm(middle, axis=1, keepdims=True)
-        _, near = cKDTree(middle).query(unit, k=4)
-        least = np.stack([np.einsum("nij,nj->ni", inverse[near[:, k]], unit).min(axis=1) for k in range(4)], axis=1)
-        return np.asarray(near[np.arange(len(unit)), least.argmax(axis=1)])
+        _, found = cKDTree(middle).query(unit, k=near)
+        least = np.stack([np.einsum("nij,nj->ni", inverse[found[:, k]], unit).min(axis=1) for k in range(near)], axis=1)
+        return np.asarray(found[np.arange(len(unit)), least.argmax(axis=1)])
 
 
 @lru_cache(maxsize=1)

@@ -31,8 +31,8 @@ SPREAD = 0.25
 """SD of the logarithm of the noise of lost contacts (assumed)."""
 SLOW, N_SLOW = (0.1, 3.0), 12
 """Hz of a lost contact's slow waves, log-uniform, and how many there are (assumed); together they have half its variance."""
-LOOSE_EVERY, LOOSE_FOR = 8.0, 2.5
-"""s between losses of contact and of their length, each on average (assumed)."""
+LOOSE_APART, LOOSE_FOR = (2.0, 10.0), (1.0, 4.0)
+"""s, least and most, between losses of contact and of their length (assumed)."""
 LOOSE_GAIN = 2.0
 """Noise of a contact that comes and goes, relative to one that is gone: it moves (assumed)."""
 DEAD = 0.25
@@ -134,12 +134,12 @@ def _reference(parameters: Any, known: set[str]) -> list[str]:
 
 
 def _losses(clock: Clock, *, rng: np.random.Generator) -> list[tuple[float, float]]:
-    """Return onset and duration of each loss of contact: the first within the first interval of a run."""
-    onset = clock.start + rng.random() * min(LOOSE_EVERY, clock.n * clock.step)
+    """Return onset and duration of each loss of contact; even a short run has one."""
+    onset = clock.start + rng.random() * min(LOOSE_APART[1], clock.n * clock.step)
     found = []
     while onset < clock.stop:
-        found.append((onset, LOOSE_RAMP + float(rng.exponential(LOOSE_FOR))))
-        onset += found[-1][1] + float(rng.exponential(LOOSE_EVERY))
+        found.append((onset, float(rng.uniform(*LOOSE_FOR))))
+        onset += found[-1][1] + float(rng.uniform(*LOOSE_APART))
     return found
 
 
