@@ -2,9 +2,10 @@
 
 The surfaces are those of `structure.head` (2562 nodes each, in MNI152): scalp, outer and inner skull, the same that T1w and PET
 image. Sources are the 20,484 vertices in the middle of fsaverage5's cortex and a lattice of points in deep grey matter and
-cerebellum, these with three directions. Electrodes: 335 of the 10-05 system. Magnetic fields are kept as magnetic charges below
-the scalp that make the same field everywhere beyond `SHELL` mm off it, so that any sensor may hang anywhere. Needs mne; about
-15 CPU minutes and 4 GB. What took long is kept in ``--work`` and not computed again.
+cerebellum, these with three directions. Potentials are kept at every node of the scalp, so that electrodes may lie anywhere
+on it, relative to their mean over the 335 of the 10-05 system. Magnetic fields are kept as magnetic charges below the scalp
+that make the same field everywhere beyond `SHELL` mm off it, so that any sensor may hang anywhere. Needs mne; about 15 CPU
+minutes and 4 GB. What took long is kept in ``--work`` and not computed again.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SHELL, DEPTH = 16.0, 6.0
 """mm off the scalp at which the magnetic field is computed, and below it at which the charges lie that stand for it."""
 RIDGE = 1e-8
 """Of the charges' fit, relative to the largest squared singular value."""
-RANK, MAGNETIC_RANK, LEVELS = 240, 280, 1000
+RANK, MAGNETIC_RANK, LEVELS = 280, 280, 1000
 """Number of components kept, and steps in the field of one source: each has a step of its own."""
 CHUNK = 320
 """Magnetic points computed at once."""
@@ -48,14 +49,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder for intermediate files")
     parser.add_argument("--out", type=Path, default=DATA)
+    parser.add_argument("--electric", action="store_true", help="leave the magnetic field alone")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     positions, sources = electrodes(), source_space(options.work)
-    electric = electric_field(options.work, positions)
-    electric -= electric.mean(axis=0)
-    factors = compressed(electric, RANK)
-    report("potentials", electric, restored(factors), sources)
+    potentials = scalp_potentials(options.work)
+    check_against_electrodes(options.work, potentials, positions, sources)
+    potentials -= between(potentials, positions).mean(axis=0)
+    factors = compressed(potentials, RANK)
+    kept = restored(factors)
+    report("potentials", between(potentials, positions), between(kept, positions), sources)
+    report("potentials, whole scalp", potentials, kept, sources)
     save_electric(options.out / "lead_field.npz", factors, sources, positions)
+    if options.electric:
+        return
     points, normals = shell(SHELL)
     normal_field = magnetic_field(options.work, points, normals)
     charges = shell(-DEPTH)[0]
@@ -159,6 +166,39 @@ def electric_field(work: Path, positions: dict[str, npt.NDArray[np.float64]]) ->
         info.set_montage(mne.channels.make_dig_montage(metres, coord_frame="head"))
         np.save(stored, fixed_gain(work, info, "eeg"))
     return np.load(stored)
+
+
+def scalp_potentials(work: Path) -> npt.NDArray[np.float64]:
+    """Return potentials in V/(Am) at every node of the scalp, shape (n_nodes, n_columns): between nodes the model is linear."""
+    from mne.forward._compute_forward_numba import _bem_inf_pots
+
+    stored = work / "scalp.npy"
+    if not stored.exists():
+        model, sources = solution(work), mne_sources(work)[0]
+        surfaces = model["surfs"]
+        factor = np.repeat(model["source_mult"] / (4 * np.pi), [len(surface["rr"]) for surface in surfaces])
+        weights = model["solution"][: len(surfaces[0]["rr"])] * factor
+        nodes = np.concatenate([surface["rr"] for surface in surfaces])
+        found = np.empty((len(weights), sources["np"]))
+        for first in range(0, sources["np"], CHUNK):
+            chosen = slice(first, first + CHUNK)
+            free = _bem_inf_pots(sources["rr"][chosen], nodes, np.eye(3))
+            found[:, chosen] = weights @ np.einsum("skn,sk->ns", free, sources["nn"][chosen])
+        np.save(stored, found)
+    return np.load(stored)
+
+
+def between(potentials: npt.NDArray, positions: dict[str, npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """Return potentials at electrodes from those at the nodes of the scalp."""
+    nodes, weights = template_head().on_scalp(np.array(list(positions.values())).astype(np.float32))
+    return np.einsum("nk,nkc->nc", weights, potentials[nodes])
+
+
+def check_against_electrodes(
+    work: Path, potentials: npt.NDArray, positions: dict[str, npt.NDArray[np.float64]], sources: dict[str, Any]
+) -> None:
+    """Print how far potentials between nodes are from those that mne gives at the electrodes themselves."""
+    report("between nodes, against mne", electric_field(work, positions), between(potentials, positions), sources)
 
 
 def shell(offset: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -270,8 +310,11 @@ def around_head(coils: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def compressed(full: npt.NDArray[np.float64], rank: int) -> dict[str, npt.NDArray[Any]]:
     """Return the leading components: `maps` (n_channels, rank), and for each column its `amounts` (rank) in its own `step`."""
-    u, s, vt = np.linalg.svd(full, full_matrices=False)
-    return {"maps": u[:, :rank].astype(np.float32)} | quantised(s[:rank, None] * vt[:rank])
+    from scipy.linalg import eigh
+
+    n = len(full)
+    maps = eigh(full @ full.T, subset_by_index=(n - rank, n - 1))[1][:, ::-1]
+    return {"maps": maps.astype(np.float32)} | quantised(maps.T @ full)
 
 
 def quantised(amounts: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from fakeimaging.modalities.electro.montages import FILES, landmark_file
+
 OF_SUBJECT = ("atlas", "atlas_table", "connectome", "tract_lengths")
-OF_SCAN = (".toml",)
+OF_SCAN = (".toml", ".fif", ".fif.gz", *FILES)
 """Endings by which a text among the parameters of a scan is a file."""
 
 Place = tuple[dict[str, Any], str]
@@ -28,6 +30,14 @@ def places(content: dict[str, Any]) -> Iterator[Place]:
             for table in (scan, scan.get("parameters")):
                 if isinstance(table, dict):
                     yield from ((table, k) for k, v in table.items() if isinstance(v, str) and v.endswith(OF_SCAN))
+
+
+def without_folders(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters of a scan with the bare names of the files among them: what is written says nothing of a machine."""
+    return {
+        key: Path(value).name if isinstance(value, str) and value.endswith(OF_SCAN) else value
+        for key, value in parameters.items()
+    }
 
 
 def _of_run(run: dict[str, Any]) -> Iterator[Place]:
@@ -57,5 +67,6 @@ def renamed(content: dict[str, Any], name: Callable[[Path], Path | str]) -> None
 
 
 def own_files(content: dict[str, Any]) -> list[Path]:
-    """Return the files that a study names, each once, sorted."""
-    return sorted({Path(table[key]) for table, key in places(content)})
+    """Return the files that a study names and the landmarks beside its electrodes, each once, sorted."""
+    named = {Path(table[key]) for table, key in places(content)}
+    return sorted(named | {beside for path in named if (beside := landmark_file(path)) is not None})

@@ -42,7 +42,7 @@ def write_recording(
     _write_observed(job)
     write_sidecar(scan.raw, keys | mapped, root, manifest)
     _write_clean(recording, scan, keys, root, manifest)
-    for companion in recording.forward.companions:
+    for companion in recording.companions:
         if scan.is_first or not _is_mask(companion.name):
             _write_companion(companion, scan, root, manifest)
     for name, image in recording.forward.maps.items():

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fakeimaging.core.files import write_json
+from fakeimaging.dataset.inputs import without_folders
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import Scan
 from fakeimaging.modalities.layers import Extra
@@ -51,7 +52,7 @@ def recipe_of(recording: Recording) -> dict[str, Any]:
         }
         for stage in recording.modality.observe
     ]
-    parameters = recording.parameters.model_dump(mode="json")
+    parameters = without_folders(recording.parameters.model_dump(mode="json"))
     return {
         "modality": recording.modality.name,
         "stream": list(recording.streams.path),

@@ -13,41 +13,65 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, UnknownNameError
-from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.parameters import parameter
+from fakeimaging.modalities.electro.auxiliary import AuxiliaryParameters, auxiliary_channels, with_auxiliary
 from fakeimaging.modalities.electro.background import BACKGROUND
+from fakeimaging.modalities.electro.bad import BAD, problem_of
 from fakeimaging.modalities.electro.drift import DRIFT, SWEAT
 from fakeimaging.modalities.electro.electrodes import electrode_names, electrode_tables
+from fakeimaging.modalities.electro.eyes import BLINKS, SACCADES, EyeParameters
+from fakeimaging.modalities.electro.faults import FaultParameters, ScannerParameters
 from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
-from fakeimaging.modalities.electro.lead_field import REFERENCES, electric, native_electrodes
+from fakeimaging.modalities.electro.head_model import ABOUT_POTENTIALS, BEM, check_head_model, electric_field
+from fakeimaging.modalities.electro.heart import HEART_FIELD, PULSE, HeartParameters, PulseParameters
+from fakeimaging.modalities.electro.impedance import IMPEDANCE
+from fakeimaging.modalities.electro.lead_field import REFERENCES
 from fakeimaging.modalities.electro.levels import ELECTRODES, Levels
 from fakeimaging.modalities.electro.line import LINE
+from fakeimaging.modalities.electro.montages import montage_of
+from fakeimaging.modalities.electro.muscle import MUSCLE, MuscleParameters
 from fakeimaging.modalities.electro.noise import SENSOR
+from fakeimaging.modalities.electro.pops import POPS
 from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
 from fakeimaging.modalities.electro.quantisation import QUANTISATION
 from fakeimaging.modalities.electro.reference import REFERENCE_ELECTRODE, reference_electrodes
+from fakeimaging.modalities.electro.scanner import GRADIENT, volume_onsets
 from fakeimaging.modalities.electro.sensors import Sensors
-from fakeimaging.modalities.electro.stages import BLINKS
 from fakeimaging.modalities.layers import Channel, Companion, Forward
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.structure.subject import Subject
 
 MICROVOLT = 1e-6
+IN_SCANNER = 5e-7
+"""V, step of the stored int16 inside a scanner unless another is asked for: the range is 16 mV then (BrainAmp MR's setting)."""
 
 
-class EegParameters(Parameters):
+class EegParameters(
+    EyeParameters,
+    HeartParameters,
+    PulseParameters,
+    MuscleParameters,
+    AuxiliaryParameters,
+    FaultParameters,
+    ScannerParameters,
+):
     """Parameters of the recording."""
 
-    montage: Literal["biosemi64", "standard_1020", "all"] | tuple[str, ...] = parameter(
-        "biosemi64", unit="-", source="BioSemi's cap of 64", description="montage, or names of the 10-05 system"
+    montage: str | tuple[str, ...] = parameter(
+        "biosemi64",
+        unit="-",
+        source="BioSemi's cap of 64",
+        description="montage by its name in MNE-Python, file of electrodes, or names of the 10-05 system",
     )
     sampling_frequency: float = parameter(
         250.0, unit="Hz", bounds=(10, 10_000), description="samples per second; a whole fraction of the activity's rate"
@@ -56,6 +80,11 @@ class EegParameters(Parameters):
         "average",
         unit="-",
         description="average, REST, none, or an electrode of the montage; several with commas between them are linked",
+    )
+    head_model: str = parameter(
+        BEM,
+        unit="-",
+        description="bem (the shipped boundary elements), sphere (three shells), or a forward solution of MNE-Python (.fif)",
     )
     line_frequency: float = parameter(
         50.0, unit="Hz", bounds=(40, 70), source="IEC 60038", description="of the mains: 50 or 60"
@@ -101,12 +130,6 @@ class EegParameters(Parameters):
         unit="Hz",
         description="cutoff of the amplifier's low-pass, Butterworth of order 5; 'auto' is 0.4 of the sampling rate, 'none' no filter",
     )
-    blink_amplitude: float = parameter(
-        1.5e-4,
-        unit="V",
-        bounds=(0, 2e-3),
-        description="of a blink of strength 1, mean of Fp1 and Fp2, before the reference",
-    )
     resolution: float = parameter(
         1e-7,
         unit="V",
@@ -115,12 +138,16 @@ class EegParameters(Parameters):
         description="one step of the stored int16",
     )
 
+    @field_validator("head_model")
+    @classmethod
+    def _head_model_exists(cls, value: str) -> str:
+        return check_head_model(value)
+
     @model_validator(mode="after")
     def _electrodes_exist(self) -> Self:
-        names = electrode_names(self.montage)
         try:
-            electric().rows(names)
-        except UnknownNameError as error:
+            names = montage_of(self.montage).names
+        except (UnknownNameError, InputError) as error:
             raise ValueError(f"`montage`: {error}") from None
         if len(names) < 2 or len(set(names)) < len(names):
             raise ValueError(f"`montage`: at least two electrodes, each once, not {', '.join(names) or 'none'}")
@@ -135,10 +162,21 @@ class EegParameters(Parameters):
         )
         return dict.fromkeys(ELECTRODES, contact) | {"EEG": replace(contact, sweat=self.sweat_amplitude)}
 
+    @model_validator(mode="after")
+    def _faults_exist(self) -> Self:
+        if problem := problem_of(self.bad_channels, electrode_names(self.montage)):
+            raise ValueError(f"`bad_channels`: {problem}")
+        if self.scanner != "none" and not 0.01 <= self.scanner <= 25:
+            raise ValueError(f"`scanner`: {self.scanner:g} T is outside [0.01, 25] (field of the MR scanner)")
+        if self.scanner != "none" and "resolution" not in self.model_fields_set:
+            object.__setattr__(self, "resolution", IN_SCANNER)
+        return self
+
 
 def geometry(parameters: EegParameters, duration: float) -> tuple[tuple[Channel, ...], Clock]:
     """Return the channels and the clock of a recording of a run of ``duration`` seconds."""
-    channels = tuple(Channel(name, "EEG", "V") for name in electrode_names(parameters.montage))
+    electrodes = (Channel(name, "EEG", "V") for name in electrode_names(parameters.montage))
+    channels = (*electrodes, *auxiliary_channels(parameters))
     n = math.floor(duration * parameters.sampling_frequency + 1e-6)
     return channels, Clock(0.0, 1 / parameters.sampling_frequency, n)
 
@@ -148,26 +186,31 @@ def forward(subject: Subject, activity: Activity | None, parameters: EegParamete
     if activity is None:
         raise InputError("eeg images activity")
     channels, clock = geometry(parameters, activity.duration)
-    names = tuple(channel.name for channel in channels)
-    field = electric().at(names)
+    montage = montage_of(parameters.montage)
+    names, field = montage.names, electric_field(parameters.head_model, subject, montage)
     gains = gains_of(subject, activity, field)
     courses = Courses(activity, clock, "eeg.sampling_frequency")
-    sensors = Sensors(names, tuple(channel.kind for channel in channels), native_electrodes(subject, names))
+    sensors = Sensors(names, ("EEG",) * len(names), montage.native(subject))
+    sensors = with_auxiliary(sensors, auxiliary_channels(parameters))
     return Forward(
         clean=clean_series(channels, clock, gains, courses, parameters.resolution),
         reference=MICROVOLT,
         truth={"region_gain": gains.regions.T.astype(np.float32)},
-        companions=(_channel_table(names, parameters), *electrode_tables(subject, names)),
+        companions=(_channel_table(channels, parameters), *electrode_tables(subject, montage)),
         context={
             **shared_context(subject, activity, sensors, parameters, field, gains),
-            "about_clean": {"EEGReference": "mean of the 335 electrodes of the lead field"},
+            "triggers": volume_onsets(parameters, activity.duration),
+            "about_clean": {
+                "EEGReference": ABOUT_POTENTIALS.get(parameters.head_model, "that of the forward solution")
+            },
         },
     )
 
 
-def _channel_table(names: Sequence[str], parameters: EegParameters) -> Companion:
+def _channel_table(channels: Sequence[Channel], parameters: EegParameters) -> Companion:
     low, high = cutoffs(parameters)
-    rows = [[name, "EEG", "uV", low, high, parameters.reference, "good"] for name in names]
+    references = {"EEG": parameters.reference, "ECG": "lead II"}
+    rows = [[c.name, c.kind, "uV", low, high, references.get(c.kind, "bipolar"), "good"] for c in channels]
     columns = ("name", "type", "units", "low_cutoff", "high_cutoff", "reference", "status")
     return Companion("channels", columns, rows)
 
@@ -182,8 +225,10 @@ def sidecar(parameters: EegParameters, forward: Forward) -> dict[str, Any]:
         "PowerLineFrequency": parameters.line_frequency,
         "SoftwareFilters": "n/a",
         "HardwareFilters": hardware_filters(parameters),
-        "EEGPlacementScheme": "10-05",
-        "EEGChannelCount": len(forward.clean.channels),
+        "EEGPlacementScheme": Path(parameters.montage).name if isinstance(parameters.montage, str) else "10-05",
+        "EEGChannelCount": len(forward.clean.rows("EEG")),
+        "EOGChannelCount": len(forward.clean.rows("VEOG", "HEOG")),
+        "ECGChannelCount": len(forward.clean.rows("ECG")),
         "RecordingDuration": clock.n * clock.step,
         "RecordingType": "continuous",
     }
@@ -196,7 +241,25 @@ MODALITY = Modality(
     reads=("dipole",),
     geometry=geometry,
     forward=forward,
-    observe=(BACKGROUND, SENSOR, BLINKS, LINE, DRIFT, SWEAT, FILTER, REFERENCE_ELECTRODE, QUANTISATION),
+    observe=(
+        BACKGROUND,
+        SENSOR,
+        BLINKS,
+        SACCADES,
+        HEART_FIELD,
+        PULSE,
+        MUSCLE,
+        LINE,
+        DRIFT,
+        SWEAT,
+        POPS,
+        IMPEDANCE,
+        GRADIENT,
+        BAD,
+        FILTER,
+        REFERENCE_ELECTRODE,
+        QUANTISATION,
+    ),
     datatype="eeg",
     suffix="eeg",
     sidecar=sidecar,

@@ -2,9 +2,10 @@
 
     V = G q + G_1 m_1 + G_2 m_2
 
-q, m_k: the activity's dipole density and its sub-regional courses, as in `eeg`; G: what they make at the contacts in a homogeneous brain (V per
-nAm/mm2), with an insulator above contacts that lie on it. The clean signal is against a place infinitely far away; the
-reference is a stage. Bipolar channels are differences from the start, each its own amplifier. The mean of the run is taken out.
+q, m_k: the activity's dipole density (nAm/mm2) and its sub-regional courses, as in `eeg`; G: what they make at the contacts in
+a homogeneous brain (V per nAm/mm2), with an insulator above contacts that lie on it. The clean signal is against a place infinitely
+far away; the reference is a stage. Bipolar channels are differences from the start, each its own amplifier. The mean of the
+run is taken out.
 
 A recording can be as fast as the run's dipoles: for 2 kHz, simulate it with ``taps={"dipole": 2000.0, ...}``.
 """
@@ -15,7 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,16 +28,21 @@ from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import apply_affine
+from fakeimaging.modalities.electro.background import BACKGROUND
 from fakeimaging.modalities.electro.contact_tables import electrode_tables, truth_table
 from fakeimaging.modalities.electro.contacts_field import contact_field, field_inside, recombined
+from fakeimaging.modalities.electro.drift import DRIFT
+from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
 from fakeimaging.modalities.electro.implants import Implant, check_names, devices_of
 from fakeimaging.modalities.electro.lead_field import REFERENCES, electric, to_native
+from fakeimaging.modalities.electro.levels import Levels
 from fakeimaging.modalities.electro.line import LINE
 from fakeimaging.modalities.electro.medium import CONDUCTIVITY
 from fakeimaging.modalities.electro.noise import SENSOR
 from fakeimaging.modalities.electro.placement import Contacts, place, whereabouts
 from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
 from fakeimaging.modalities.electro.quantisation import QUANTISATION
+from fakeimaging.modalities.electro.reference import reference_weights, subtracted
 from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.modalities.electro.sources import Dense
 from fakeimaging.modalities.layers import Channel, Companion, Forward, Recipe, Series, Stage
@@ -82,6 +88,31 @@ class IeegParameters(Parameters):
     electrode_noise: float = parameter(
         2e-7, unit="V/sqrt(Hz)", bounds=(0, 1e-4), description="noise of metal in tissue at 1 Hz, 1/f in power"
     )
+    electrode_drift: float = parameter(
+        5e-5, unit="V", bounds=(0, 1e-2), description="SD of the slow drift of a typical contact over minutes"
+    )
+    background_density: float = parameter(
+        0.05, unit="nAm/mm2", bounds=(0, 10), description="dipoles of cortex beside the network, rms from 1 to 45 Hz"
+    )
+    background_exponent: float = parameter(
+        1.5,
+        unit="1",
+        bounds=(0, 3),
+        source="Donoghue et al. 2020, 10.1038/s41593-020-00744-x",
+        description="of its spectrum, power as 1/f^exponent",
+    )
+    high_pass: float | Literal["none"] | None = parameter(
+        0.15,
+        unit="Hz",
+        bounds=(1e-4, 1000),
+        source="Micromed, as papers on ECoG report it",
+        description="cutoff of the amplifier's high-pass, first order; 'none' is DC-coupled",
+    )
+    low_pass: float | Literal["auto", "none"] | None = parameter(
+        "auto",
+        unit="Hz",
+        description="cutoff of the amplifier's low-pass, Butterworth of order 5; 'auto' is 0.4 of the sampling rate, 'none' no filter",
+    )
     resolution: float = parameter(
         2.5e-7, unit="V", bounds=(1e-9, 1e-5), description="one step of the stored int16: 8 mV either way"
     )
@@ -106,7 +137,15 @@ class IeegParameters(Parameters):
             raise ValueError("`reference`: bipolar needs two contacts in a row of a device")
         if len(names) < 2:
             raise ValueError("`implants`: at least two contacts")
+        check_filters(self)
         return self
+
+    def levels(self) -> dict[str, Levels]:
+        """Return noise, hum and drift of every kind of contact."""
+        contact = Levels(
+            white=self.amplifier_noise, pink=self.electrode_noise, line=self.line_amplitude, drift=self.electrode_drift
+        )
+        return {"ECOG": contact, "SEEG": contact}
 
 
 def channels_of(parameters: IeegParameters) -> tuple[Channel, ...]:
@@ -183,7 +222,7 @@ def _implanted(
 ) -> tuple[Contacts, dict[str, npt.NDArray], Dense]:
     """Return contacts, what is around them, and their field; kept, since runs and repeats of a subject share them."""
     contacts = place(devices, subject, where="ieeg.implants")
-    field = contact_field(contacts, electric().field.space, conductivity=conductivity)
+    field = contact_field(contacts, electric().scalp.space, conductivity=conductivity)
     return contacts, whereabouts(contacts, subject), field
 
 
@@ -224,8 +263,9 @@ def _channel_table(
 ) -> Companion:
     groups = [contacts.groups[int(row.argmax())] for row in weights]
     against = [contacts.names[int(row.argmin())] if reference == "bipolar" else reference for row in weights]
+    low, high = cutoffs(parameters)
     rows = [
-        [channel.name, channel.kind, "uV", None, parameters.sampling_frequency / 2, other, group, "good"]
+        [channel.name, channel.kind, "uV", low, high, other, group, "good"]
         for channel, other, group in zip(channels, against, groups, strict=True)
     ]
     return Companion(
@@ -234,24 +274,23 @@ def _channel_table(
 
 
 def _draw_reference(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
-    return {"reference": forward.context["reference"]}
+    reference = forward.context["reference"]
+    single = reference == "bipolar" or reference.startswith(SCALP)
+    names = [channel.name for channel in forward.clean.channels]
+    return {"reference": reference, "weights": reference_weights("none" if single else reference, names)}
 
 
 def _refer(
     signal: npt.NDArray, forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator
 ) -> npt.NDArray[np.float32]:
-    chosen = recipe["reference"]
-    if chosen == "bipolar":
-        return np.asarray(signal, dtype=np.float32)
-    if chosen.startswith(SCALP):
-        return np.asarray(signal - forward.context["reference_signal"].make(v), dtype=np.float32)
-    names = [channel.name for channel in forward.clean.channels]
-    where = slice(None) if chosen == "average" else [names.index(chosen)]
-    return (signal - signal[where].mean(axis=0, dtype=np.float64).astype(np.float32)).astype(np.float32)
+    scalp = forward.context["reference_signal"]
+    taken = subtracted(signal, recipe) if scalp is None else scalp.make(v)
+    return np.asarray(signal - taken, dtype=np.float32)
 
 
 CONTACT_REFERENCE = Stage("reference", "operator", _draw_reference, _refer)
-"""Potentials against the mean of all channels, a contact (which is then 0) or an electrode of the scalp; bipolar ones stay."""
+"""Potentials against the mean of all channels, a contact (which is then 0), or what an electrode of the scalp sees of the network;
+bipolar ones stay. The recipe has the weights of the channels."""
 
 
 def sidecar(parameters: IeegParameters, forward: Forward) -> dict[str, Any]:
@@ -269,7 +308,7 @@ def sidecar(parameters: IeegParameters, forward: Forward) -> dict[str, Any]:
         "SamplingFrequency": parameters.sampling_frequency,
         "PowerLineFrequency": parameters.line_frequency,
         "SoftwareFilters": "n/a",
-        "HardwareFilters": {"AC coupling": {"description": "the mean of the run is 0 in every channel before noise"}},
+        "HardwareFilters": hardware_filters(parameters),
         "ElectrodeManufacturer": "simulated",
         "ElectrodeManufacturersModelName": "discs of 2.3 mm on sheets; contacts of 2 mm on shafts of 0.8 mm",
         "ECOGChannelCount": len(series.rows("ECOG")),
@@ -292,7 +331,7 @@ MODALITY = Modality(
     reads=("dipole",),
     geometry=geometry,
     forward=forward,
-    observe=(SENSOR, LINE, CONTACT_REFERENCE, QUANTISATION),
+    observe=(BACKGROUND, SENSOR, LINE, DRIFT, FILTER, CONTACT_REFERENCE, QUANTISATION),
     datatype="ieeg",
     suffix="ieeg",
     sidecar=sidecar,

@@ -313,6 +313,9 @@ class Stage:
         Whether each file of a scan (echo) draws its own; else they share all draws, as one head does.
     any_part : bool
         Whether `act` is given a function ``rng(v)`` in place of the generator of its own part, for noise that reaches back.
+    tell : callable or None
+        ``tell(companions, forward, recipe)`` returns the tables beside the recording with what the stage says in them: which
+        channels are bad, when an artefact came.
     """
 
     name: str
@@ -321,3 +324,4 @@ class Stage:
     act: Callable[..., Any]
     of_part: bool = False
     any_part: bool = False
+    tell: Callable[..., tuple[Companion, ...]] | None = None

@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from fakeimaging.activity.activity import Activity
 from fakeimaging.activity.stimuli import Event
@@ -30,6 +30,7 @@ from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro.background import BACKGROUND
 from fakeimaging.modalities.electro.drift import DRIFT
 from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
+from fakeimaging.modalities.electro.head_model import BEM, check_head_model, field_at_coils
 from fakeimaging.modalities.electro.helmet import (
     dev_head_t,
     digitised,
@@ -41,7 +42,6 @@ from fakeimaging.modalities.electro.helmet import (
 from fakeimaging.modalities.electro.lead_field import REFERENCES
 from fakeimaging.modalities.electro.levels import Levels
 from fakeimaging.modalities.electro.line import LINE
-from fakeimaging.modalities.electro.magnetic import magnetic_field
 from fakeimaging.modalities.electro.movement import MOVEMENT, Movement, head_positions
 from fakeimaging.modalities.electro.noise import SENSOR
 from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
@@ -83,6 +83,12 @@ class MegParameters(Parameters):
     )
     head_shift_sd: float = parameter(
         3.0, unit="mm", bounds=(0, 40), description="SD over runs of how far the head is from where it fits best"
+    )
+    head_model: str = parameter(
+        BEM,
+        unit="-",
+        description="bem (the shipped boundary elements), sphere (Sarvas' formula), or a forward solution of MNE-Python (.fif); "
+        "what movement changes is the boundary elements' in any case",
     )
     movement: float = parameter(
         1.0,
@@ -146,6 +152,11 @@ class MegParameters(Parameters):
         description="one step of a stored integer; of a planar gradiometer, per cm",
     )
 
+    @field_validator("head_model")
+    @classmethod
+    def _head_model_exists(cls, value: str) -> str:
+        return check_head_model(value)
+
     @model_validator(mode="after")
     def _filters_fit(self) -> Self:
         check_filters(self)
@@ -198,7 +209,8 @@ def forward(subject: Subject, activity: Activity | None, parameters: MegParamete
     channels, clock = geometry(parameters, activity.duration)
     array, place = meg_array(parameters.array), helmet_to_native(subject, parameters, activity.streams)
     sensors = sensors_in(subject, array, place)
-    field = magnetic_field(*sensors.coils_in(subject.anatomy.to_template), sensors.owner, len(sensors.names))
+    field = field_at_coils(parameters.head_model, subject, sensors)
+    shipped = field if parameters.head_model == BEM else field_at_coils(BEM, subject, sensors)
     gains = gains_of(subject, activity, field)
     courses = Courses(activity, clock, "meg.sampling_frequency")
     points = digitised(subject)
@@ -215,7 +227,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: MegParamete
         ),
         context={
             **shared_context(subject, activity, with_others(sensors, channels), parameters, field, gains),
-            "movement": Movement(subject, courses, field, sensors),
+            "movement": Movement(subject, courses, shipped, sensors),
             "coils": dict(zip(array.names, zip(array.coil_types.tolist(), array.loc, strict=True), strict=True)),
             "dev_head_t": dev_head_t(subject, place),
             "head_shape": points["head"],

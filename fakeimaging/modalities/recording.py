@@ -15,7 +15,7 @@ from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.streams import Streams
-from fakeimaging.modalities.layers import Extra, Forward, Recipe, Series, Stage
+from fakeimaging.modalities.layers import Companion, Extra, Forward, Recipe, Series, Stage
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.structure.subject import Subject
 
@@ -91,6 +91,15 @@ class Recording:
     def extras(self) -> tuple[Extra, ...]:
         """The images that are stored beside it, such as field maps."""
         return tuple(self.modality.extras(self))
+
+    @property
+    def companions(self) -> tuple[Companion, ...]:
+        """The tables beside it: those of the forward model with what the stages that are on say in them."""
+        told = self.forward.companions
+        for stage in self.modality.observe:
+            if stage.tell is not None and stage.name not in self.off:
+                told = stage.tell(told, self.forward, self.recipe(stage.name))
+        return told
 
     def _other(self, part: Mapping[str, Any], subject: Subject, activity: Activity | None) -> Recording:
         parameters = self.parameters.model_copy(update=part)

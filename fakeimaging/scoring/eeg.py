@@ -20,7 +20,9 @@ from fakeimaging.core.streams import Streams
 from fakeimaging.dataset import names
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
+from fakeimaging.modalities.electro.auxiliary import RESOLUTION
 from fakeimaging.modalities.electro.lead_field import electric
+from fakeimaging.modalities.electro.montages import montage_of
 from fakeimaging.modalities.electro.projection import region_gain
 from fakeimaging.modalities.electro.sampling import ratio_of, resampled, span, stretch
 from fakeimaging.scoring.table import Row
@@ -63,7 +65,9 @@ def score_eeg(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     subject = dataset.subject(scan.subject)
     dipole = _dipoles(dataset, scan, rate, observed.shape[1])
     seen = [i for i, region in enumerate(subject.regions) if region.kind == "cortex"]
-    gains = region_gain(subject, electric().at(channels))[:, seen]
+    montage = montage_of(scan.parameters.model_dump()["montage"])
+    places = dict(zip(montage.names, montage.points, strict=True))
+    gains = region_gain(subject, electric().on([places[name] for name in channels]))[:, seen]
     estimate = minimum_norm(gains, band_passed(observed, rate))
     truth_series = band_passed(dipole[seen], rate)
     found, by_chance = source_agreement(estimate, truth_series, rate, rng=stream.at("sources").rng())
@@ -71,11 +75,12 @@ def score_eeg(dataset: Dataset, scan: Scan) -> Iterator[Row]:
 
 
 def read_series(header: Path) -> tuple[list[str], Floats]:
-    """Return names of the channels and samples in V, shape (n_channels, n_samples), of a BrainVision recording."""
+    """Return names of the electrodes (not of eye and heart) and samples in V, shape (n_channels, n_samples), of a BrainVision recording."""
     import mne
 
     raw: Any = mne.io.read_raw_brainvision(header, preload=True, verbose="error")
-    return list(raw.ch_names), np.asarray(raw.get_data())
+    kept = [i for i, name in enumerate(raw.ch_names) if name not in RESOLUTION]
+    return [raw.ch_names[i] for i in kept], np.asarray(raw.get_data()[kept])
 
 
 def _dipoles(dataset: Dataset, scan: Scan, rate: float, n: int) -> Floats:

@@ -65,7 +65,35 @@ class Head:
             found[name] = (1 - along) / np.linalg.norm(normal, axis=1)[triangle]
         return found
 
-    def _triangle_of(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    def on_scalp(self, points: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float64]]:
+        """Return where the ray through each point meets the scalp.
+
+        Parameters
+        ----------
+        points : array_like, shape (n, 3)
+            Template mm.
+
+        Returns
+        -------
+        nodes : ndarray of int, shape (n, 3)
+            Vertices of the triangle that is met.
+        weights : ndarray, shape (n, 3)
+            Of their places in that of the meeting; they sum to 1.
+
+        Examples
+        --------
+        >>> head = template_head()
+        >>> nodes, weights = head.on_scalp([[0.0, 0.0, 300.0]])
+        >>> (weights[0] @ head.vertices["scalp"][nodes[0]]).round(0)
+        array([ 0.,  0., 99.])
+        """
+        away = np.asarray(points, dtype=float) - self.centre
+        nodes = self.triangles[self._triangle_of(away, near=16)]
+        corners = (self.vertices["scalp"] - self.centre)[nodes]
+        weights = np.linalg.solve(corners.transpose(0, 2, 1), away[:, :, None])[:, :, 0]
+        return nodes, weights / weights.sum(axis=1, keepdims=True)
+
+    def _triangle_of(self, points: npt.NDArray[np.float64], near: int = 4) -> npt.NDArray[np.intp]:
         """Return the triangle that the ray through each point meets: one of those around the nearest vertex or its neighbours."""
         from scipy.spatial import cKDTree
 
@@ -75,9 +103,9 @@ class Head:
         unit = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
         middle = rays[self.triangles].mean(axis=1)
         middle /= np.linalg.norm(middle, axis=1, keepdims=True)
-        _, near = cKDTree(middle).query(unit, k=4)
-        least = np.stack([np.einsum("nij,nj->ni", inverse[near[:, k]], unit).min(axis=1) for k in range(4)], axis=1)
-        return np.asarray(near[np.arange(len(unit)), least.argmax(axis=1)])
+        _, found = cKDTree(middle).query(unit, k=near)
+        least = np.stack([np.einsum("nij,nj->ni", inverse[found[:, k]], unit).min(axis=1) for k in range(near)], axis=1)
+        return np.asarray(found[np.arange(len(unit)), least.argmax(axis=1)])
 
 
 @lru_cache(maxsize=1)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 import fakeimaging as fi
-from fakeimaging.activity import physiology
 from fakeimaging.activity.physiology import (
     AFTER,
     BEFORE,
     MOTION_LEVELS,
     PhysiologyParameters,
     make_physiology,
+    motion,
 )
 from fakeimaging.core.errors import ParameterError
 from fakeimaging.core.streams import Streams
@@ -70,8 +70,8 @@ def test_the_mayer_wave_has_its_share_of_the_heart_rate(seed):
 
 @SEEDS
 def test_three_tenths_of_a_jerk_stay(seed, monkeypatch):
-    monkeypatch.setattr(physiology, "JERKS_A_MINUTE", 0.05)
-    _, course = physiology._jerks(np.arange(0, 10_000, 0.1), Streams(seed))
+    monkeypatch.setattr(motion, "JERKS_A_MINUTE", 0.05)
+    _, course = motion._jerks(np.arange(0, 10_000, 0.1), Streams(seed))
     first = np.flatnonzero(course.any(axis=1))[0]
     # The peak comes 0.5 s after the onset, which lies up to 0.1 s before; the decay of 3 s is over after 40 s.
     peak, later = np.abs(course[first : first + 20]).max(axis=0), np.abs(course[first + 400])
@@ -165,20 +165,28 @@ def test_the_head_nods_with_breathing(seed):
 
 def test_each_part_has_draws_of_its_own():
     one = body()
-    blinks, heart, still, deep = (
+    blinks, heart, still, deep, eyes, jaw = (
         body(blink_rate=30.0),
         body(heart_rate=90.0),
         body(motion=0.0),
         body(breathing_rate=10.0),
+        body(saccade_rate=3.0),
+        body(clench_rate=5.0),
     )
-    for other in (blinks, heart, still):
+    for other in (blinks, heart, still, eyes, jaw):
         np.testing.assert_array_equal(one.breaths.onsets, other.breaths.onsets)
-    for other in (blinks, still):
+    for other in (blinks, still, eyes, jaw):
         np.testing.assert_array_equal(one.beats, other.beats)
-    for other in (heart, still, deep):
+    for other in (heart, still, deep, eyes, jaw):
         np.testing.assert_array_equal(one.blink_onsets, other.blink_onsets)
-    for other in (blinks, heart):
+    for other in (blinks, heart, eyes, jaw):
         np.testing.assert_array_equal(one.head, other.head)
+    for other in (blinks, heart, still, deep, jaw):
+        np.testing.assert_array_equal(one.saccades.targets, other.saccades.targets)
+    for other in (blinks, heart, still, deep, eyes):
+        np.testing.assert_array_equal(one.bursts.onsets, other.bursts.onsets)
+    of_neck = [made.bursts.onsets[made.bursts.muscles == 2] for made in (one, jaw)]
+    np.testing.assert_array_equal(*of_neck)
     assert not np.array_equal(one.beats, body(seed=2).beats)
     np.testing.assert_array_equal(one.beats, body().beats)
 

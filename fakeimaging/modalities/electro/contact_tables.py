@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ from fakeimaging.structure.subject import Subject
 
 SYSTEM = "ScanRAS"
 MATERIAL = "platinum"
+NATIVE = {"SpatialReference": "orig"}
+"""What BIDS wants of a derivative: the space is the subject's own."""
 WORDS = {"grey": "grey matter", "white": "white matter", "csf": "cerebrospinal fluid", "bone": "bone", "scalp": "scalp"}
 
 
@@ -40,8 +43,8 @@ def size_of(device: Implant) -> float:
 
 def electrode_tables(
     subject: Subject, devices: Sequence[Implant], contacts: Contacts, around: Mapping[str, npt.NDArray]
-) -> tuple[Companion, Companion]:
-    """Return the tables ``electrodes`` and ``coordsystem``."""
+) -> tuple[Companion, ...]:
+    """Return the tables ``electrodes`` and ``coordsystem``, for the raw files and once more for the clean ones."""
     native = apply_affine(to_native(subject), contacts.points)
     owners = [device for device in devices for _ in device.names]
     rows = [
@@ -69,10 +72,12 @@ def electrode_tables(
         "iEEGCoordinateProcessingDescription": "none: exact, not read off an image",
         "iEEGCoordinateProcessingReference": "n/a",
     }
-    return (
+    tables = (
         Companion(f"space-{SYSTEM}_electrodes", (*fixed, *about), rows, about, shared=True),
         Companion(f"space-{SYSTEM}_coordsystem", about=coordinates, shared=True),
     )
+    # BIDS wants electrodes beside every file of intracranial EEG, so the derivative with the clean signal has them too.
+    return (*tables, *(replace(table, truth=True, about={**table.about, **NATIVE}) for table in tables))
 
 
 def truth_table(subject: Subject, contacts: Contacts, around: Mapping[str, npt.NDArray]) -> Companion:

@@ -8,9 +8,9 @@ Vertices are 3 mm apart, contacts often nearer to the cortex than that. So the m
 spread over the triangles around it, falling to 0 at its neighbours, on points about 0.6 mm apart. A deep point stands
 for a cube of its lattice: it is a ball of that volume, uniformly polarised, inside which V is linear.
 
-Outside a nucleus most of its cells' fields cancel (`sources.OPEN`); inside, they do not: cells that point to its middle are a
-closed layer, within which the potential is q / conductivity and outside 0 (Lorente de No 1947). A contact in a nucleus feels
-`INSIDE` of that.
+Outside a nucleus most of its cells' fields cancel (`sources.OPEN`); inside, they do not: across a closed layer of cells the
+potential steps by q / conductivity, and outside is 0 (Lorente de No 1947). A contact in a nucleus feels `INSIDE` of that on average,
+with a sign and size that change from place to place as layers fold, in a way of the subject's own.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ MM2 = 1e-6
 """m2."""
 INSIDE = 0.5
 """Potential of a contact amid a nucleus over q / conductivity, the step across a whole layer of dipoles (assumed: amid one side of it)."""
+FOLD = 12.0
+"""mm after which folded layers come again, along each axis (assumed: hippocampus, two layers of some mm back to back)."""
 VIEW = 2.0
 """mm around a contact in which a nucleus is felt from inside (assumed: a contact's length)."""
 
@@ -100,7 +102,10 @@ def field_inside(contacts: Contacts, subject: Subject, *, conductivity: float) -
     """Return what 1 nAm/mm2 in each nucleus makes at contacts in it beyond its dipole, V, shape (n_contacts, n_regions)."""
     deep = np.array([region.kind != "cortex" for region in subject.regions])
     step = (1 - OPEN) * INSIDE * NANO / MM2 / conductivity
-    return np.asarray(step * shares_around(contacts.points, VIEW, subject) * deep)
+    starts = subject.streams.at("structure", "layers").rng().uniform(0, 2 * np.pi, (subject.n_regions, 3))
+    # Three waves along the axes, of mean square 1 together.
+    folds = np.sqrt(2 / 3) * np.sin(2 * np.pi * contacts.points[:, None] / FOLD + starts).sum(axis=2)
+    return np.asarray(step * folds * shares_around(contacts.points, VIEW, subject) * deep)
 
 
 def surface_points(contacts: Contacts, i: int) -> Floats:
@@ -130,7 +135,8 @@ def _nearby(contacts: Contacts, i: int, space: SourceSpace, conductivity: float)
     axes = np.broadcast_to(contacts.axes[i], points.shape) if contacts.lengths[i] == 0 else None
     places, owners, shares = _spread(space, near)
     made = _potential(points, axes, places, space.normals[owners], conductivity).mean(axis=0)
-    return near, np.bincount(owners, weights=shares * made, minlength=space.n_vertices)[near]
+    felt = np.bincount(owners, weights=shares * made, minlength=space.n_vertices)
+    return near, np.asarray(felt[near], dtype=np.float64)
 
 
 def _spread(space: SourceSpace, vertices: npt.NDArray[np.intp]) -> tuple[Floats, npt.NDArray[np.intp], Floats]:

@@ -8,14 +8,15 @@ difference of 0.13 (median of cortex; 0.09 to 0.23 from 5 to 95 %), their size b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.errors import did_you_mean
 from fakeimaging.modalities.electro.lead_field import electric
 from fakeimaging.modalities.electro.magnetic import magnetic_field
+from fakeimaging.modalities.electro.montages import Montage
 from fakeimaging.modalities.electro.own_forward import read_forward
 from fakeimaging.modalities.electro.sarvas import coil_field
 from fakeimaging.modalities.electro.sensors import Sensors
@@ -25,13 +26,29 @@ from fakeimaging.structure.head import template_head
 from fakeimaging.structure.subject import Subject
 
 BEM, SPHERE = "bem", "sphere"
+ABOUT_POTENTIALS = {BEM: "mean of the 335 electrodes of the lead field", SPHERE: "mean of the sphere's surface"}
+"""What the potentials of each are relative to."""
 INWARD = 0.98
 """Share of the innermost shell's radius beyond which sources are moved in (assumed)."""
 DOME = -30.0
 """Template mm in z above which a head is nearly round: what spheres are fitted to (assumed)."""
 
 
-def electric_field(head_model: str, subject: Subject, names: Sequence[str]) -> Field:
+def check_head_model(value: str) -> str:
+    """Return the name of a head model.
+
+    Raises
+    ------
+    ValueError
+        If it is neither a known one nor a FIF file.
+    """
+    if value not in (BEM, SPHERE) and not value.endswith((".fif", ".fif.gz")):
+        hint = did_you_mean(value, (BEM, SPHERE))
+        raise ValueError(f"no head model '{value}'{hint}; a forward solution of your own ends in -fwd.fif")
+    return value
+
+
+def electric_field(head_model: str, subject: Subject, montage: Montage) -> Field:
     """Return the potentials of every source at electrodes.
 
     Parameters
@@ -39,14 +56,13 @@ def electric_field(head_model: str, subject: Subject, names: Sequence[str]) -> F
     head_model : str
         ``"bem"``, ``"sphere"`` or the path of a forward solution.
     subject : Subject
-    names : sequence of str
-        Electrodes.
+    montage : Montage
     """
     if head_model == BEM:
-        return electric().at(names)
+        return electric().on(montage.points)
     if head_model == SPHERE:
-        return _spherical(tuple(names))
-    return read_forward(head_model, subject).at(names)
+        return _spherical(montage)
+    return read_forward(head_model, subject).at(montage.names)
 
 
 def field_at_coils(head_model: str, subject: Subject, sensors: Sensors) -> Field:
@@ -56,20 +72,18 @@ def field_at_coils(head_model: str, subject: Subject, sensors: Sensors) -> Field
     points, directions = sensors.coils_in(subject.anatomy.to_template)
     if head_model == BEM:
         return magnetic_field(points, directions, sensors.owner, len(sensors.names))
-    centre, radius = _inner_sphere()
-    space = electric().field.space
+    centre, radius = inner_sphere()
+    space = electric().scalp.space
     inside = within(space.places, centre, INWARD * radius)
     gain = coil_field(centre, points, directions, sensors.owner, inside, space.directions, n_coils=len(sensors.names))
     return Dense(space, gain)
 
 
 @lru_cache(maxsize=4)
-def _spherical(names: tuple[str, ...]) -> Dense:
-    shipped, shells = electric(), scalp_shells()
-    space = shipped.field.space
+def _spherical(montage: Montage) -> Dense:
+    shells, space = scalp_shells(), electric().scalp.space
     inside = within(space.places, shells.centre, INWARD * shells.radii[0])
-    electrodes = shipped.electrodes[shipped.rows(names)]
-    return Dense(space, potential(shells, electrodes, inside, space.directions))
+    return Dense(space, potential(shells, montage.points, inside, space.directions))
 
 
 @lru_cache(maxsize=1)
@@ -80,7 +94,8 @@ def scalp_shells() -> Shells:
 
 
 @lru_cache(maxsize=1)
-def _inner_sphere() -> tuple[npt.NDArray[np.float64], float]:
+def inner_sphere() -> tuple[npt.NDArray[np.float64], float]:
+    """Return middle and radius of the sphere nearest to the template's inner skull above the ears, template mm."""
     return fit_sphere(_dome("inner_skull"))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
@@ -22,6 +22,7 @@ from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import UnknownNameError, did_you_mean
 from fakeimaging.core.spaces import Affine, apply_affine
 from fakeimaging.modalities.electro.sources import SourceSpace
+from fakeimaging.structure.head import template_head
 from fakeimaging.structure.subject import Subject
 
 Floats = npt.NDArray[np.float64]
@@ -69,22 +70,28 @@ class Electric:
     Parameters
     ----------
     channels : tuple of str
+        Of the 10-05 system.
     electrodes : ndarray, shape (n_channels, 3)
         On the scalp.
     fiducials : ndarray, shape (3, 3)
         Nasion, left and right preauricular point.
-    field : LowRank
-        Of all electrodes, in V/(Am).
+    scalp : LowRank
+        At the 2562 nodes of the scalp, in V/(Am); between nodes the model is linear.
     """
 
     channels: tuple[str, ...]
     electrodes: npt.NDArray[np.float32]
     fiducials: npt.NDArray[np.float32]
-    field: LowRank
+    scalp: LowRank
 
     @cached_property
     def _index(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.channels)}
+
+    @cached_property
+    def field(self) -> LowRank:
+        """The field at all electrodes of the 10-05 system."""
+        return self.on(self.electrodes)
 
     def rows(self, names: Sequence[str]) -> list[int]:
         """Return the row of each channel.
@@ -100,8 +107,13 @@ class Electric:
         return [self._index[name] for name in names]
 
     def at(self, names: Sequence[str]) -> LowRank:
-        """Return the field at some electrodes."""
-        return LowRank(self.field.space, self.field.maps[self.rows(names)], self.field.amounts, self.field.step)
+        """Return the field at some electrodes of the 10-05 system."""
+        return self.on(self.electrodes[self.rows(names)])
+
+    def on(self, points: npt.ArrayLike) -> LowRank:
+        """Return the field at any points of the scalp, template mm, shape (n, 3); others are moved onto it along their rays."""
+        nodes, weights = template_head().on_scalp(points)
+        return replace(self.scalp, maps=np.einsum("nk,nkr->nr", weights, self.scalp.maps[nodes]))
 
 
 def _suggested(name: str, known: Sequence[str]) -> str:

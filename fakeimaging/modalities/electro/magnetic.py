@@ -47,7 +47,7 @@ def magnetic_field(points: Floats, directions: Floats, owner: npt.NDArray[np.int
     felt = charge_field(points, directions, charges) @ layer
     maps = np.zeros((n_sensors, felt.shape[1]))
     np.add.at(maps, owner, felt)
-    return LowRank(electric().field.space, maps, amounts, step)
+    return LowRank(electric().scalp.space, maps, amounts, step)
 
 
 @lru_cache(maxsize=1)

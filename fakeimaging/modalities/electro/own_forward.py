@@ -70,6 +70,11 @@ def read_forward(path: str, subject: Subject) -> OwnField:
     InputError
         If the file is no forward solution, or its sources have no normals.
     """
+    return field_of(read_solution(path), subject)
+
+
+def read_solution(path: str) -> Any:
+    """Return the forward solution of a file, its sources along their normals; raises as `read_forward`."""
     import mne
 
     try:
@@ -78,47 +83,35 @@ def read_forward(path: str, subject: Subject) -> OwnField:
         raise InputError(f"{path} is no forward solution of MNE-Python: {error}", value=path) from None
     if any(space["type"] == "vol" for space in forward["src"]):
         raise InputError(f"{path}: sources of a volume have no normals; a surface or discrete sources do", value=path)
-    return field_of(forward, subject)
+    return mne.convert_forward_solution(forward, surf_ori=True, force_fixed=True, use_cps=False, verbose="error")
 
 
 def field_of(forward: Any, subject: Subject) -> OwnField:
-    """Return the field of a forward solution of mne."""
+    """Return the field of a forward solution of mne whose sources point along their normals."""
     to_template = subject.anatomy.to_template @ np.linalg.inv(native_to_captrak(subject))
     places, normals, areas = (np.concatenate(parts) for parts in zip(*map(_of_space, forward["src"]), strict=True))
     to_head = np.eye(4) if forward["src"][0]["coord_frame"] == 4 else forward["mri_head_t"]["trans"]
     head = apply_affine(to_head, places)
     points = apply_affine(to_template, head / MILLI)
-    turned = _unit(_unit(normals @ np.asarray(to_head)[:3, :3].T) @ to_template[:3, :3].T)
+    # A plane's normal turns with the inverse transpose.
+    turned = _unit(normals @ np.asarray(to_head)[:3, :3].T @ np.linalg.inv(to_template[:3, :3]))
     n = len(points)
     left = points[:, 0] < 0
     if len(forward["src"]) == 2:
         left = np.arange(n) < forward["src"][0]["nuse"]
     space = SourceSpace(
         points.astype(np.float32), turned.astype(np.float32), areas.astype(np.float32), _on_cortex(points),
-        np.zeros((0, 3), dtype=np.float32), left,
+        np.zeros((0, 3), dtype=np.float32), left, native=True,
     )  # fmt: skip
-    return OwnField(tuple(forward["info"]["ch_names"]), space, _along_normals(forward))
+    return OwnField(tuple(forward["info"]["ch_names"]), space, np.asarray(forward["sol"]["data"], dtype=np.float64))
 
 
 def _on_cortex(points: Floats) -> npt.NDArray[np.bool_]:
     """Whether the shipped vertex nearest to each point has cortex: files do not tell the medial wall."""
     from scipy.spatial import cKDTree
 
-    shipped = electric().field.space
+    shipped = electric().scalp.space
     return np.asarray(shipped.cortex[cKDTree(shipped.points).query(points)[1]])
-
-
-def _along_normals(forward: Any) -> Floats:
-    gain = np.asarray(forward["sol"]["data"], dtype=np.float64)
-    n = forward["nsource"]
-    if gain.shape[1] == n:
-        return gain
-    free = gain.reshape(len(gain), n, 3)
-    if forward["surf_ori"]:
-        return np.ascontiguousarray(free[:, :, 2])
-    normals = np.concatenate([space["nn"][space["vertno"]] for space in forward["src"]])
-    frame = np.asarray(forward["mri_head_t"]["trans"])[:3, :3] if forward["src"][0]["coord_frame"] != 4 else np.eye(3)
-    return np.einsum("csk,sk->cs", free, normals @ frame.T)
 
 
 def _of_space(space: Any) -> tuple[Floats, Floats, Floats]:

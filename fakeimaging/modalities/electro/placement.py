@@ -2,7 +2,7 @@
 
 A grid or strip starts as shortest ways over the brain's outer surface, from the target along its directions; then its contacts
 move over that surface until neighbours are as far apart as they were made, as a sheet of silicone does that bends but hardly
-stretches. A shaft is straight. Devices have the size they have: in a head that is s times the template's their spacing is 1/s of it here.
+stretches. A shaft is straight. Devices have the size they have in the subject's head, whatever the head's.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from fakeimaging.core.errors import InputError, ParameterError
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro.envelope import Envelope, brain_depth, envelope
 from fakeimaging.modalities.electro.implants import Implant
+from fakeimaging.modalities.electro.lead_field import to_native
 from fakeimaging.structure.head import SurfaceName, template_head
 from fakeimaging.structure.selection import chosen, unknown
 from fakeimaging.structure.subject import Subject
@@ -34,6 +35,10 @@ WALK = 1.0
 """mm of one step over the surface."""
 ROUNDS = 150
 """Times that the contacts of a grid move."""
+EASE = 0.15
+"""Share of what a pair is too far apart that each of them moves by in a round (assumed: settles without swinging)."""
+MOST_STRETCH = 0.15
+"""Stretch that a sheet bears (assumed: silicone with a mesh of fibre hardly stretches)."""
 DIAGONAL = 0.3
 """Stiffness of the sheet against shear, relative to that along its rows and columns (assumed)."""
 REACH = 3.0
@@ -85,12 +90,13 @@ def place(devices: Sequence[Implant], subject: Subject, *, where: str = "implant
     InputError
         If two devices would touch.
     """
-    scale = float(np.abs(np.linalg.det(subject.anatomy.to_template[:3, :3])) ** (1 / 3))
+    sizes = to_native(subject)[:3, :3]
+    scale = float(np.abs(np.linalg.det(sizes)) ** (-1 / 3))
     parts = []
     for i, device in enumerate(devices):
         key = f"{where}[{i}]"
         target = _target(device, subject, f"{key}.target")
-        parts.append((_shaft if device.kind == "shaft" else _sheet)(device, target, scale, key))
+        parts.append((_shaft if device.kind == "shaft" else _sheet)(device, target, sizes, key))
     points, axes = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     _check_apart(devices, points)
     return Contacts(
@@ -145,16 +151,17 @@ def _middle(words: str, hemisphere: Hemisphere | None, subject: Subject, key: st
     return np.asarray(points[np.linalg.norm(points - points.mean(axis=0), axis=1).argmin()])
 
 
-def _shaft(device: Implant, target: Floats, scale: float, key: str) -> tuple[Floats, Floats]:
+def _shaft(device: Implant, target: Floats, sizes: Floats, key: str) -> tuple[Floats, Floats]:
     """Return the contacts of a shaft, the tip first, and its direction outwards."""
     direction = _way_out(target) if device.entry is None else np.array(device.entry, dtype=float) - target
     if not np.linalg.norm(direction) > 0:
         raise _refuse(f"{key}.entry", "the shaft goes in where its tip is to be")
     direction = direction / np.linalg.norm(direction)
-    points = target + scale * device.pitch * np.arange(device.n_contacts)[:, None] * direction
+    pitch = device.pitch / np.linalg.norm(sizes @ direction)
+    points = target + pitch * np.arange(device.n_contacts)[:, None] * direction
     inside = template_head().depth(points)["inner_skull"] > 0
     if not inside.all():
-        fit = int(inside.argmin())
+        fit = int(np.flatnonzero(~inside)[0])
         raise _refuse(f"{key}.contacts", f"contact {fit + 1} of '{device.name}' would be in the skull; {fit} fit")
     return points, np.broadcast_to(direction, points.shape)
 
@@ -172,16 +179,20 @@ def _way_out(target: Floats) -> Floats:
     return np.asarray(rays[(depth > 0).sum(axis=0).argmin()])
 
 
-def _sheet(device: Implant, target: Floats, scale: float, key: str) -> tuple[Floats, Floats]:
+def _sheet(device: Implant, target: Floats, sizes: Floats, key: str) -> tuple[Floats, Floats]:
     """Return the contacts of a grid or strip, row by row, and the outward normals of the brain there."""
     surface = envelope("L" if target[0] < 0 else "R")
     rows, columns = device.shape
-    pitch = scale * device.pitch
+    pitch = device.pitch * float(np.abs(np.linalg.det(sizes)) ** (-1 / 3))
     middle = surface.onto(target[None], steps=20)
     along, down = _directions(surface, middle, device.angle, left=target[0] < 0)
     spine, carried = _walk(surface, middle, down, along, pitch, rows)
     points, _ = _walk(surface, spine, carried, carried, pitch, columns)
-    laid = _settled(surface, points.reshape(rows, columns, 3), pitch)
+    laid, stretch = _settled(surface, points.reshape(rows, columns, 3), device.pitch, sizes)
+    if stretch > MOST_STRETCH:
+        raise _refuse(
+            f"{key}.target", f"'{device.name}' would stretch by {stretch:.0%} round the brain there; move or split it"
+        )
     _check_depth(laid, "inner_skull", f"{key}.target")
     return laid, surface.normals(laid)
 
@@ -229,28 +240,39 @@ def _walk(
     return places.reshape(-1, 3), vectors.reshape(-1, 3)
 
 
-def _settled(surface: Envelope, points: Floats, pitch: float) -> Floats:
-    """Return contacts (rows, columns, 3) moved over the surface until neighbours are ``pitch`` apart, shape (n, 3)."""
-    if len(points) == 1 or points.shape[1] == 1:
-        return points.reshape(-1, 3)
-    numbers = np.arange(points.shape[0] * points.shape[1]).reshape(points.shape[:2])
+def _settled(surface: Envelope, points: Floats, pitch: float, sizes: Floats) -> tuple[Floats, float]:
+    """Return contacts (rows, columns, 3) moved over the surface until neighbours are ``pitch`` apart, and what is left of stretch.
+
+    Parameters
+    ----------
+    sizes : ndarray, shape (3, 3)
+        Template mm to the head's own: in these the contacts are ``pitch`` apart.
+    """
+    ends, rest, stiffness = _springs(points.shape[0], points.shape[1], pitch)
+    found = points.reshape(-1, 3)
+    if not len(rest):
+        return found, 0.0
+    for _ in range(ROUNDS):
+        away = found[ends[1]] - found[ends[0]]
+        length = np.linalg.norm(away @ sizes.T, axis=1)
+        pull = (EASE * stiffness * (length - rest) / length)[:, None] * away
+        moved = found.copy()
+        np.add.at(moved, ends[0], pull)
+        np.add.at(moved, ends[1], -pull)
+        found = surface.onto(moved, steps=1)
+    found = surface.onto(found)
+    length = np.linalg.norm((found[ends[1]] - found[ends[0]]) @ sizes.T, axis=1)
+    return found, float(np.abs(length / rest - 1)[stiffness == 1].max())
+
+
+def _springs(rows: int, columns: int, pitch: float) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
+    """Return the pairs of contacts that the sheet holds together, shape (2, n_pairs), their distance at rest, and its stiffness."""
+    numbers = np.arange(rows * columns).reshape(rows, columns)
     straight = [(numbers[:, :-1], numbers[:, 1:]), (numbers[:-1], numbers[1:])]
     slanted = [(numbers[:-1, :-1], numbers[1:, 1:]), (numbers[:-1, 1:], numbers[1:, :-1])]
-    ends = np.array([[a.ravel(), b.ravel()] for pair in (straight, slanted) for a, b in pair], dtype=object)
-    first, second = (np.concatenate(list(ends[:, k])).astype(int) for k in (0, 1))
-    n_straight = sum(a.size for a, _ in straight)
-    rest = np.where(np.arange(len(first)) < n_straight, pitch, np.sqrt(2) * pitch)
-    stiffness = np.where(np.arange(len(first)) < n_straight, 1.0, DIAGONAL)
-    found = points.reshape(-1, 3)
-    for _ in range(ROUNDS):
-        away = found[second] - found[first]
-        length = np.linalg.norm(away, axis=1)
-        pull = (0.15 * stiffness * (length - rest) / length)[:, None] * away
-        moved = found.copy()
-        np.add.at(moved, first, pull)
-        np.add.at(moved, second, -pull)
-        found = surface.onto(moved, steps=1)
-    return surface.onto(found)
+    ends = np.concatenate([np.stack([a.ravel(), b.ravel()]) for a, b in (*straight, *slanted)], axis=1)
+    upright = np.arange(ends.shape[1]) < sum(a.size for a, _ in straight)
+    return ends, np.where(upright, pitch, np.sqrt(2) * pitch), np.where(upright, 1.0, DIAGONAL)
 
 
 def _check_apart(devices: Sequence[Implant], points: Floats) -> None:
@@ -318,10 +340,11 @@ def _tissue(points: Floats, subject: Subject) -> npt.NDArray[np.str_]:
     """Return the tissue that takes most of the voxel that each point lies in, ``"outside"`` where there is none."""
     maps = subject.anatomy.maps
     words = np.array(["outside", "grey", "white", "csf", "bone", "scalp"])
-    shares = np.full((len(words), len(points)), 0.5)
+    shares: Floats = np.full((len(words), len(points)), 0.5)
     for row, name in enumerate(words[1:], 1):
         grid, share = maps.grid_of(name), getattr(maps, name)
         voxel = np.rint(apply_affine(np.asarray(np.linalg.inv(grid.affine)), points)).astype(int)
-        fits = ((voxel >= 0) & (voxel < grid.shape)).all(axis=1)
+        fits = np.asarray(((voxel >= 0) & (voxel < grid.shape)).all(axis=1))
         shares[row] = np.where(fits, share[tuple(np.where(fits[:, None], voxel, 0).T)], 0)
-    return np.asarray(words[shares.argmax(axis=0)])
+    most: npt.NDArray[np.intp] = shares.argmax(axis=0)
+    return words[most]

@@ -51,6 +51,8 @@ class SourceSpace:
     deep : ndarray, shape (n_deep, 3)
     left : ndarray of bool, shape (n_vertices,)
         Of the left hemisphere.
+    native : bool
+        True: areas, and the field that goes with them, are of the subject's own head; else of one as large as the template.
     """
 
     points: npt.NDArray[np.float32]
@@ -59,6 +61,7 @@ class SourceSpace:
     cortex: npt.NDArray[np.bool_]
     deep: npt.NDArray[np.float32]
     left: npt.NDArray[np.bool_]
+    native: bool = False
 
     @property
     def n_vertices(self) -> int:

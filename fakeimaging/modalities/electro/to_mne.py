@@ -15,6 +15,7 @@ from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro.electrodes import native_to_captrak
 from fakeimaging.modalities.electro.filters import band_of
 from fakeimaging.modalities.electro.lead_field import native_fiducials, to_native
+from fakeimaging.modalities.electro.own_forward import read_solution
 from fakeimaging.modalities.electro.projection import Courses, moments
 from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.modalities.electro.sources import SourceSpace
@@ -89,7 +90,7 @@ def montage_of(subject: Subject, sensors: Sensors) -> mne.channels.DigMontage:
 
 def bad_channels(recording: Recording) -> list[str]:
     """Return the channels whose table calls them bad."""
-    tables = [table for table in recording.forward.companions if table.name == "channels"]
+    tables = [table for table in recording.companions if table.name == "channels"]
     if not tables or "status" not in tables[0].columns:
         return []
     name, status = (tables[0].columns.index(column) for column in ("name", "status"))
@@ -140,7 +141,26 @@ def to_mne_events(recording: Recording) -> tuple[npt.NDArray[np.int64], dict[str
         {"onset": e.onset, "duration": e.duration, "trial_type": e.trial_type, "modulation": e.modulation}
         for e in events
     ]
-    return array.reshape(-1, 3), codes, pd.DataFrame(rows, columns=["onset", "duration", "trial_type", "modulation"])
+    table = pd.DataFrame(rows, columns=["onset", "duration", "trial_type", "modulation"])
+    return array.reshape(-1, 3), codes, table.assign(**_trials(activity))
+
+
+def _trials(activity: Activity) -> dict[str, npt.NDArray[np.float64]]:
+    """Amplitude and latency of the trial of each source at each event, by column; NaN where a source does not answer."""
+    specs = {source.name: source.spec for source in activity.sources}
+    columns = {}
+    for source in activity.sources:
+        leader = source.spec
+        while leader.follows is not None:
+            leader = specs[leader.follows]
+        if source.trials is None or leader.trial_type is None:
+            continue
+        answered = [event.trial_type == leader.trial_type for event in activity.events]
+        for name in ("amplitude", "latency"):
+            column = np.full(len(answered), np.nan)
+            column[answered] = getattr(source.trials, name)
+            columns[f"{source.name}_{name}"] = column
+    return columns
 
 
 def true_sources(recording: Recording, start: float = 0.0, stop: float | None = None) -> npt.NDArray[np.float32]:
@@ -171,11 +191,13 @@ def true_sources(recording: Recording, start: float = 0.0, stop: float | None = 
     courses = Courses(activity, recording.clean.clock, f"{recording.modality.name}.sampling_frequency")
     parts = [weights for weights in moments(subject, activity, space) if weights is not None]
     series = np.concatenate([courses.at(part), courses.imposed(part)])
-    return np.asarray(vstack(parts).T @ series / np.float32(field_scale(subject)), dtype=np.float32)
+    return np.asarray(vstack(parts).T @ series / np.float32(field_scale(subject, space)), dtype=np.float32)
 
 
-def field_scale(subject: Subject) -> float:
-    """Return the field per moment of a subject's head relative to the template's: 1/s^2 for one s times as large."""
+def field_scale(subject: Subject, space: SourceSpace) -> float:
+    """Return the field per moment of a subject's head relative to that of `space`: 1/s^2 for a head s times the template's size."""
+    if space.native:
+        return 1.0
     return float(np.abs(np.linalg.det(subject.anatomy.to_template[:3, :3])) ** (2 / 3))
 
 
@@ -188,22 +210,30 @@ def _window(recording: Recording, start: float, stop: float | None) -> Clock:
 
 
 def to_mne_sources(recording: Recording, start: float = 0.0, stop: float | None = None) -> mne.SourceEstimate:
-    """Return the true moments of the cortex (Am, along the outward normals) on fsaverage5's vertices, for a stretch of time in s."""
+    """Return the true moments of the cortex (Am, along the outward normals) on fsaverage5's vertices, for a stretch of time in s.
+
+    Where the recording was made with a forward solution of one's own, on the sources of that.
+    """
     import mne
 
     part = _window(recording, start, stop)
     space: SourceSpace = recording.forward.context["field"].space
     n_left = int(space.left.sum())
-    vertices = [np.arange(n_left), np.arange(space.n_vertices - n_left)]
+    vertices, subject = [np.arange(n_left), np.arange(space.n_vertices - n_left)], "fsaverage"
+    if space.native:
+        sources = read_solution(recording.parameters.head_model)["src"]
+        vertices, subject = [source["vertno"] for source in sources], sources[0].get("subject_his_id")
     data = true_sources(recording, start, stop)[: space.n_vertices]
-    return mne.SourceEstimate(data, vertices, part.start, part.step, subject="fsaverage", verbose="error")
+    kind = mne.SourceEstimate if len(vertices) == 2 else mne.VolSourceEstimate
+    return kind(data, vertices, part.start, part.step, subject=subject, verbose="error")
 
 
 def to_mne_forward(recording: Recording) -> mne.Forward:
     """Return the field of a recording's sensors as a fixed-orientation forward solution of MNE-Python.
 
     The sources are the 20,484 vertices of fsaverage5 as the middle of the subject's cortex, normals outward. A head s times as
-    large has 1/s^2 of the template's field per moment. Potentials are relative to the mean of 335 electrodes.
+    large has 1/s^2 of the template's field per moment. Potentials are relative to the mean of 335 electrodes. A recording made
+    with a forward solution of one's own gives that one's channels back.
     """
     import mne
     from mne.io.constants import FIFF
@@ -211,17 +241,25 @@ def to_mne_forward(recording: Recording) -> mne.Forward:
     field, subject = recording.forward.context["field"], recording.forward.context["subject"]
     rows = recording.clean.rows("EEG", "MEGMAG", "MEGGRADPLANAR", "MEGGRADAXIAL", "ECOG", "SEEG")
     names = [recording.clean.channels[i].name for i in rows]
+    if field.space.native:
+        return mne.pick_channels_forward(
+            read_solution(recording.parameters.head_model), names, ordered=True, verbose="error"
+        )
     info = mne.pick_info(mne_info(recording, recording.clean), list(rows), verbose="error")
     info["bads"] = []
+    to_head = mne.transforms.Transform("mri", "head")
+    with info._unlock():
+        # What mne's writer of forward solutions asks for beside channels.
+        info.update(mri_file="", mri_id=None, meas_file="", meas_id=None, mri_head_t=to_head)
     sources = surface_sources(subject, field.space)
-    gain = field_scale(subject) * field.columns()[:, : field.space.n_vertices]
+    gain = field_scale(subject, field.space) * field.columns()[:, : field.space.n_vertices]
     points, normals = (np.concatenate([source[key] for source in sources]) for key in ("rr", "nn"))
     solution = {"data": gain, "nrow": len(names), "ncol": len(points), "row_names": names, "col_names": []}
     return mne.Forward(
         sol=solution, sol_grad=None, _orig_sol=gain.copy(), source_ori=FIFF.FIFFV_MNE_FIXED_ORI,
         _orig_source_ori=FIFF.FIFFV_MNE_FIXED_ORI, surf_ori=True, coord_frame=FIFF.FIFFV_COORD_HEAD, nsource=len(points),
         nchan=len(names), src=sources, source_rr=points, source_nn=normals,
-        mri_head_t=mne.transforms.Transform("mri", "head"), info=info,
+        mri_head_t=to_head, info=info,
     )  # fmt: skip
 
 

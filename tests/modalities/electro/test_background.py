@@ -39,7 +39,7 @@ def expected_density(frequencies, exponent):
 
 @pytest.mark.parametrize("rate", [250.0, 512.0, 600.0, 125.0])
 def test_two_instruments_of_a_run_see_the_same_courses(rate):
-    mine, theirs = (spectra(courses_at(r, n=round(20 * r)), 0.39 * rate, r) for r in (1000.0, rate))
+    mine, theirs = (spectra(courses_at(r, n=round(20 * r), exponent=0.0), 0.39 * rate, r) for r in (1000.0, rate))
     assert np.abs(mine - theirs).std() < 1e-3 * np.abs(mine).std()
 
 
@@ -125,3 +125,16 @@ def test_channels_that_no_field_has_see_nothing_and_no_density_is_no_background(
     assert not term[6].any()
     assert term[:6].any()
     assert not background.BACKGROUND.act(scan.forward, {**recipe, "density": 0.0}, 0, rng=None).any()
+
+
+def test_eeg_meg_and_intracranial_eeg_of_a_run_have_the_same_sources():
+    made = {}
+    for name in ("eeg", "meg", "ieeg"):
+        scan = fi.acquire(name, tiny_subject(), short_activity())
+        recipe = scan.recipe("background")
+        made[name] = recipe["places"], background_courses(scan.forward, recipe, 0)
+        levels = np.sqrt((recipe["maps"] ** 2).sum(axis=1)) * recipe["density"]
+        assert (levels > 0).all()
+    for name in ("meg", "ieeg"):
+        for mine, theirs in zip(made["eeg"], made[name], strict=True):
+            np.testing.assert_array_equal(mine, theirs)

@@ -40,11 +40,13 @@ def test_nothing_above_half_the_rate():
 def test_each_kind_has_its_size(seed):
     settings = Settings({"MEGMAG": Levels(line=1e-13), "MEGGRADPLANAR": Levels(line=1e-12)})
     forward = silent(("MEGMAG",) * 100 + ("MEGGRADPLANAR",) * 100 + ("TRIG",), n=5000, rate=1000.0)
-    level = whole(LINE, forward, drawn(LINE, forward, settings, seed)).std(axis=1)
-    odd = np.sqrt(sum(size**2 for size in line.HARMONICS.values()))
+    recipe = drawn(LINE, forward, settings, seed)
+    level = whole(LINE, forward, recipe).std(axis=1)
+    swell = (line_sizes(recipe, forward.clean.clock.times) ** 2).mean(axis=1)
+    np.testing.assert_allclose(level, np.sqrt(recipe["sizes"] ** 2 @ swell / 2), rtol=5e-3)
     for rows, size in ((slice(0, 100), 1e-13), (slice(100, 200), 1e-12)):
-        typical = np.exp(np.log(level[rows]).mean()) / (size * odd)
-        assert typical == pytest.approx(1, abs=4 * line.SPREAD / 10 + 3 * line.SWELL)
+        typical = np.exp(np.log(recipe["sizes"][rows, 0] / np.sqrt(2)).mean())
+        assert typical / size == pytest.approx(1, abs=4 * line.SPREAD / 10)
     assert level[200] == 0
 
 
