@@ -237,7 +237,7 @@ def head_positions(subject: Subject, body: Physiology, to_head: Affine, scale: f
     before: Floats = np.zeros(3)
     for time, pose in zip(times, scale * body.motion(times), strict=True):
         matrix = dev_head_t(subject, np.linalg.inv(rigid(pose)) @ to_head) if pose.any() else rest
-        where: Floats = np.linalg.inv(matrix)[:3, 3]
+        where = np.asarray(np.linalg.inv(matrix)[:3, 3], dtype=np.float64)
         speed = RATE * float(np.linalg.norm(where - before)) if rows else 0.0
         rows.append([round(v, 7) for v in (time, *quaternion(matrix[:3, :3]), *matrix[:3, 3], 1.0, 0.0, speed)])
         before = where
