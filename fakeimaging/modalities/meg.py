@@ -30,7 +30,7 @@ from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro.background import BACKGROUND
 from fakeimaging.modalities.electro.drift import DRIFT
 from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
-from fakeimaging.modalities.electro.head_model import BEM, check_head_model, field_at_coils
+from fakeimaging.modalities.electro.head_model import BEM, check_head_model, field_at_coils, shipped_at_coils
 from fakeimaging.modalities.electro.helmet import (
     dev_head_t,
     digitised,
@@ -209,8 +209,8 @@ def forward(subject: Subject, activity: Activity | None, parameters: MegParamete
     channels, clock = geometry(parameters, activity.duration)
     array, place = meg_array(parameters.array), helmet_to_native(subject, parameters, activity.streams)
     sensors = sensors_in(subject, array, place)
-    field = field_at_coils(parameters.head_model, subject, sensors)
-    shipped = field if parameters.head_model == BEM else field_at_coils(BEM, subject, sensors)
+    shipped = shipped_at_coils(subject, sensors)
+    field = shipped if parameters.head_model == BEM else field_at_coils(parameters.head_model, subject, sensors)
     gains = gains_of(subject, activity, field)
     courses = Courses(activity, clock, "meg.sampling_frequency")
     points = digitised(subject)
