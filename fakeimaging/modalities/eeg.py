@@ -76,6 +76,9 @@ class EegParameters(
     sampling_frequency: float = parameter(
         250.0, unit="Hz", bounds=(10, 10_000), description="samples per second; a whole fraction of the activity's rate"
     )
+    file_format: Literal["brainvision", "edf", "eeglab"] = parameter(
+        "brainvision", unit="-", description="of the observed file; the truth is BrainVision"
+    )
     reference: str = parameter(
         "average",
         unit="-",
@@ -270,5 +273,6 @@ MODALITY = Modality(
     small={"montage": "standard_1020", "sampling_frequency": 125.0},
     unit="V",
     format="brainvision",
+    format_of=lambda parameters: parameters.file_format,
     same_in_session=("montage",),
 )

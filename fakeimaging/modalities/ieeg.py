@@ -69,6 +69,9 @@ class IeegParameters(Parameters):
     sampling_frequency: float = parameter(
         250.0, unit="Hz", bounds=(10, 10_000), description="samples per second; at most the rate of the run's dipoles"
     )
+    file_format: Literal["brainvision", "edf", "eeglab"] = parameter(
+        "brainvision", unit="-", description="of the observed file; the truth is BrainVision"
+    )
     reference: str = parameter(
         "white_matter",
         unit="-",
@@ -366,5 +369,6 @@ MODALITY = Modality(
     small={"implants": "hippocampal_shafts", "sampling_frequency": 125.0},
     unit="V",
     format="brainvision",
+    format_of=lambda parameters: parameters.file_format,
     same_in_session=("implants",),
 )
