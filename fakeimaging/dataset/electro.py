@@ -15,6 +15,7 @@ from fakeimaging.dataset.marks import marks_of
 from fakeimaging.modalities.electro.electrodes import native_to_captrak
 from fakeimaging.modalities.electro.filters import band_of
 from fakeimaging.modalities.electro.lead_field import native_fiducials
+from fakeimaging.modalities.electro.sphere import fit_sphere
 from fakeimaging.modalities.layers import Series
 from fakeimaging.modalities.recording import Recording
 
@@ -54,7 +55,7 @@ def write_series(
     if path.suffix == ".edf":
         return edf.write_edf(path, chosen, events, volumes=volumes)
     if path.suffix == ".set":
-        return eeglab.write_set(path, chosen, events, volumes=volumes, positions=positions(recording))
+        return eeglab.write_set(path, chosen, events, volumes=volumes, positions=_about_the_middle(recording))
     return brainvision.write_brainvision(path, chosen, events, volumes=volumes, reference=_reference(recording))
 
 
@@ -84,6 +85,15 @@ def positions(recording: Recording) -> Any:
     """Return where sensors lie in head coordinates, m, shape (n_channels, 3); NaN for those that are nowhere."""
     context = recording.forward.context
     return MILLI * apply_affine(native_to_captrak(context["subject"]), context["sensors"].positions)
+
+
+def _about_the_middle(recording: Recording) -> Any:
+    """Positions as EEGLAB has them: from the middle of the sphere that electrodes on a head lie on."""
+    found = positions(recording)
+    rows = recording.clean.rows("EEG")
+    if len(rows) < 8:
+        return found
+    return found - fit_sphere(found[rows])[0]
 
 
 def fif_info(recording: Recording, series: Series, events: tuple[Span, ...], volumes: tuple[float, ...]) -> fif.FifInfo:

@@ -230,7 +230,7 @@ def sidecar(parameters: EegParameters, forward: Forward) -> dict[str, Any]:
         "HardwareFilters": hardware_filters(parameters),
         "EEGPlacementScheme": Path(parameters.montage).name if isinstance(parameters.montage, str) else "10-05",
         "EEGChannelCount": len(forward.clean.rows("EEG")),
-        "EOGChannelCount": len(forward.clean.rows("VEOG", "HEOG")),
+        "EOGChannelCount": len(forward.clean.rows("EOG")),
         "ECGChannelCount": len(forward.clean.rows("ECG")),
         "RecordingDuration": clock.n * clock.step,
         "RecordingType": "continuous",

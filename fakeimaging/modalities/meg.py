@@ -60,7 +60,7 @@ GRADIENT, BASELINE = 5.0, 0.05
 """1/m: gradient of the room's fields over their size, as of sources 0.6 m away (assumed); m: baseline of an axial gradiometer."""
 SEEN = {"MEGMAG": 1.0, "MEGGRADPLANAR": GRADIENT, "MEGGRADAXIAL": GRADIENT * BASELINE}
 """What each kind of coil shows of a field of the room."""
-COUNTED = {"MEG": ("MEGMAG", "MEGGRADPLANAR", "MEGGRADAXIAL"), "MEGREF": ("MEGREFMAG",), "EOG": ("VEOG", "HEOG", "EOG")} | {
+COUNTED = {"MEG": ("MEGMAG", "MEGGRADPLANAR", "MEGGRADAXIAL"), "MEGREF": ("MEGREFMAG",), "EOG": ("EOG",)} | {
     "ECG": ("ECG",), "EMG": ("EMG",), "Misc": ("MISC",), "Trigger": ("TRIG",)
 }  # fmt: skip
 """Types of channels behind each of BIDS' counts."""
