@@ -20,7 +20,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
@@ -29,6 +29,7 @@ from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro.background import BACKGROUND
+from fakeimaging.modalities.electro.bad import BAD, BadKind, as_pairs, problem_of
 from fakeimaging.modalities.electro.contact_tables import electrode_tables, truth_table
 from fakeimaging.modalities.electro.contacts_field import contact_field, field_inside, recombined
 from fakeimaging.modalities.electro.drift import DRIFT
@@ -40,6 +41,7 @@ from fakeimaging.modalities.electro.line import LINE
 from fakeimaging.modalities.electro.medium import CONDUCTIVITY
 from fakeimaging.modalities.electro.noise import SENSOR
 from fakeimaging.modalities.electro.placement import Contacts, place, whereabouts
+from fakeimaging.modalities.electro.pops import POPS
 from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
 from fakeimaging.modalities.electro.quantisation import QUANTISATION
 from fakeimaging.modalities.electro.reference import reference_weights, subtracted
@@ -113,9 +115,26 @@ class IeegParameters(Parameters):
         unit="Hz",
         description="cutoff of the amplifier's low-pass, Butterworth of order 5; 'auto' is 0.4 of the sampling rate, 'none' no filter",
     )
+    bad_channels: int | float | tuple[tuple[str, BadKind], ...] = parameter(
+        0, unit="-", description="number (2), share (0.05) or table ({LA7 = 'flat'}) of bad channels; numbers are drawn"
+    )
+    bad_kinds: tuple[BadKind, ...] = parameter(
+        ("flat", "noisy", "loose"), unit="-", description="kinds among which drawn channels are bad"
+    )
+    noisy_amplitude: float = parameter(
+        3e-4, unit="V", bounds=(0, 1e-2), description="noise of a contact whose wire is broken, rms"
+    )
+    mark_bad: bool = parameter(True, unit="-", description="whether the table of channels says which are bad")
+    pop_rate: float = parameter(0.001, unit="1/min", bounds=(0, 60), description="of pops in each channel")
+    pop_amplitude: float = parameter(3e-4, unit="V", bounds=(0, 1e-2), description="of a pop, median")
     resolution: float = parameter(
         2.5e-7, unit="V", bounds=(1e-9, 1e-5), description="one step of the stored int16: 8 mV either way"
     )
+
+    @field_validator("bad_channels", mode="before")
+    @classmethod
+    def _table_as_pairs(cls, value: Any) -> Any:
+        return as_pairs(value)
 
     @model_validator(mode="after")
     def _devices_and_reference_exist(self) -> Self:
@@ -137,6 +156,8 @@ class IeegParameters(Parameters):
             raise ValueError("`reference`: bipolar needs two contacts in a row of a device")
         if len(names) < 2:
             raise ValueError("`implants`: at least two contacts")
+        if problem := problem_of(self.bad_channels, [channel.name for channel in channels_of(self)]):
+            raise ValueError(f"`bad_channels`: {problem}")
         check_filters(self)
         return self
 
@@ -331,7 +352,7 @@ MODALITY = Modality(
     reads=("dipole",),
     geometry=geometry,
     forward=forward,
-    observe=(BACKGROUND, SENSOR, LINE, DRIFT, FILTER, CONTACT_REFERENCE, QUANTISATION),
+    observe=(BACKGROUND, SENSOR, LINE, DRIFT, POPS, BAD, FILTER, CONTACT_REFERENCE, QUANTISATION),
     datatype="ieeg",
     suffix="ieeg",
     sidecar=sidecar,

@@ -33,7 +33,7 @@ from fakeimaging.modalities.electro.coil_faults import CoilFaultParameters
 from fakeimaging.modalities.electro.drift import DRIFT
 from fakeimaging.modalities.electro.eyes import BLINKS, SACCADES, EyeParameters
 from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
-from fakeimaging.modalities.electro.head_model import BEM, check_head_model, field_at_coils
+from fakeimaging.modalities.electro.head_model import BEM, check_head_model, field_at_coils, shipped_at_coils
 from fakeimaging.modalities.electro.heart import HEART_FIELD, HeartParameters
 from fakeimaging.modalities.electro.helmet import (
     dev_head_t,
@@ -43,10 +43,9 @@ from fakeimaging.modalities.electro.helmet import (
     meg_array,
     sensors_in,
 )
-from fakeimaging.modalities.electro.lead_field import REFERENCES, LowRank
+from fakeimaging.modalities.electro.lead_field import REFERENCES
 from fakeimaging.modalities.electro.levels import Levels
 from fakeimaging.modalities.electro.line import LINE
-from fakeimaging.modalities.electro.magnetic import magnetic_field
 from fakeimaging.modalities.electro.movement import MOVEMENT, Movement
 from fakeimaging.modalities.electro.muscle import MUSCLE, MuscleParameters
 from fakeimaging.modalities.electro.noise import SENSOR
@@ -222,9 +221,8 @@ def forward(subject: Subject, activity: Activity | None, parameters: MegParamete
     channels, clock = geometry(parameters, activity.duration)
     array, place = meg_array(parameters.array), helmet_to_native(subject, parameters, activity.streams)
     sensors = sensors_in(subject, array, place)
-    field = field_at_coils(parameters.head_model, subject, sensors)
-    coils = (*sensors.coils_in(subject.anatomy.to_template), sensors.owner, len(sensors.names))
-    shipped = field if isinstance(field, LowRank) else magnetic_field(*coils)
+    shipped = shipped_at_coils(subject, sensors)
+    field = shipped if parameters.head_model == BEM else field_at_coils(parameters.head_model, subject, sensors)
     gains = gains_of(subject, activity, field)
     courses = Courses(activity, clock, "meg.sampling_frequency")
     points = digitised(subject)

@@ -69,7 +69,7 @@ def test_mne_bids_reads_the_eeg_its_montage_and_its_events(dataset):
 
     path = BIDSPath(root=dataset.root, subject="01", task="look", run="1", datatype="eeg")
     raw = read_raw_bids(path, verbose="error")
-    assert len(raw.ch_names) == 21
+    assert raw.get_channel_types() == ["eeg"] * 21 + ["eog", "eog", "ecg"]
     assert raw.get_montage() is not None
     assert raw.annotations.onset[raw.annotations.description == "look"].tolist() == pytest.approx([5.0, 30.0])
     clean = dataset.recording("01", "eeg", task="look")

@@ -20,7 +20,7 @@ SMALL = (
     {"name": "LH", "kind": "shaft", "contacts": 10, "target": (-26.0, -21.0, -14.0)},
     {"name": "LG", "kind": "grid", "rows": 2, "columns": 4, "target": (-66.0, -20.0, 2.0)},
 )
-OFF = ("background", "sensor", "line", "drift", "filter", "quantisation")
+OFF = ("background", "sensor", "line", "drift", "pops", "bad", "filter", "quantisation")
 
 
 @lru_cache(maxsize=1)
@@ -67,6 +67,7 @@ def test_it_holds_the_contract(reference):
         ({"implants": []}, "`ieeg.implants`: at least one device"),
         ({"implants": 3}, "`ieeg.implants`: 3 is not text in quotes, nor a list"),
         ({"reference": "LA99"}, "`ieeg.reference`: 'LA99' is no contact; did you mean 'LA9'?"),
+        ({"bad_channels": {"LA99": "flat"}}, "`ieeg.bad_channels`: no channel 'LA99'; did you mean 'LA9'?"),
         ({"reference": "scalp:cz"}, "`ieeg.reference`: no electrode 'cz'; did you mean 'Cz'?"),
         (
             {"implants": [{"name": "G", "kind": "grid", "rows": 0, "columns": 3, "target": [1, 2, 3]}]},
@@ -157,6 +158,15 @@ def test_a_scalp_reference_is_what_that_electrode_of_the_eeg_sees():
     eeg = fi.acquire("eeg", person(), rest(), montage=("Cz", "Pz"))
     taken = recording.clean.to_array() - recording.observed.to_array()
     np.testing.assert_allclose(taken[0], eeg.clean.to_array()[0], atol=1e-3 * np.abs(taken).max())
+
+
+def test_a_bad_contact_is_told():
+    recording = record(bad_channels={"LH4": "flat"}, reference="average")
+    table = next(c for c in recording.companions if c.name == "channels")
+    status = {row[0]: row[table.columns.index("status")] for row in table.rows}
+    assert [name for name, word in status.items() if word == "bad"] == ["LH4"]
+    before = recording.before("reference").to_array().std(axis=1)
+    assert before[3] < 0.05 * np.median(before)
 
 
 # Signals

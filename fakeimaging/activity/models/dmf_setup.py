@@ -75,7 +75,7 @@ class DmfParameters(NodeParameters):
         0.1, unit="s", bounds=(0.01, 10), symbol="tau_r", description="memory of the rate that suppresses alpha"
     )
     dipole_density: float = parameter(
-        12.0, unit="nAm/mm2 per nA", bounds=(0, 1000), symbol="kappa", description="cortical dipole of a current"
+        8.0, unit="nAm/mm2 per nA", bounds=(0, 1000), symbol="kappa", description="cortical dipole of a current"
     )
     synaptic_dipole: float = parameter(
         0.25, unit="1", bounds=(0, 1), description="share of the currents besides drive and alpha that makes a dipole"

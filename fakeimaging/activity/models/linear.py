@@ -37,7 +37,7 @@ class LinearParameters(WiringParameters):
     sigma: float = parameter(0.5, unit="Hz", bounds=(0, 100), symbol="sigma", description="SD of an uncoupled region")
     baseline: float = parameter(5.0, unit="Hz", bounds=(0, 200), symbol="r0", description="mean firing rate")
     dipole_density: float = parameter(
-        0.13, unit="nAm/mm2 per Hz", bounds=(0, 100), symbol="kappa", description="cortical dipole of a rate, as in dmf"
+        0.09, unit="nAm/mm2 per Hz", bounds=(0, 100), symbol="kappa", description="cortical dipole of a rate, as in dmf"
     )
 
 

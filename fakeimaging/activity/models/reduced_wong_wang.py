@@ -53,7 +53,7 @@ class ReducedWongWangParameters(WiringParameters):
         0.001, unit="1/sqrt(ms)", bounds=(0, 1), symbol="sigma", source=DECO, description="noise of the gating"
     )
     dipole_density: float = parameter(
-        12.0, unit="nAm/mm2 per nA", bounds=(0, 1000), description="cortical dipole of a current, as in dmf"
+        8.0, unit="nAm/mm2 per nA", bounds=(0, 1000), description="cortical dipole of a current, as in dmf"
     )
 
 

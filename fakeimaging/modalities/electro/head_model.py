@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.errors import did_you_mean
-from fakeimaging.modalities.electro.lead_field import electric
+from fakeimaging.modalities.electro.lead_field import LowRank, electric
 from fakeimaging.modalities.electro.magnetic import magnetic_field
 from fakeimaging.modalities.electro.montages import Montage
 from fakeimaging.modalities.electro.own_forward import read_forward
@@ -69,14 +69,20 @@ def field_at_coils(head_model: str, subject: Subject, sensors: Sensors) -> Field
     """Return the magnetic field of every source at the coils of sensors; parameters as in `electric_field`."""
     if head_model not in (BEM, SPHERE):
         return read_forward(head_model, subject).at(sensors.names)
-    points, directions = sensors.coils_in(subject.anatomy.to_template)
     if head_model == BEM:
-        return magnetic_field(points, directions, sensors.owner, len(sensors.names))
+        return shipped_at_coils(subject, sensors)
+    points, directions = sensors.coils_in(subject.anatomy.to_template)
     centre, radius = inner_sphere()
     space = electric().scalp.space
     inside = within(space.places, centre, INWARD * radius)
     gain = coil_field(centre, points, directions, sensors.owner, inside, space.directions, n_coils=len(sensors.names))
     return Dense(space, gain)
+
+
+def shipped_at_coils(subject: Subject, sensors: Sensors) -> LowRank:
+    """Return the shipped magnetic field at the coils of sensors."""
+    points, directions = sensors.coils_in(subject.anatomy.to_template)
+    return magnetic_field(points, directions, sensors.owner, len(sensors.names))
 
 
 @lru_cache(maxsize=4)

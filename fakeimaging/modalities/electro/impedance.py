@@ -1,10 +1,10 @@
 """Impedances of electrodes and what they let in: mains hum that grows with each contact's own, and thermal noise.
 
-    V_i(t) = i_d Z_i(t) sqrt(2) cos(2 pi f t + phi) + n_i(t),    density of n_i: E sqrt(4 k T Z_i(t)),    Z_i(t) = Z_i (1 + d_i t)
+    V_i(t) = i_d Z_i(t) sqrt(2) cos(phi(t)) + n_i(t),    density of n_i: E sqrt(4 k T Z_i(t)),    Z_i(t) = Z_i (1 + d_i t)
 
-i_d: displacement current that mains couple into each lead (rms); it flows through the skin's contact, so that only differences of
-impedance are left after the reference. E: how far electrodes exceed the thermal noise. Impedances are those of
-the session's cap, so all its runs have the same; the drift of drying gel d_i is each run's own.
+phi: phase of the run's mains (`line`). i_d: displacement current that they drive into each lead (rms); it flows through the
+contact, so that only differences of impedance are left after the reference. E: how far electrodes exceed thermal noise.
+Impedances are those of the session's cap, so all its runs have the same; the drift of drying gel d_i is each run's own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.streams import Streams
+from fakeimaging.modalities.electro.line import line_phase, mains_of
 from fakeimaging.modalities.layers import Companion, Forward, Recipe, Stage
 from fakeimaging.modalities.normals import normals
 
@@ -25,8 +26,6 @@ EXCESS = 3.0
 """Noise of an electrode on the skin relative to its thermal noise (assumed; Huigen et al. 2002, doi:10.1007/BF02344216: well above 1)."""
 SPREAD, DRIFT_SPREAD = 0.4, 0.5
 """SD of the logarithms of impedance and drift (assumed)."""
-MAINS_SD = 0.02
-"""Hz, SD of the mains' frequency about its nominal one (assumed: European grids keep within 0.05 Hz nearly always)."""
 HOUR, KILO = 3600.0, 1e3
 
 
@@ -42,18 +41,11 @@ def cap_impedances(forward: Forward, parameters: Any) -> npt.NDArray[np.float64]
     return found
 
 
-def mains_frequency(forward: Forward, parameters: Any) -> float:
-    """Return the frequency of the mains in Hz, the same for all instruments of a run."""
-    rng = forward.context["run_streams"].at("mains").rng()
-    return float(parameters.line_frequency + MAINS_SD * rng.standard_normal())
-
-
 def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
     n = len(forward.clean.channels)
-    return {
+    return mains_of(forward, parameters) | {
         "impedance": cap_impedances(forward, parameters),
         "drift": parameters.impedance_drift / HOUR * np.exp(DRIFT_SPREAD * rng.standard_normal(n)),
-        "frequency": mains_frequency(forward, parameters),
         "phase": float(rng.uniform(0, 2 * np.pi)),
         "current": parameters.mains_current,
     }
@@ -67,7 +59,7 @@ def _act(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) 
     term = normals((len(impedance), clock.n), rng=rng)
     term *= (density * np.sqrt(clock.rate / 2)).astype(np.float32)[:, None]
     if recipe["frequency"] < clock.rate / 2:
-        wave = np.sqrt(2) * recipe["current"] * np.cos(2 * np.pi * recipe["frequency"] * times + recipe["phase"])
+        wave = np.sqrt(2) * recipe["current"] * np.cos(line_phase(recipe, times) + recipe["phase"])
         maps = np.stack([impedance, impedance * recipe["drift"]], axis=1).astype(np.float32)
         term += maps @ np.stack([wave, wave * times]).astype(np.float32)
     return term

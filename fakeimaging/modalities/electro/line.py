@@ -2,7 +2,8 @@
 
     x_i(t) = sum_h size_ih m_h(t) cos(h phi(t) + phase_ih),   phi(t) = 2 pi f t + wander
 
-The wander of the phase and the size m_h (1 on average) are sums of a few slow cosines, so any part can be made.
+The wander of the phase and the size m_h (1 on average) are sums of a few slow cosines, so any part can be made; they are
+the run's, so that EEG and MEG have the same mains.
 Harmonics above half the rate are left out: amplifiers do not let them alias.
 """
 
@@ -34,20 +35,26 @@ SLOW = (0.003, 0.05)
 N_COSINES = 6
 
 
+def mains_of(forward: Forward, parameters: Any) -> dict[str, Any]:
+    """Return frequency, wander and swell of the mains during a run, the same for all its instruments."""
+    rng = forward.context["run_streams"].at("mains").rng()
+    return {
+        "frequency": parameters.line_frequency + OFFSET * float(rng.standard_normal()),
+        "harmonics": np.array(list(HARMONICS)),
+        "slow": np.exp(rng.uniform(np.log(SLOW[0]), np.log(SLOW[1]), N_COSINES)),
+        "wander": WANDER * np.sqrt(2 / N_COSINES),
+        "swell": SWELL * np.sqrt(2 / N_COSINES),
+        "starts": rng.uniform(0, 2 * np.pi, (1 + len(HARMONICS), N_COSINES)),
+    }
+
+
 def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
     channels, orders = forward.clean.channels, list(HARMONICS)
     gains = np.exp(SPREAD * rng.standard_normal(len(channels))) * levels_of(parameters, channels, "line")
     own = SPREAD * rng.standard_normal((len(channels), len(orders)))
-    frequencies = np.exp(rng.uniform(np.log(SLOW[0]), np.log(SLOW[1]), N_COSINES))
-    return {
-        "frequency": parameters.line_frequency + OFFSET * float(rng.standard_normal()),
-        "harmonics": np.array(orders),
+    return mains_of(forward, parameters) | {
         "sizes": np.sqrt(2) * np.outer(gains, list(HARMONICS.values())),
         "phases": rng.uniform(0, 2 * np.pi, len(orders)) + own,
-        "slow": frequencies,
-        "wander": WANDER * np.sqrt(2 / N_COSINES),
-        "swell": SWELL * np.sqrt(2 / N_COSINES),
-        "starts": rng.uniform(0, 2 * np.pi, (1 + len(orders), N_COSINES)),
     }
 
 

@@ -79,11 +79,17 @@ def read_solution(path: str) -> Any:
 
     try:
         forward = mne.read_forward_solution(path, verbose="error")
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, AttributeError) as error:
+        # mne finds nothing where a FIF file should begin, and asks that for its kind.
         raise InputError(f"{path} is no forward solution of MNE-Python: {error}", value=path) from None
-    if any(space["type"] == "vol" for space in forward["src"]):
+    if any(space["type"] == "vol" or _all_up(space["nn"][space["vertno"]]) for space in forward["src"]):
         raise InputError(f"{path}: sources of a volume have no normals; a surface or discrete sources do", value=path)
     return mne.convert_forward_solution(forward, surf_ori=True, force_fixed=True, use_cps=False, verbose="error")
+
+
+def _all_up(normals: npt.NDArray) -> bool:
+    """Whether many normals are all (0, 0, 1), which mne gives to the sources of a volume."""
+    return len(normals) > 1 and bool((normals == (0, 0, 1)).all())
 
 
 def field_of(forward: Any, subject: Subject) -> OwnField:

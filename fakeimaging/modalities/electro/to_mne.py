@@ -17,7 +17,6 @@ from fakeimaging.modalities.electro.filters import band_of
 from fakeimaging.modalities.electro.lead_field import native_fiducials, to_native
 from fakeimaging.modalities.electro.own_forward import read_solution
 from fakeimaging.modalities.electro.projection import Courses, moments
-from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.modalities.electro.sources import SourceSpace
 from fakeimaging.modalities.layers import Series
 from fakeimaging.modalities.recording import Recording
@@ -44,8 +43,7 @@ def mne_info(recording: Recording, series: Series) -> mne.Info:
 
     names = [channel.name for channel in series.channels]
     info = mne.create_info(names, series.clock.rate, [KINDS[c.kind] for c in series.channels], verbose="error")
-    subject, sensors = recording.forward.context["subject"], recording.forward.context["sensors"]
-    info.set_montage(montage_of(subject, sensors), on_missing="ignore")
+    info.set_montage(montage_of(recording.forward.context), on_missing="ignore")
     high, low = band_of(recording)
     with info._unlock():
         info["line_freq"] = recording.parameters.model_dump().get("line_frequency")
@@ -71,10 +69,11 @@ def _set_coils(info: mne.Info, context: Mapping[str, Any]) -> None:
     info["dev_head_t"] = mne.transforms.Transform("meg", "head", context["dev_head_t"])
 
 
-def montage_of(subject: Subject, sensors: Sensors) -> mne.channels.DigMontage:
-    """Return electrodes and fiducials of a subject in head coordinates (m)."""
+def montage_of(context: Mapping[str, Any]) -> mne.channels.DigMontage:
+    """Return electrodes, fiducials and what else is digitised on a subject's head, in head coordinates (m)."""
     import mne
 
+    subject, sensors = context["subject"], context["sensors"]
     to_head = native_to_captrak(subject)
     where = MILLIMETRE * apply_affine(to_head, sensors.positions)
     points = {name: MILLIMETRE * apply_affine(to_head, point) for name, point in native_fiducials(subject).items()}
@@ -84,6 +83,8 @@ def montage_of(subject: Subject, sensors: Sensors) -> mne.channels.DigMontage:
         nasion=points["NAS"],
         lpa=points["LPA"],
         rpa=points["RPA"],
+        hsp=context.get("head_shape"),
+        hpi=context.get("head_coils"),
         coord_frame="head",
     )
 

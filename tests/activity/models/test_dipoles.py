@@ -34,7 +34,7 @@ CASES = {
         {"sigma": 0.0},
     ),
     "dmf": Case(
-        12.0,
+        8.0,
         lambda s, c, u: (
             s.f1 + s.f2 + s.f3 + s.f4 + s.f5 + s.f6 + 0.008 * s.x
             + 0.25 * (0.382 + 0.15 * s.S_E + s.G * 0.15 * c.S_E - s.J * s.S_I + u)
@@ -48,13 +48,13 @@ CASES = {
     "hopfield": Case(0.65, lambda s, c, u: np.tanh(s.x), {"x": 0.3}, {"sigma": 0.0}),
     "jansen_rit": Case(0.05, lambda s, c, u: s.y1 - s.y2, {"y1": 2.0, "y2": -1.5}, {"sigma": 0.0, "p": 60.0}),
     "kuramoto": Case(0.1, lambda s, c, u: np.cos(s.theta), {}, {"sigma": 0.0}, settles=False),
-    "linear": Case(0.13, lambda s, c, u: s.x, {"x": 0.7}, {"sigma": 0.0}),
+    "linear": Case(0.09, lambda s, c, u: s.x, {"x": 0.7}, {"sigma": 0.0}),
     "montbrio_pazo_roxin": Case(
         0.5, lambda s, c, u: 0.01 * (15 * s.r + 10 * c.r), {"r": 5.0, "coupled_r": 5.0}, {"sigma": 0.0}
     ),
     "netsim": Case(0.4, lambda s, c, u: s.z, {"z": 0.3}, {"up": 0.0, "input_noise": 0.0}),
     "reduced_wong_wang": Case(
-        12.0,
+        8.0,
         lambda s, c, u: 0.9 * 0.2609 * s.S + 0.8 * 0.2609 * c.S + 0.3 + u,
         {"S": 0.1, "coupled_S": 0.1, "stimulus": 0.05},
         {"sigma": 0.0},

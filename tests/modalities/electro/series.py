@@ -1,26 +1,23 @@
-"""A recording of nothing: channels without signal for tests of single stages."""
+"""A recording of nothing with sensors in a row, for tests of single stages."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 
-from fakeimaging.core.clocks import Clock
 from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro.sensors import Sensors
-from fakeimaging.modalities.layers import Channel, Forward, Series
+from tests.modalities.electro.silence import RUN, silent
 
 BLOCK = 2048
-UNITS = {"EEG": "V", "ECG": "V", "ECOG": "V", "MEGMAG": "T", "MEGGRADPLANAR": "T/m"}
 
 
-def empty_forward(kinds, *, duration=60.0, rate=250.0, path=("sub-01", "task-rest", "run-1"), **context):
-    """Channels of these kinds on a row, 20 mm apart."""
-    channels = tuple(Channel(f"{kind[:3]}{i}", kind, UNITS[kind]) for i, kind in enumerate(kinds))
-    clock = Clock(0.0, 1 / rate, round(duration * rate))
+def empty_forward(kinds, *, duration=60.0, rate=250.0, path=RUN):
+    """Channels c0, c1 ... of these kinds on a line, 20 mm apart."""
+    forward = silent(kinds, n=round(duration * rate), rate=rate, block=BLOCK, run_streams=Streams(1, path))
     places = np.column_stack([20.0 * np.arange(len(kinds)), np.zeros(len(kinds)), np.zeros(len(kinds))])
-    sensors = Sensors(tuple(channel.name for channel in channels), tuple(kinds), places)
-    series = Series(channels, clock, lambda v: np.zeros((len(kinds), series.part(v).n), np.float32), 1e-7, BLOCK)
-    return Forward(series, context={"sensors": sensors, "run_streams": Streams(1, path), **context})
+    sensors = Sensors(tuple(channel.name for channel in forward.clean.channels), tuple(kinds), places)
+    return replace(forward, context={**forward.context, "sensors": sensors})
 
 
 def rng_of(seed):

@@ -11,6 +11,7 @@ from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro.levels import Levels
 from fakeimaging.modalities.layers import Channel, Forward, Series
 
+RUN = ("sub-01", "task-rest", "run-1")
 UNITS = {"MEGMAG": "T", "MEGGRADPLANAR": "T/m", "TRIG": "n/a"}
 
 
@@ -39,7 +40,7 @@ def silent(kinds=("EEG",) * 8, n=20_000, rate=250.0, block=8192, make=None, **co
         return np.zeros((len(kinds), clock.n), np.float32) if make is None else make(clock).astype(np.float32)
 
     series = Series(channels, Clock(0.0, 1 / rate, n), part, 1e-7, block)
-    return Forward(clean=series, context=context)
+    return Forward(clean=series, context={"run_streams": Streams(1, RUN)} | context)
 
 
 def drawn(stage, forward, settings, seed=1) -> Mapping[str, Any]:

@@ -84,9 +84,9 @@ def scans():
     """Of two montages at two rates in one run, and of another run."""
     subject, activity, later = tiny_subject(), short_activity(), short_activity(run=2)
     return [
-        fi.acquire("eeg", subject, activity, montage=MONTAGE),
-        fi.acquire("eeg", subject, activity, montage=MONTAGE[::-1], sampling_frequency=125.0),
-        fi.acquire("eeg", subject, later, montage=MONTAGE),
+        fi.acquire("eeg", subject, activity, montage=MONTAGE, auxiliary=()),
+        fi.acquire("eeg", subject, activity, montage=MONTAGE[::-1], sampling_frequency=125.0, auxiliary=()),
+        fi.acquire("eeg", subject, later, montage=MONTAGE, auxiliary=()),
     ]
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro import line
 from fakeimaging.modalities.electro.levels import Levels
 from fakeimaging.modalities.electro.line import LINE, line_phase, line_sizes
@@ -51,11 +52,10 @@ def test_each_kind_has_its_size(seed):
 
 
 def test_frequency_and_size_wander_by_what_is_said():
-    forward = silent(n=10)
     times = np.arange(0, 20_000, 0.5)
     found = []
     for seed in range(40):
-        recipe = drawn(LINE, forward, Settings(), seed)
+        recipe = drawn(LINE, silent(n=10, run_streams=Streams(seed)), Settings(), seed)
         frequency = np.diff(line_phase(recipe, times)) / (2 * np.pi * 0.5)
         found.append([frequency.mean(), frequency.std(), *line_sizes(recipe, times).std(axis=1)])
     mean, within, *swell = np.transpose(found)
@@ -80,3 +80,15 @@ def test_phases_and_gains_differ_between_channels():
     assert recipe["phases"].std(axis=0) == pytest.approx(line.SPREAD, rel=4 / np.sqrt(600))
     silentless = replace(Settings(), table={"EEG": Levels()})
     assert not whole(LINE, forward, drawn(LINE, forward, silentless)).any()
+
+
+def test_instruments_of_a_run_share_the_mains():
+    one, same = (
+        drawn(LINE, silent(kinds, run_streams=Streams(3)), Settings(), seed)
+        for kinds, seed in ((("EEG",) * 2, 1), (("EEG",) * 5, 2))
+    )
+    other = drawn(LINE, silent(run_streams=Streams(4)), Settings())
+    for key in ("frequency", "slow", "starts"):
+        np.testing.assert_array_equal(one[key], same[key])
+        assert not np.allclose(one[key], other[key], rtol=1e-6)
+    assert not np.allclose(one["phases"], same["phases"][:2])

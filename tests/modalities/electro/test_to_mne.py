@@ -93,6 +93,14 @@ def test_coils_lie_about_the_head_as_its_position_in_the_helmet_says():
     assert len(coils) == 306
 
 
+def test_the_shape_of_the_head_is_digitised_with_the_coils_that_are_stuck_on_it():
+    places, context = raw("meg").get_montage().get_positions(), recording("meg").forward.context
+    np.testing.assert_allclose(places["hsp"], context["head_shape"], atol=1e-6)
+    np.testing.assert_allclose(places["hpi"], context["head_coils"], atol=1e-6)
+    assert len(places["hpi"]) == 4
+    assert 50 < len(places["hsp"]) < 200
+
+
 @each
 def test_events_are_annotations(modality):
     found = raw(modality).annotations
@@ -140,7 +148,7 @@ def test_true_sources_times_the_forward_solution_are_the_clean_recording(modalit
     product = found.get_data()
     for rows in ([0], range(solution["nchan"])):
         np.testing.assert_allclose(product[rows], clean[rows], atol=2e-6 * np.abs(clean[rows]).max())
-    assert found.ch_names == [c.name for c in scan.clean.channels if c.kind != "TRIG"]
+    assert found.ch_names == [c.name for c in scan.clean.channels if c.kind == "EEG" or c.kind.startswith("MEG")]
 
 
 @each
