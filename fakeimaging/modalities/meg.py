@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -24,13 +23,18 @@ from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.parameters import parameter
 from fakeimaging.core.spaces import Affine
 from fakeimaging.core.streams import Streams
+from fakeimaging.modalities.electro.auxiliary import AuxiliaryParameters, auxiliary_channels, with_auxiliary
 from fakeimaging.modalities.electro.background import BACKGROUND
+from fakeimaging.modalities.electro.bad import BAD, MAGNETIC_KINDS, problem_of
+from fakeimaging.modalities.electro.coil_faults import CoilFaultParameters
 from fakeimaging.modalities.electro.drift import DRIFT
+from fakeimaging.modalities.electro.eyes import BLINKS, SACCADES, EyeParameters
 from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
 from fakeimaging.modalities.electro.head_model import BEM, check_head_model, field_at_coils, shipped_at_coils
+from fakeimaging.modalities.electro.heart import HEART_FIELD, HeartParameters
 from fakeimaging.modalities.electro.helmet import (
     dev_head_t,
     digitised,
@@ -42,11 +46,12 @@ from fakeimaging.modalities.electro.helmet import (
 from fakeimaging.modalities.electro.lead_field import REFERENCES
 from fakeimaging.modalities.electro.levels import Levels
 from fakeimaging.modalities.electro.line import LINE
-from fakeimaging.modalities.electro.movement import MOVEMENT, Movement, head_positions
+from fakeimaging.modalities.electro.movement import MOVEMENT, Movement
+from fakeimaging.modalities.electro.muscle import MUSCLE, MuscleParameters
 from fakeimaging.modalities.electro.noise import SENSOR
+from fakeimaging.modalities.electro.pops import POPS
 from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
 from fakeimaging.modalities.electro.quantisation import QUANTISATION
-from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.modalities.layers import Channel, Companion, Forward, Series
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.structure.subject import Subject
@@ -60,13 +65,16 @@ GRADIENT, BASELINE = 5.0, 0.05
 """1/m: gradient of the room's fields over their size, as of sources 0.6 m away (assumed); m: baseline of an axial gradiometer."""
 SEEN = {"MEGMAG": 1.0, "MEGGRADPLANAR": GRADIENT, "MEGGRADAXIAL": GRADIENT * BASELINE}
 """What each kind of coil shows of a field of the room."""
-COUNTED = {"MEG": ("MEGMAG", "MEGGRADPLANAR", "MEGGRADAXIAL"), "MEGREF": ("MEGREFMAG",), "EOG": ("EOG",)} | {
-    "ECG": ("ECG",), "EMG": ("EMG",), "Misc": ("MISC",), "Trigger": ("TRIG",)
+CONTACT = Levels(white=4e-8, pink=4e-7, line=3e-6, drift=6e-5)
+"""V: of the electrodes of eye and heart, as an electroencephalogram's."""
+COUNTED = {
+    "MEG": tuple(SEEN), "MEGREF": ("MEGREFMAG",), "EEG": ("EEG",), "ECOG": ("ECOG",), "SEEG": ("SEEG",),
+    "EOG": ("EOG",), "ECG": ("ECG",), "EMG": ("EMG",), "Misc": ("MISC",), "Trigger": ("TRIG",),
 }  # fmt: skip
 """Types of channels behind each of BIDS' counts."""
 
 
-class MegParameters(Parameters):
+class MegParameters(EyeParameters, HeartParameters, MuscleParameters, AuxiliaryParameters, CoilFaultParameters):
     """Parameters of the recording."""
 
     array: Literal["neuromag306", "ctf151", "ctf275"] = parameter(
@@ -160,16 +168,18 @@ class MegParameters(Parameters):
     @model_validator(mode="after")
     def _filters_fit(self) -> Self:
         check_filters(self)
+        if problem := problem_of(self.bad_channels, meg_array(self.array).names, MAGNETIC_KINDS):
+            raise ValueError(f"`bad_channels`: {problem}")
         return self
 
     def levels(self) -> dict[str, Levels]:
-        """Return noise, hum and drift of every kind of coil."""
+        """Return noise, hum and drift of every kind of coil, and of the electrodes beside them."""
         white = {
             "MEGMAG": self.magnetometer_noise,
             "MEGGRADPLANAR": self.gradiometer_noise,
             "MEGGRADAXIAL": self.axial_noise,
         }
-        return {
+        coils = {
             kind: Levels(
                 white=white[kind],
                 pink=white[kind] * math.sqrt(self.noise_corner),
@@ -178,6 +188,7 @@ class MegParameters(Parameters):
             )
             for kind, seen in SEEN.items()
         }
+        return coils | dict.fromkeys(("VEOG", "HEOG", "ECG"), CONTACT)
 
 
 def geometry(parameters: MegParameters, duration: float) -> tuple[tuple[Channel, ...], Clock]:
@@ -189,8 +200,9 @@ def geometry(parameters: MegParameters, duration: float) -> tuple[tuple[Channel,
         for name, kind, unit in zip(array.names, array.kinds, array.units, strict=True)
     ]
     triggers = [Channel(TRIGGER, "TRIG", "V", 1.0)] if parameters.triggers else []
+    beside = auxiliary_channels(parameters)
     n = math.floor(duration * parameters.sampling_frequency + 1e-6)
-    return (*coils, *triggers), Clock(0.0, 1 / parameters.sampling_frequency, n)
+    return (*coils, *beside, *triggers), Clock(0.0, 1 / parameters.sampling_frequency, n)
 
 
 def helmet_to_native(subject: Subject, parameters: MegParameters, streams: Streams) -> Affine:
@@ -214,7 +226,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: MegParamete
     gains = gains_of(subject, activity, field)
     courses = Courses(activity, clock, "meg.sampling_frequency")
     points = digitised(subject)
-    largest = max(channel.resolution for channel in channels if channel.kind != "TRIG")
+    largest = max(channel.resolution for channel in channels if channel.kind in SEEN)
     clean = clean_series(channels, clock, gains, courses, largest)
     return Forward(
         clean=with_triggers(clean, activity.events) if parameters.triggers else clean,
@@ -223,28 +235,19 @@ def forward(subject: Subject, activity: Activity | None, parameters: MegParamete
         companions=(
             _channel_table(channels, parameters),
             head_table(subject),
-            head_positions(subject, activity.physiology, place, parameters.movement),
         ),
         context={
-            **shared_context(subject, activity, with_others(sensors, channels), parameters, field, gains),
+            **shared_context(
+                subject, activity, with_auxiliary(sensors, channels[len(array.names) :]), parameters, field, gains
+            ),
             "movement": Movement(subject, courses, shipped, sensors),
             "coils": dict(zip(array.names, zip(array.coil_types.tolist(), array.loc, strict=True), strict=True)),
+            "helmet": place,
             "dev_head_t": dev_head_t(subject, place),
             "head_shape": points["head"],
             "head_coils": points["hpi"],
             "trigger_codes": trigger_codes(activity.events),
         },
-    )
-
-
-def with_others(sensors: Sensors, channels: Sequence[Channel]) -> Sensors:
-    """Return sensors with a row for every channel; those that are no coils lie nowhere."""
-    others = channels[len(sensors.names) :]
-    return replace(
-        sensors,
-        names=tuple(channel.name for channel in channels),
-        kinds=tuple(channel.kind for channel in channels),
-        positions=np.concatenate([sensors.positions, np.full((len(others), 3), np.nan)]),
     )
 
 
@@ -333,7 +336,21 @@ MODALITY = Modality(
     reads=("dipole",),
     geometry=geometry,
     forward=forward,
-    observe=(BACKGROUND, MOVEMENT, SENSOR, LINE, DRIFT, FILTER, QUANTISATION),
+    observe=(
+        BACKGROUND,
+        MOVEMENT,
+        SENSOR,
+        BLINKS,
+        SACCADES,
+        HEART_FIELD,
+        MUSCLE,
+        LINE,
+        DRIFT,
+        POPS,
+        BAD,
+        FILTER,
+        QUANTISATION,
+    ),
     datatype="meg",
     suffix="meg",
     sidecar=sidecar,

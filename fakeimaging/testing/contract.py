@@ -164,12 +164,12 @@ def _check_signals(recording: Recording, subject: Subject, duration: float) -> N
     name = recording.modality.name
     planned = recording.modality.shape(recording.parameters, duration)
     for what, signal in (("clean", recording.clean), ("observed", recording.observed)):
-        part, step = signal.make(0), signal.slope if isinstance(signal, Image) else signal.resolution
+        part, step = signal.make(0), signal.slope if isinstance(signal, Image) else signal.steps[:, None]
         _demand(signal.shape == planned, f"{name}: {what} is {signal.shape}, and {planned} was planned")
         wanted = planned[:3] if isinstance(signal, Image) else planned
         _demand(part.shape == wanted and np.isrealobj(part), f"{name}: a part of {what} is {part.shape}, {part.dtype}")
         _demand(np.isfinite(part).all(), f"{name}: {what} is not finite everywhere")
-        _demand(np.abs(part).max() / step < 32767.5, f"{name}: {what} does not fit int16 at its step")
+        _demand(np.abs(part / step).max() < 32767.5, f"{name}: {what} does not fit int16 at its step")
     for key, array in recording.truth.items():
         _demand(
             np.isfinite(array).all() and len(array) == subject.n_regions,

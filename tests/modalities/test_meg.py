@@ -134,7 +134,8 @@ def test_the_clean_signal_is_gain_times_course(recording):
     courses = context["movement"].courses.at(part)
     clean = recording.clean.make(0)
     expected = context["gains"].of_taps.astype(float) @ courses
-    np.testing.assert_allclose(clean[:-1], expected, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(clean[:151], expected, atol=1e-5 * np.abs(expected).max())
+    assert not clean[151:].any()
     assert recording.truth["region_gain"].shape == (10, 151)
 
 
@@ -149,7 +150,8 @@ def test_channels_have_names_kinds_units_and_steps():
     assert units["MEGGRADPLANAR"] == ("T/m", pytest.approx(1e-13))
     sensors = recording.forward.context["sensors"]
     assert sensors.names == tuple(channel.name for channel in channels)
-    assert np.isnan(sensors.positions[-1]).all()
+    assert [channel.kind for channel in channels[306:]] == ["VEOG", "HEOG", "ECG", "TRIG"]
+    assert np.isnan(sensors.positions[306:]).all()
     table = next(table for table in recording.forward.companions if table.name == "channels")
     assert table.columns[:3] == ("name", "type", "units")
     assert [row[0] for row in table.rows] == [channel.name for channel in channels]
@@ -169,7 +171,8 @@ def test_the_sidecar_has_what_bids_requires(recording):
         assert key in told
     assert told["MEGChannelCount"] == 151
     assert told["MEGREFChannelCount"] == 0
-    assert told["TriggerChannelCount"] == 1
+    assert told["TriggerChannelCount"] == told["ECGChannelCount"] == 1
+    assert told["EOGChannelCount"] == 2
     assert told["RecordingDuration"] == pytest.approx(20.0)
 
 
@@ -190,7 +193,7 @@ def test_without_spread_every_run_has_the_head_where_it_fits_best():
         )
         place = head_in_helmet(tiny_subject(), meg_array("ctf151"), 15.0)
         expected = sensors_in(tiny_subject(), meg_array("ctf151"), place).positions
-        np.testing.assert_allclose(recording.forward.context["sensors"].positions[:-1], expected, atol=1e-9)
+        np.testing.assert_allclose(recording.forward.context["sensors"].positions[:151], expected, atol=1e-9)
 
 
 def test_noise_has_the_density_that_is_asked_for():
@@ -201,6 +204,28 @@ def test_noise_has_the_density_that_is_asked_for():
         _, power = welch(noise[rows], 250.0, nperseg=500)
         assert np.sqrt(power[:, 5:-5].mean()) == pytest.approx(density, rel=0.05)
     assert not noise[-1].any()
+
+
+def test_a_bad_coil_is_flat_or_noisy_and_told():
+    bad = {"MLC11-606": "flat", "MLF12-606": "noisy"}
+    recording = fi.acquire("meg", tiny_subject(), short_activity(), array="ctf151", bad_channels=bad)
+    names = [channel.name for channel in recording.clean.channels]
+    sizes = recording.observed.make(0)[:151].std(axis=1)
+    assert sizes[names.index("MLC11-606")] < 0.01 * np.median(sizes)
+    assert sizes[names.index("MLF12-606")] > 3e-12
+    table = next(table for table in recording.companions if table.name == "channels")
+    status = table.columns.index("status")
+    assert [row[0] for row in table.rows if row[status] == "bad"] == list(bad)
+
+
+def test_heart_and_blinks_are_seen_by_coils_and_their_own_channels():
+    recording = fi.acquire("meg", tiny_subject(), short_activity())
+    mags = recording.clean.rows("MEGMAG")
+    for stage, kind, least, most in (("heart", "ECG", 2e-13, 5e-12), ("blinks", "VEOG", 2e-13, 5e-12)):
+        term = recording.layer(stage).make(0)
+        assert np.abs(term[recording.clean.rows(kind)]).max() > 1e-4
+        assert least < np.abs(term[mags]).max() < most
+        assert not term[-1].any()
 
 
 EVENTS = (
@@ -231,7 +256,7 @@ def test_events_of_a_run_are_pulses_in_the_recording():
     assert np.flatnonzero(np.diff(observed) > 0).tolist() == [124, 249]
     assert MODALITY.sidecar(recording.parameters, recording.forward)["TriggerCodes"] == {"face": 1, "tone": 2}
     without = fi.acquire("meg", tiny_subject(), activity, array="ctf151", triggers=False)
-    assert len(without.clean.channels) == 151
+    assert len(without.clean.channels) == 154
     np.testing.assert_array_equal(without.clean.make(0), recording.clean.make(0)[:-1])
 
 
@@ -241,6 +266,8 @@ def test_events_of_a_run_are_pulses_in_the_recording():
         ({"array": "neuromag"}, "neuromag306"),
         ({"gap": 0.0}, r"`meg.gap`: 0 mm is outside \[5, 60\]"),
         ({"low_pass": 200.0}, "low_pass"),
+        ({"bad_channels": {"MEG 0112x": "flat"}}, "no channel 'MEG 0112x'; did you mean 'MEG 0112'"),
+        ({"bad_channels": {"MEG 0112": "bridged"}}, "bad_channels"),
         ({"sampling_rate": 100.0}, "sampling_frequency"),
     ],
 )

@@ -215,10 +215,6 @@ def _move(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator)
     return terms
 
 
-MOVEMENT = Stage("movement", "additive", _draw_movement, _move)
-"""What the run's head motion, times ``scale``, changes in the signal; the clean one is that of the head as it lay at the start."""
-
-
 def head_positions(subject: Subject, body: Physiology, to_head: Affine, scale: float) -> Companion:
     """Return the table of true head positions, as `mne.chpi.read_head_pos` reads it.
 
@@ -248,6 +244,11 @@ def head_positions(subject: Subject, body: Physiology, to_head: Affine, scale: f
     return Companion("headpositions", POSITION_COLUMNS, rows, about, truth=True, named=False)
 
 
+def _tell(companions: tuple[Companion, ...], forward: Forward, recipe: Recipe) -> tuple[Companion, ...]:
+    context = forward.context
+    return (*companions, head_positions(context["subject"], context["physiology"], context["helmet"], recipe["scale"]))
+
+
 def quaternion(turn: npt.NDArray) -> Sequence[float]:
     """Return the three numbers of the unit quaternion of a rotation by less than half a turn, the fourth being positive.
 
@@ -262,3 +263,10 @@ def quaternion(turn: npt.NDArray) -> Sequence[float]:
         (turn[0, 2] - turn[2, 0]) / 4 / real,
         (turn[1, 0] - turn[0, 1]) / 4 / real,
     ]
+
+
+MOVEMENT = Stage("movement", "additive", _draw_movement, _move, tell=_tell)
+"""What the run's head motion, times ``scale``, changes in the signal; the clean one is that of the head as it lay at the start.
+
+Needs ``movement`` and the context ``movement`` (`Movement`) and ``helmet`` (helmet mm to native mm).
+"""
