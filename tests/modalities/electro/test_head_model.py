@@ -9,14 +9,15 @@ import pytest
 import fakeimaging as fi
 from fakeimaging.core.errors import ParameterError
 from fakeimaging.core.spaces import apply_affine, pose
-from fakeimaging.modalities.electro.electrodes import MONTAGES, electrode_tables, native_to_captrak
+from fakeimaging.modalities.electro.electrodes import electrode_tables, native_to_captrak
 from fakeimaging.modalities.electro.head_model import electric_field, field_at_coils, scalp_shells
-from fakeimaging.modalities.electro.lead_field import electric, native_electrodes
+from fakeimaging.modalities.electro.lead_field import electric
+from fakeimaging.modalities.electro.montages import montage_of
 from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 from tests.reference.inverses import centring
 
-BIOSEMI = MONTAGES["biosemi64"]
+BIOSEMI = montage_of("biosemi64")
 SIZE = 1.12
 
 
@@ -67,7 +68,7 @@ def test_so_do_shells_in_their_closed_form():
 
     shells = scalp_shells()
     larger = replace(shells, radii=tuple(SIZE * np.array(shells.radii)))
-    space, names = electric().field.space, electric().rows(BIOSEMI)
+    space, names = electric().field.space, electric().rows(BIOSEMI.names)
     inside = within(space.points[::400], shells.centre, 0.8 * shells.radii[0])
     electrodes = electric().electrodes[names]
     around = [shells.centre + SIZE * (points - shells.centre) for points in (electrodes, inside)]
@@ -92,7 +93,7 @@ def test_where_the_head_lies_in_the_scanner_changes_no_field(modality):
     """The helmet of MEG goes with the head: where that lies in another machine is another matter."""
     upright, turned = (recording(modality, **changes) for changes in ({}, POSE))
     assert relative(turned.clean.to_array(), upright.clean.to_array()) < 1e-5
-    native = [native_electrodes(lying(**changes), BIOSEMI) for changes in ({}, POSE)]
+    native = [BIOSEMI.native(lying(**changes)) for changes in ({}, POSE)]
     assert np.linalg.norm(native[1] - native[0], axis=1).min() > 5
     heads = [
         apply_affine(native_to_captrak(lying(**changes)), places)

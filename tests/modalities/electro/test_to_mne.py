@@ -10,8 +10,9 @@ import pytest
 import fakeimaging as fi
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import apply_affine
-from fakeimaging.modalities.electro.electrodes import MONTAGES, native_to_captrak
+from fakeimaging.modalities.electro.electrodes import native_to_captrak
 from fakeimaging.modalities.electro.lead_field import native_electrodes, native_fiducials, to_native
+from fakeimaging.modalities.electro.montages import MONTAGES
 from fakeimaging.modalities.electro.to_mne import KINDS, series_to_mne
 from fakeimaging.structure.surfaces import HEMISPHERES, cortex
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
