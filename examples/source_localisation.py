@@ -182,7 +182,7 @@ def draw_cortex(ax, vertex, values, title):
     sulci = load_fsaverage_data(data_type="sulcal").data.parts[side]
     high = (values / values.max())[first : first + half][triangles[seen]].mean(axis=1)
     flat = (from_right * points[:, 1], points[:, 2], triangles[seen])
-    ax.tripcolor(*flat, facecolors=-sulci[triangles[seen]].mean(axis=1), cmap="gray", vmin=-30, vmax=10)
+    ax.tripcolor(*flat, facecolors=-sulci[triangles[seen]].mean(axis=1), cmap="gray", vmin=-12, vmax=6)
     ax.tripcolor(*flat, facecolors=np.where(high > 0.5, high, np.nan), cmap="YlOrRd", vmin=0.3, vmax=1)
     ax.plot(flat[0][vertex - first], flat[1][vertex - first], "+", color=BLUE, ms=9)
     ax.set(aspect="equal", title=title)
@@ -207,7 +207,11 @@ def draw_errors(ax, vertices, errors, chance):
         va="bottom",
         fontsize=7,
     )
-    ax.set(xlabel="depth below the scalp (mm)", ylabel="localisation error (mm)", ylim=(0, None))
+    ax.set(
+        xlabel="depth below the scalp (mm)",
+        ylabel="localisation error (mm)",
+        ylim=(0, 1.3 * max(chance, *map(max, errors.values()))),
+    )
     ax.legend(loc="upper left")
 
 
