@@ -24,13 +24,16 @@ from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.parameters import parameter
 from fakeimaging.core.spaces import Affine
 from fakeimaging.core.streams import Streams
+from fakeimaging.modalities.electro.auxiliary import LEVELS, AuxiliaryParameters, auxiliary_channels
 from fakeimaging.modalities.electro.background import BACKGROUND
 from fakeimaging.modalities.electro.drift import DRIFT
+from fakeimaging.modalities.electro.eyes import BLINKS, SACCADES, EyeParameters
 from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
 from fakeimaging.modalities.electro.head_model import BEM, check_head_model, field_at_coils
+from fakeimaging.modalities.electro.heart import HEART_FIELD, HeartParameters
 from fakeimaging.modalities.electro.helmet import (
     dev_head_t,
     digitised,
@@ -43,6 +46,7 @@ from fakeimaging.modalities.electro.lead_field import REFERENCES
 from fakeimaging.modalities.electro.levels import Levels
 from fakeimaging.modalities.electro.line import LINE
 from fakeimaging.modalities.electro.movement import MOVEMENT, Movement, head_positions
+from fakeimaging.modalities.electro.muscle import MUSCLE, MuscleParameters
 from fakeimaging.modalities.electro.noise import SENSOR
 from fakeimaging.modalities.electro.projection import Courses, clean_series, gains_of, shared_context
 from fakeimaging.modalities.electro.quantisation import QUANTISATION
@@ -66,7 +70,7 @@ COUNTED = {"MEG": ("MEGMAG", "MEGGRADPLANAR", "MEGGRADAXIAL"), "MEGREF": ("MEGRE
 """Types of channels behind each of BIDS' counts."""
 
 
-class MegParameters(Parameters):
+class MegParameters(EyeParameters, HeartParameters, MuscleParameters, AuxiliaryParameters):
     """Parameters of the recording."""
 
     array: Literal["neuromag306", "ctf151", "ctf275"] = parameter(
@@ -163,13 +167,13 @@ class MegParameters(Parameters):
         return self
 
     def levels(self) -> dict[str, Levels]:
-        """Return noise, hum and drift of every kind of coil."""
+        """Return noise, hum and drift of every kind of channel."""
         white = {
             "MEGMAG": self.magnetometer_noise,
             "MEGGRADPLANAR": self.gradiometer_noise,
             "MEGGRADAXIAL": self.axial_noise,
         }
-        return {
+        return LEVELS | {
             kind: Levels(
                 white=white[kind],
                 pink=white[kind] * math.sqrt(self.noise_corner),
@@ -190,7 +194,7 @@ def geometry(parameters: MegParameters, duration: float) -> tuple[tuple[Channel,
     ]
     triggers = [Channel(TRIGGER, "TRIG", "V", 1.0)] if parameters.triggers else []
     n = math.floor(duration * parameters.sampling_frequency + 1e-6)
-    return (*coils, *triggers), Clock(0.0, 1 / parameters.sampling_frequency, n)
+    return (*coils, *auxiliary_channels(parameters), *triggers), Clock(0.0, 1 / parameters.sampling_frequency, n)
 
 
 def helmet_to_native(subject: Subject, parameters: MegParameters, streams: Streams) -> Affine:
@@ -214,7 +218,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: MegParamete
     gains = gains_of(subject, activity, field)
     courses = Courses(activity, clock, "meg.sampling_frequency")
     points = digitised(subject)
-    largest = max(channel.resolution for channel in channels if channel.kind != "TRIG")
+    largest = max(channel.resolution for channel in channels if channel.unit != "V")
     clean = clean_series(channels, clock, gains, courses, largest)
     return Forward(
         clean=with_triggers(clean, activity.events) if parameters.triggers else clean,
@@ -333,7 +337,7 @@ MODALITY = Modality(
     reads=("dipole",),
     geometry=geometry,
     forward=forward,
-    observe=(BACKGROUND, MOVEMENT, SENSOR, LINE, DRIFT, FILTER, QUANTISATION),
+    observe=(BACKGROUND, MOVEMENT, SENSOR, BLINKS, SACCADES, HEART_FIELD, MUSCLE, LINE, DRIFT, FILTER, QUANTISATION),
     datatype="meg",
     suffix="meg",
     sidecar=sidecar,

@@ -20,6 +20,7 @@ from fakeimaging.modalities.electro.sources import patch_moments
 from fakeimaging.modalities.layers import Channel, Series
 from fakeimaging.modalities.meg import MODALITY, TRIGGER, MegParameters, trigger_codes, with_triggers
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
+from tests.modalities.electro.bodies import agreement
 
 FEMTO, NANO = 1e-15, 1e-9
 
@@ -134,7 +135,8 @@ def test_the_clean_signal_is_gain_times_course(recording):
     courses = context["movement"].courses.at(part)
     clean = recording.clean.make(0)
     expected = context["gains"].of_taps.astype(float) @ courses
-    np.testing.assert_allclose(clean[:-1], expected, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(clean[:151], expected, atol=1e-5 * np.abs(expected).max())
+    assert (clean[151:] == 0).all()
     assert recording.truth["region_gain"].shape == (10, 151)
 
 
@@ -190,7 +192,7 @@ def test_without_spread_every_run_has_the_head_where_it_fits_best():
         )
         place = head_in_helmet(tiny_subject(), meg_array("ctf151"), 15.0)
         expected = sensors_in(tiny_subject(), meg_array("ctf151"), place).positions
-        np.testing.assert_allclose(recording.forward.context["sensors"].positions[:-1], expected, atol=1e-9)
+        np.testing.assert_allclose(recording.forward.context["sensors"].positions[:151], expected, atol=1e-9)
 
 
 def test_noise_has_the_density_that_is_asked_for():
@@ -231,7 +233,7 @@ def test_events_of_a_run_are_pulses_in_the_recording():
     assert np.flatnonzero(np.diff(observed) > 0).tolist() == [124, 249]
     assert MODALITY.sidecar(recording.parameters, recording.forward)["TriggerCodes"] == {"face": 1, "tone": 2}
     without = fi.acquire("meg", tiny_subject(), activity, array="ctf151", triggers=False)
-    assert len(without.clean.channels) == 151
+    assert len(without.clean.channels) == 154
     np.testing.assert_array_equal(without.clean.make(0), recording.clean.make(0)[:-1])
 
 
@@ -252,3 +254,32 @@ def test_what_cannot_be_is_refused(wrong, message):
 def test_a_rate_above_the_activitys_is_refused():
     with pytest.raises(RateError, match=r"meg.sampling_frequency"):
         fi.acquire("meg", tiny_subject(), short_activity(), sampling_frequency=10_000.0)
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_eye_and_heart_are_those_of_the_run_as_in_eeg(seed):
+    """mne finds the beats in the ECG channel and in magnetometers without a brain, and blinks in VEOG."""
+    run = fi.simulate_activity(tiny_subject(seed=seed), model="linear", duration=60.0)
+    body, subject = run.physiology, tiny_subject(seed=seed)
+    meg, eeg = fi.acquire("meg", subject, run), fi.acquire("eeg", subject, run)
+    artefacts = sum(meg.layer(name).to_array().astype(float) for name in ("blinks", "saccades", "heart"))
+    for channel in ("VEOG", "HEOG", "ECG"):
+        rows = [[c.name for c in made.clean.channels].index(channel) for made in (meg, eeg)]
+        np.testing.assert_array_equal(
+            meg.layer("saccades").to_array()[rows[0]], eeg.layer("saccades").to_array()[rows[1]]
+        )
+        np.testing.assert_array_equal(meg.layer("heart").to_array()[rows[0]], eeg.layer("heart").to_array()[rows[1]])
+    raw = mne.io.RawArray(artefacts, meg.to_mne().info, verbose="error")
+    beats = body.beats[(body.beats > 0.5) & (body.beats < 59.5)]
+    for found in (
+        mne.preprocessing.find_ecg_events(raw, ch_name="ECG", verbose="error")[0][:, 0] / 250,
+        mne.preprocessing.find_ecg_events(raw.copy().pick("mag"), verbose="error")[0][:, 0] / 250,
+    ):
+        inside = found[(found > 0.5) & (found < 59.5)]
+        assert min(agreement(inside, beats, within=0.05)) >= 0.9
+    peaks = body.blink_onsets + 0.4 * body.blink_durations
+    peaks = peaks[(peaks > 0.2) & (peaks < 59.8)]
+    found = mne.preprocessing.find_eog_events(raw, ch_name="VEOG", verbose="error")[:, 0] / 250
+    assert min(agreement(found, peaks, within=0.15)) >= 0.9
+    blink = np.abs(meg.recipe("blinks")["map"][meg.clean.rows("MEGMAG")])
+    assert 0.5e-12 < blink.max() < 2.5e-12
