@@ -26,7 +26,7 @@ from fakeimaging.core.errors import InputError
 from fakeimaging.core.parameters import parameter
 from fakeimaging.core.spaces import Affine
 from fakeimaging.core.streams import Streams
-from fakeimaging.modalities.electro.auxiliary import AuxiliaryParameters, auxiliary_channels, with_auxiliary
+from fakeimaging.modalities.electro.auxiliary import LEVELS, AuxiliaryParameters, auxiliary_channels, with_auxiliary
 from fakeimaging.modalities.electro.background import BACKGROUND
 from fakeimaging.modalities.electro.bad import BAD, MAGNETIC_KINDS, problem_of
 from fakeimaging.modalities.electro.coil_faults import CoilFaultParameters
@@ -65,8 +65,6 @@ GRADIENT, BASELINE = 5.0, 0.05
 """1/m: gradient of the room's fields over their size, as of sources 0.6 m away (assumed); m: baseline of an axial gradiometer."""
 SEEN = {"MEGMAG": 1.0, "MEGGRADPLANAR": GRADIENT, "MEGGRADAXIAL": GRADIENT * BASELINE}
 """What each kind of coil shows of a field of the room."""
-CONTACT = Levels(white=4e-8, pink=4e-7, line=3e-6, drift=6e-5)
-"""V: of the electrodes of eye and heart, as an electroencephalogram's."""
 COUNTED = {
     "MEG": tuple(SEEN), "MEGREF": ("MEGREFMAG",), "EEG": ("EEG",), "ECOG": ("ECOG",), "SEEG": ("SEEG",),
     "EOG": ("EOG",), "ECG": ("ECG",), "EMG": ("EMG",), "Misc": ("MISC",), "Trigger": ("TRIG",),
@@ -188,7 +186,7 @@ class MegParameters(EyeParameters, HeartParameters, MuscleParameters, AuxiliaryP
             )
             for kind, seen in SEEN.items()
         }
-        return coils | dict.fromkeys(("VEOG", "HEOG", "ECG"), CONTACT)
+        return LEVELS | coils
 
 
 def geometry(parameters: MegParameters, duration: float) -> tuple[tuple[Channel, ...], Clock]:

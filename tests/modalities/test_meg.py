@@ -20,6 +20,7 @@ from fakeimaging.modalities.electro.sources import patch_moments
 from fakeimaging.modalities.layers import Channel, Series
 from fakeimaging.modalities.meg import MODALITY, TRIGGER, MegParameters, trigger_codes, with_triggers
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
+from tests.modalities.electro.bodies import agreement
 
 FEMTO, NANO = 1e-15, 1e-9
 
@@ -279,3 +280,32 @@ def test_what_cannot_be_is_refused(wrong, message):
 def test_a_rate_above_the_activitys_is_refused():
     with pytest.raises(RateError, match=r"meg.sampling_frequency"):
         fi.acquire("meg", tiny_subject(), short_activity(), sampling_frequency=10_000.0)
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_eye_and_heart_are_those_of_the_run_as_in_eeg(seed):
+    """mne finds the beats in the ECG channel and in magnetometers without a brain, and blinks in VEOG."""
+    run = fi.simulate_activity(tiny_subject(seed=seed), model="linear", duration=60.0)
+    body, subject = run.physiology, tiny_subject(seed=seed)
+    meg, eeg = fi.acquire("meg", subject, run), fi.acquire("eeg", subject, run)
+    artefacts = sum(meg.layer(name).to_array().astype(float) for name in ("blinks", "saccades", "heart"))
+    for channel in ("VEOG", "HEOG", "ECG"):
+        rows = [[c.name for c in made.clean.channels].index(channel) for made in (meg, eeg)]
+        np.testing.assert_array_equal(
+            meg.layer("saccades").to_array()[rows[0]], eeg.layer("saccades").to_array()[rows[1]]
+        )
+        np.testing.assert_array_equal(meg.layer("heart").to_array()[rows[0]], eeg.layer("heart").to_array()[rows[1]])
+    raw = mne.io.RawArray(artefacts, meg.to_mne().info, verbose="error")
+    beats = body.beats[(body.beats > 0.5) & (body.beats < 59.5)]
+    for found in (
+        mne.preprocessing.find_ecg_events(raw, ch_name="ECG", verbose="error")[0][:, 0] / 250,
+        mne.preprocessing.find_ecg_events(raw.copy().pick("mag"), verbose="error")[0][:, 0] / 250,
+    ):
+        inside = found[(found > 0.5) & (found < 59.5)]
+        assert min(agreement(inside, beats, within=0.05)) >= 0.9
+    peaks = body.blink_onsets + 0.4 * body.blink_durations
+    peaks = peaks[(peaks > 0.2) & (peaks < 59.8)]
+    found = mne.preprocessing.find_eog_events(raw, ch_name="VEOG", verbose="error")[:, 0] / 250
+    assert min(agreement(found, peaks, within=0.15)) >= 0.9
+    blink = np.abs(meg.recipe("blinks")["map"][meg.clean.rows("MEGMAG")])
+    assert 0.5e-12 < blink.max() < 2.5e-12

@@ -17,6 +17,7 @@ from pydantic import model_validator
 from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro.lead_field import to_native
+from fakeimaging.modalities.electro.levels import Levels
 from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.modalities.layers import Channel, Forward
 
@@ -29,6 +30,9 @@ PAIRS = {
 """Where the electrodes of each pair lie on the scalp, template mm: 37 mm above and below the right eye, and beside both (assumed)."""
 RESOLUTION = {"VEOG": 1e-7, "HEOG": 1e-7, "ECG": 5e-7}
 """V, step of the stored integer: an ECG of up to 16 mV fits (assumed)."""
+
+LEVELS = dict.fromkeys(RESOLUTION, Levels(white=4e-8, pink=4e-7, line=3e-6, drift=6e-5))
+"""Noise of these channels beside a magnetometer, in V: that of an EEG's electrodes."""
 
 
 class AuxiliaryParameters(Parameters):
