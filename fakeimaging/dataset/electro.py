@@ -51,7 +51,7 @@ def write_series(
     chosen = recording.observed if series is None else series
     events, volumes = _marks(recording) if marked else ((), ())
     if path.suffix == ".fif":
-        return fif.write_fif(path, chosen, fif_info(recording, chosen, events, volumes))
+        return fif.write_fif(path, chosen, fif_info(recording, chosen, events, volumes), sample_format="int16")
     if path.suffix == ".edf":
         return edf.write_edf(path, chosen, events, volumes=volumes)
     if path.suffix == ".set":
