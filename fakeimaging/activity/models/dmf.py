@@ -4,7 +4,7 @@
     I_I = W_I I0 + J_N S_E - S_I              r_k = u / (1 - exp(-d_k u)),  u = a_k I_k - b_k
     dS_E/dt = -S_E / tau_E + (1 - S_E) gamma r_E            dS_I/dt = -S_I / tau_I + r_I
     dz/dt = (a_i + i w_i) z - [delta (rs - r*) / r* + b |z|^2] z + Ka sum_j C_ij x_j(t - d_ij) + be_i dW/dt,   z = x + i y
-    drs/dt = (r_E - rs) / tau_r               dipole = kappa [D + w (I_E - I_E* - D)],  D = s xi + ca x
+    drs/dt = (r_E - rs) / tau_r     tau_d dv/dt = D + w (I_E - I_E* - D) - v,  D = s xi + ca x,  dipole = kappa v
 
 Currents in nA, rates in Hz, times in s. C is the row-normalised connectome. Differences from the paper, so that one stable
 working point carries realistic functional connectivity (all `assumed`, measured in docs/architecture.md): w+ = 1, mean rates
@@ -17,7 +17,8 @@ none; their dipoles are weak from outside (`modalities.electro.sources`). A posi
 current into the somata of pyramidal cells makes it (Neymotin et al. 2020); its mean is removed in closed form, by the current
 I_E* at the working point. Of the synaptic currents (recurrent, inhibitory, from other regions, stimulus) only a share w counts
 (assumed): spread over the dendrite they cancel in part, while drive and alpha are synchronous. With w = 1 responses to a
-stimulus are several times larger in EEG than in people.
+stimulus are several times larger in EEG than in people. The dendrites that carry the dipole pass little beyond 1 / (2 pi tau_d)
+= 20 Hz (Linden et al. 2010 for the low-pass, tau_d assumed).
 """
 
 from __future__ import annotations
@@ -68,22 +69,16 @@ def inhibitory_rate(S_E, S_I, a_I, b_I, d_I, J_N, W_I, I0):  # type: ignore[no-u
     return response(W_I * I0 + J_N * S_E - S_I, a_I, b_I, d_I)
 
 
-def dipole(  # type: ignore[no-untyped-def]
-    S_E, S_I, f1, f2, f3, f4, f5, f6, x, coupled_S_E, stimulus, J_N, w_plus, G, J, external, alpha_current,
-    rest_current, moment, synaptic_dipole,
-):  # fmt: skip
+def dipole(dendrite, moment):  # type: ignore[no-untyped-def]
     """Dipole moment per cortical area in nAm/mm2, positive towards the pia."""
-    current = excitatory_current(
-        S_E, S_I, f1, f2, f3, f4, f5, f6, x, coupled_S_E, stimulus, J_N, w_plus, G, J, external, alpha_current
-    )  # fmt: skip
-    drive = f1 + f2 + f3 + f4 + f5 + f6 + alpha_current * x
-    return moment * (drive + synaptic_dipole * (current - rest_current - drive))
+    return moment * dendrite
 
 
 def drift(  # type: ignore[no-untyped-def]
-    S_E, S_I, f1, f2, f3, f4, f5, f6, x, y, slow_rate, coupled_S_E, coupled_x, stimulus,
+    S_E, S_I, f1, f2, f3, f4, f5, f6, x, y, slow_rate, dendrite, coupled_S_E, coupled_x, stimulus,
     a_E, b_E, d_E, a_I, b_I, d_I, tau_E, tau_I, gamma, J_N, w_plus, W_I, I0, G, J, external, alpha_current,
     k1, k2, k3, k4, k5, k6, rest_rate, alpha_suppression, alpha_saturation, alpha_input, tau_r,
+    rest_current, synaptic_dipole, dendrite_time,
 ):  # fmt: skip
     """Time derivatives per second; of x and y without their rotation."""
     r_E = excitatory_rate(
@@ -91,6 +86,10 @@ def drift(  # type: ignore[no-untyped-def]
         a_E, b_E, d_E,
     )  # fmt: skip
     r_I = inhibitory_rate(S_E, S_I, a_I, b_I, d_I, J_N, W_I, I0)
+    current = excitatory_current(
+        S_E, S_I, f1, f2, f3, f4, f5, f6, x, coupled_S_E, stimulus, J_N, w_plus, G, J, external, alpha_current
+    )  # fmt: skip
+    drive = f1 + f2 + f3 + f4 + f5 + f6 + alpha_current * x
     loss = alpha_suppression * (slow_rate / rest_rate - 1.0) + alpha_saturation * (x * x + y * y)
     return (
         (1.0 - S_E) * gamma * r_E - S_E / tau_E,
@@ -99,6 +98,7 @@ def drift(  # type: ignore[no-untyped-def]
         alpha_input * coupled_x - loss * x,
         -loss * y,
         (r_E - slow_rate) / tau_r,
+        (drive + synaptic_dipole * (current - rest_current - drive) - dendrite) / dendrite_time,
     )  # fmt: skip
 
 
@@ -132,7 +132,7 @@ def prepare(parameters: DmfParameters, subject: Subject, step: float) -> Setup:
 MODEL = Model(
     name="dmf",
     parameters=DmfParameters,
-    states=("S_E", "S_I", "f1", "f2", "f3", "f4", "f5", "f6", "x", "y", "slow_rate"),
+    states=("S_E", "S_I", "f1", "f2", "f3", "f4", "f5", "f6", "x", "y", "slow_rate", "dendrite"),
     coupled=("S_E", "x"),
     rotating=(Rotation("x", "y", "growth", "omega"),),
     drift=drift,
@@ -150,5 +150,6 @@ MODEL = Model(
     references=(
         Reference("Deco et al.", 2014, "10.1523/JNEUROSCI.5068-13.2014", "dynamic mean field with feedback inhibition"),
         Reference("Neymotin et al.", 2020, "10.7554/eLife.51214", "sign of the cortical dipole"),
+        Reference("Linden et al.", 2010, "10.1007/s10827-010-0245-4", "dendrites as a low-pass of the dipole"),
     ),
 )

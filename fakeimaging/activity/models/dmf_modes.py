@@ -5,7 +5,7 @@ Parts of a region share what arrives over the tracts, so what they differ by obe
     i_E = w+ J_N s_E - J s_I + drive + ca x           i_I = J_N s_E - s_I
     ds_E/dt = -(1 / tau_E + gamma r*) s_E + (1 - S_E) gamma h_E i_E          ds_I/dt = -s_I / tau_I + h_I i_I
     dz/dt = (-g + i w) z + noise,  g = (|a| + sqrt(a^2 + 8 b be^2)) / 2     rate = h_E i_E
-    dipole = kappa [drive + ca x + w (w+ J_N s_E - J s_I)]
+    tau_d dv/dt = drive + ca x + w (w+ J_N s_E - J s_I) - v                  dipole = kappa v
 
 h are the slopes at the working point, averaged over the noise; g holds the damping that b |z|^2 gives on average (Gaussian z,
 E|z|^2 = be^2 / g). The drive is 1/f noise of its own, as the region's, times ``mode_drive``, and stronger in larger regions: its
@@ -36,23 +36,24 @@ def rate(s_E, s_I, f1, f2, f3, f4, f5, f6, x, J_N, w_plus, J, alpha_current, slo
     return slope_E * excitatory_current(s_E, s_I, f1, f2, f3, f4, f5, f6, x, J_N, w_plus, J, alpha_current)
 
 
-def dipole(s_E, s_I, f1, f2, f3, f4, f5, f6, x, J_N, w_plus, J, alpha_current, moment, synaptic_dipole):  # type: ignore[no-untyped-def]
+def dipole(dendrite, moment):  # type: ignore[no-untyped-def]
     """Deviation of the dipole moment per cortical area in nAm/mm2."""
-    drive = f1 + f2 + f3 + f4 + f5 + f6 + alpha_current * x
-    return moment * (drive + synaptic_dipole * (w_plus * J_N * s_E - J * s_I))
+    return moment * dendrite
 
 
 def drift(  # type: ignore[no-untyped-def]
-    s_E, s_I, f1, f2, f3, f4, f5, f6, x, J_N, w_plus, J, alpha_current, slope_E, slope_I, decay_E, rise_E, tau_I,
-    k1, k2, k3, k4, k5, k6,
+    s_E, s_I, f1, f2, f3, f4, f5, f6, x, dendrite, J_N, w_plus, J, alpha_current, slope_E, slope_I, decay_E, rise_E, tau_I,
+    k1, k2, k3, k4, k5, k6, synaptic_dipole, dendrite_time,
 ):  # fmt: skip
     """Time derivatives per second; of x and y without their rotation."""
     r_E = rate(s_E, s_I, f1, f2, f3, f4, f5, f6, x, J_N, w_plus, J, alpha_current, slope_E)
+    drive = f1 + f2 + f3 + f4 + f5 + f6 + alpha_current * x
     return (
         rise_E * r_E - decay_E * s_E,
         slope_I * (J_N * s_E - s_I) - s_I / tau_I,
         -k1 * f1, -k2 * f2, -k3 * f3, -k4 * f4, -k5 * f5, -k6 * f6,
         0.0, 0.0,
+        (drive + synaptic_dipole * (w_plus * J_N * s_E - J * s_I) - dendrite) / dendrite_time,
     )  # fmt: skip
 
 
@@ -86,7 +87,7 @@ def prepare(parameters: DmfParameters, subject: Subject, step: float) -> Setup:
 MODES = Model(
     name="dmf_modes",
     parameters=DmfParameters,
-    states=("s_E", "s_I", "f1", "f2", "f3", "f4", "f5", "f6", "x", "y"),
+    states=("s_E", "s_I", "f1", "f2", "f3", "f4", "f5", "f6", "x", "y", "dendrite"),
     coupled=(),
     rotating=(Rotation("x", "y", "growth", "omega"),),
     drift=drift,

@@ -80,6 +80,13 @@ class DmfParameters(NodeParameters):
     synaptic_dipole: float = parameter(
         0.25, unit="1", bounds=(0, 1), description="share of the currents besides drive and alpha that makes a dipole"
     )
+    dendrite_time: float = parameter(
+        0.008,
+        unit="s",
+        bounds=(0.002, 0.1),
+        symbol="tau_d",
+        description="memory of the dendrites whose current the dipole is: a low-pass of 20 Hz",
+    )
     mode_drive: float = parameter(
         0.6,
         unit="1",

@@ -35,11 +35,8 @@ CASES = {
     ),
     "dmf": Case(
         8.0,
-        lambda s, c, u: (
-            s.f1 + s.f2 + s.f3 + s.f4 + s.f5 + s.f6 + 0.008 * s.x
-            + 0.25 * (0.382 + 0.15 * s.S_E + s.G * 0.15 * c.S_E - s.J * s.S_I + u)
-        ),
-        {"f1": 0.01, "f6": 0.01, "x": 0.5, "S_E": 0.1, "S_I": -0.01, "coupled_S_E": 0.1, "stimulus": 0.05},
+        lambda s, c, u: s.dendrite,
+        {"dendrite": 0.1},
         {"noise_sd": 0.0, "alpha_noise": 0.0},
         settles=False,  # its working point is the mean over the noise
     ),
@@ -115,6 +112,18 @@ def test_it_is_the_docstrings_closed_form(name):
         expected = CASES[name].density * (closed(name, rest | moved) - base)
         assert dipole(name, rest | moved) == pytest.approx(expected, rel=1e-6, abs=1e-9)
         assert abs(expected) > 1e-4
+
+
+def test_dendrites_of_the_default_model_follow_the_currents_of_its_docstring():
+    rest, rng = node("dmf", 2), np.random.default_rng(13)
+    for _ in range(20):
+        moved = {key: rng.uniform(0.01, 0.6) for key in rest if key in MODELS.get("dmf").states}
+        moved |= {"coupled_S_E": rng.uniform(0.01, 0.6), "stimulus": rng.uniform(-0.1, 0.1)}
+        s = SimpleNamespace(**rest | moved)
+        drive = s.f1 + s.f2 + s.f3 + s.f4 + s.f5 + s.f6 + 0.008 * s.x
+        current = 0.382 + 0.15 * s.S_E + s.G * 0.15 * s.coupled_S_E - s.J * s.S_I + drive + s.stimulus
+        wanted = (drive + 0.25 * (current - s.rest_current - drive) - s.dendrite) / 0.008
+        assert call(MODELS.get("dmf").drift, rest | moved)[-1] == pytest.approx(wanted, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", FROM_REST)
