@@ -6,7 +6,6 @@ from scipy.signal import welch
 
 from fakeimaging.activity.physiology import Bursts
 from fakeimaging.core.streams import Streams
-from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro.muscle import MUSCLE, POOLS, muscle_noise, spectrum
 from tests.modalities.electro.bodies import body, cap, helmet, recipe, row, series
 
