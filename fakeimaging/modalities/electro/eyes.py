@@ -31,7 +31,7 @@ LID, RIGHT, UP, BACK = (0.0, 0.55, 0.83), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0
 """Directions: of what a falling lid adds, which carries the cornea's charge up the forehead; of gaze; of the spike (assumed)."""
 CLOSING = 0.4
 """Share of a blink until the lid is down: it closes faster than it opens (assumed)."""
-SEEN_BY_COILS = 0.03
+SEEN_BY_COILS = 0.025
 """Moment that coils see over the one that would make the potentials in an endless medium: skin is a thin sheet between bone and air, in
 which weaker currents make them (assumed; blinks of 0.5 to 2 pT)."""
 SPIKE_DURATION = 0.022
@@ -48,7 +48,7 @@ class EyeParameters(Parameters):
     """What eyes make."""
 
     blink_amplitude: float = parameter(
-        2.5e-4,
+        3e-4,
         unit="V",
         bounds=(0, 2e-3),
         description="of a blink of strength 1, mean of Fp1 and Fp2, before the reference",
