@@ -1,0 +1,111 @@
+"""One calibration in three instruments: a density of dipoles in nAm/mm2 gives the amplitudes that textbooks state.
+
+Murakami and Okada 2015 (doi:10.1016/j.neuroimage.2015.02.003): 0.16 to 0.77 nAm/mm2 in living cortex, 1 to 2 at most.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from scipy.signal import butter, sosfiltfilt
+
+import fakeimaging as fi
+
+DENSITY = 0.2
+"""nAm/mm2, the middle of the calibrated range of 0.1 to 0.3."""
+PATCHES = {
+    "occipital": ((-12.0, -95.0, 8.0), 19.0),
+    "parietal": ((-35.0, -60.0, 50.0), 19.0),
+    "motor": ((-38.0, -20.0, 58.0), 16.0),
+    "temporal": ((-62.0, -25.0, -5.0), 18.0),
+}
+"""Middle (template mm) and radius in mm of patches of 20 to 30 cm2 of folded cortex."""
+RANGES = {"EEG": (15e-6, 60e-6), "ECOG": (50e-6, 500e-6), "MEGMAG": (0.2e-12, 2e-12)}
+"""V and T, of the largest channel."""
+
+
+@lru_cache(maxsize=1)
+def person():
+    return fi.make_subject("01", seed=1)
+
+
+def rows(series, kind):
+    """The channels of a kind; potentials of the scalp against their mean."""
+    found = series.to_array()[series.rows(kind)].astype(float)
+    return found - found.mean(axis=0) if kind == "EEG" else found
+
+
+def patch_run(place, extent, density=DENSITY):
+    """One second of a patch that swings at 10 Hz, and the same second without it."""
+    source = {"name": "patch", "near": place, "extent": extent, "density": density, "waveform": "sinusoid"}
+    return [fi.simulate_activity(person(), model="linear", duration=1.0, sources=sources) for sources in ([source], [])]
+
+
+def three_instruments(place, extent):
+    """Largest channel of each kind of what the patch alone makes, and its area in cm2."""
+    grid = {"name": "G", "kind": "grid", "target": place, "rows": 4, "columns": 4}
+    kinds = {"eeg": ("EEG", {}), "meg": ("MEGMAG", {}), "ieeg": ("ECOG", {"implants": [grid], "reference": "average"})}
+    with_it, without = patch_run(place, extent)
+    peaks = {}
+    for modality, (kind, options) in kinds.items():
+        both = [fi.acquire(modality, person(), run, **options) for run in (with_it, without)]
+        peaks[kind] = np.abs(rows(both[0].clean, kind) - rows(both[1].clean, kind)).max()
+        if modality == "eeg":
+            moments = both[0].to_mne_sources(0.0, 0.1).data - both[1].to_mne_sources(0.0, 0.1).data
+            scale = np.abs(np.linalg.det(person().anatomy.to_template[:3, :3])) ** (2 / 3)
+            density = np.sin(2 * np.pi * 10 * np.arange(25) / 250)
+            area = scale * (moments.sum(axis=0) @ density) / (density @ density) / (DENSITY * 1e-9) / 100
+    return peaks, area
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_a_coherent_patch_has_the_amplitude_of_textbooks_in_eeg_ecog_and_meg(name):
+    """The same patch and course in all three [EEG 26 to 40 uV, ECoG 240 to 330 uV, magnetometers 0.21 to 1.2 pT]."""
+    peaks, area = three_instruments(*PATCHES[name])
+    assert 20 < area < 30
+    for kind, (low, high) in RANGES.items():
+        assert low < peaks[kind] < high, kind
+
+
+def band(series, kind, low, high):
+    """Rms of each channel of a kind in a band of frequencies."""
+    passed = butter(4, (low, high), "bandpass", fs=series.clock.rate, output="sos")
+    return sosfiltfilt(passed, rows(series, kind), axis=1)[:, 250:-250].std(axis=1)
+
+
+RESTING = {
+    ("eeg", "EEG"): (8e-6, 35e-6),
+    ("meg", "MEGMAG"): (0.2e-12, 1.5e-12),
+    ("meg", "MEGGRADPLANAR"): (4e-12, 40e-12),
+    ("ieeg", "ECOG"): (30e-6, 200e-6),
+    ("ieeg", "SEEG"): (20e-6, 200e-6),
+}
+"""V, T and T/m: rms from 1 to 45 Hz of a typical channel with strong alpha (assumed from textbooks' 20 to 100 uV peak to peak,
+1 pT and 200 fT/cm, and 50 to 500 uV)."""
+
+
+@lru_cache(maxsize=3)
+def resting(modality):
+    return fi.acquire(modality, person(), rest())
+
+
+@lru_cache(maxsize=1)
+def rest():
+    return fi.simulate_activity(person(), duration=30.0)
+
+
+@pytest.mark.parametrize(("modality", "kind"), RESTING)
+def test_the_default_model_at_rest_has_the_amplitudes_of_textbooks(modality, kind):
+    """Of the same run [medians: EEG 19 uV, 10 of them alpha; magnetometers 0.75 pT; gradiometers 13 pT/m; ECoG 70 uV]."""
+    low, high = RESTING[modality, kind]
+    series = resting(modality).clean
+    whole, alpha = band(series, kind, 1, 45), band(series, kind, 8, 13)
+    assert low < np.median(whole) < high
+    assert whole.max() < 3 * high
+    assert 0.3 < np.median(alpha / whole) < 0.9
+
+
+def test_the_scalp_sees_a_fraction_of_what_the_pia_does():
+    """Skull and distance take it [a third to a sixth of the typical channel at rest]."""
+    scalp, pia = (np.median(band(resting(m).clean, k, 1, 45)) for m, k in (("eeg", "EEG"), ("ieeg", "ECOG")))
+    assert 2 < pia / scalp < 10
