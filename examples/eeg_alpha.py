@@ -27,8 +27,9 @@ def main() -> None:
     montage = "standard_1020" if options.small else "biosemi64"
     eeg = fi.acquire("eeg", subject, activity, montage=montage, reference=options.reference)
 
-    names = [channel.name for channel in eeg.clean.channels]
-    rate, observed, clean = eeg.clean.clock.rate, eeg.observed.to_array(), eeg.clean.to_array()
+    scalp, rate = list(eeg.clean.rows("EEG")), eeg.clean.clock.rate
+    names = [eeg.clean.channels[i].name for i in scalp]
+    observed, clean = (series.to_array()[scalp] for series in (eeg.observed, eeg.clean))
     clean = clean - clean.mean(axis=0)
     maps = {
         "observed": 1e6 * band_amplitude(observed, rate),

@@ -25,15 +25,15 @@ LOOK = {
     "jitter": 0.2,
 }
 """A flash every 0.9 to 1.1 s, to primary visual cortex of both sides."""
-CURRENT = 0.04
+CURRENT = 0.08
 """nA in the regions that the stimulus reaches."""
 STEP = 4.0
 """ms from sample to sample of the dipoles."""
 MICROVOLT = "\N{MICRO SIGN}V"
 FROM, TO, BAND = -0.1, 0.4, (1.0, 30.0)
 """s about an event, and Hz of the filter."""
-BLINK = 200e-6
-"""V from peak to peak beyond which an epoch is dropped."""
+BLINK = 0.3
+"""s about the peak of a blink in which no epoch may lie."""
 SHOWN = (60, 84, 112, 180)
 """ms at which the scalp is drawn."""
 LEAST = 0.02
@@ -43,12 +43,12 @@ LEAST = 0.02
 def main() -> None:
     """Simulate, average, score, draw."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, help="number of stimuli; 400, and 100 when small")
+    parser.add_argument("--trials", type=int, help="number of stimuli; 400, and 200 when small")
     parser.add_argument("--small", action="store_true", help="fewer trials and electrodes")
     parser.add_argument("--figure", default="evoked_response.png", help="where to save the figure")
     options = parser.parse_args()
 
-    n = options.trials or (100 if options.small else 400)
+    n = options.trials or (200 if options.small else 400)
     subject = fi.make_subject("01", seed=1)
     seen, silent = (run(subject, n, current) for current in (CURRENT, 0.0))
     montage = "standard_1020" if options.small else "biosemi64"
@@ -92,16 +92,18 @@ def epochs(eeg, without):
     mne.set_log_level("error")
     events, codes, metadata = eeg.to_mne_events()
     raw = eeg.to_mne()
-    response = eeg.clean.to_array() - without.clean.to_array()
+    blinks = mne.preprocessing.find_eog_events(raw, ch_name="VEOG")[:, 0] / raw.info["sfreq"]
+    raw.set_annotations(raw.annotations + mne.Annotations(blinks - BLINK, 2 * BLINK, "bad blink")).pick("eeg")
+    response = (eeg.clean.to_array() - without.clean.to_array())[list(eeg.clean.rows("EEG"))]
     true = mne.io.RawArray(response - response.mean(axis=0), raw.info)
     options = {"tmin": FROM, "tmax": TO, "baseline": (FROM, 0), "metadata": metadata, "preload": True}
-    observed = mne.Epochs(raw.filter(*BAND), events, codes, reject={"eeg": BLINK}, **options)
+    observed = mne.Epochs(raw.filter(*BAND), events, codes, **options)
     return observed, mne.Epochs(true.filter(*BAND), events, codes, **options)[observed.selection]
 
 
 def signal_to_noise(observed, true):
-    """Return numbers of trials, and for each the rms of the true response over that of what else averages of so many hold."""
-    noise, size = observed - true, np.sqrt((true.mean(axis=0) ** 2).mean())
+    """Return numbers of trials, and for each the largest true response over the rms of what else averages of so many hold."""
+    noise, size = observed - true, np.abs(true.mean(axis=0)).max()
     sizes = 2 ** np.arange(int(np.log2(len(noise))) + 1)
     left = [
         np.mean([block.mean(axis=0) ** 2 for block in np.split(noise[: len(noise) // n * n], len(noise) // n)])
@@ -150,7 +152,7 @@ def draw(flat, times, found, true, growth, regions):
         )
     traces[2].loglog(*growth, "o-", color=OBSERVED, ms=3.5)
     traces[2].loglog(growth[0], growth[1][0] * np.sqrt(growth[0]), color=GREY, ls="--", lw=0.8, label="square root")
-    traces[2].set(xlabel="trials averaged", ylabel="signal over noise (rms)")
+    traces[2].set(xlabel="trials averaged", ylabel="largest response over rms noise")
     traces[2].legend()
     maps = [lower.add_subplot(rest[k, j]) for k in range(2) for j in range(len(SHOWN))]
     for ax, (series, ms) in zip(maps, [(series, ms) for series in (found, true) for ms in SHOWN], strict=True):

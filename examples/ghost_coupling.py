@@ -42,7 +42,7 @@ def main() -> None:
     found = {}
     for coupling in (0.0, COUPLING):
         eeg = recorded(subject, places, duration, coupling=coupling, lag=1e-3 * options.lag)
-        found[coupling] = {"electrodes": eeg.observed.to_array(), "sources": estimated(eeg, places)}
+        found[coupling] = {"electrodes": potentials(eeg), "sources": estimated(eeg, places)}
     n = int(duration / WINDOW)
     shares = {where: significant(coherency(series, eeg), n) for where, series in found[0.0].items()}
     print(f"pairs called coupled at p < 0.05 where none is, {len(places)} sources, {duration:g} s:")
@@ -83,9 +83,14 @@ def recorded(subject, places, duration, *, coupling, lag):
     return fi.acquire("eeg", subject, activity)
 
 
+def potentials(eeg):
+    """Return what the electrodes of the scalp saw, shape (n_electrodes, n_samples)."""
+    return eeg.observed.to_array()[list(eeg.observed.rows("EEG"))]
+
+
 def estimated(eeg, places):
     """Return the course of each patch by minimum norm over all of the cortex, in a unit of no matter, shape (n_places, n_samples)."""
-    field = electric().at([channel.name for channel in eeg.clean.channels])
+    field = electric().at([eeg.clean.channels[i].name for i in eeg.clean.rows("EEG")])
     every = field.columns()[:, : field.space.n_vertices]
     maps = np.column_stack(
         [field.project(patch_moments(field.space, place, EXTENT, total=True))[:, 0] for place in places]
@@ -93,7 +98,7 @@ def estimated(eeg, places):
     every, maps = every - every.mean(axis=0), maps - maps.mean(axis=0)
     gram = every @ every.T
     ridge = np.trace(gram) / len(gram) / SNR_SQUARED
-    return maps.T @ np.linalg.solve(gram + ridge * np.eye(len(gram)), eeg.observed.to_array())
+    return maps.T @ np.linalg.solve(gram + ridge * np.eye(len(gram)), potentials(eeg))
 
 
 def coherency(series, eeg):

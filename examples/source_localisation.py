@@ -45,7 +45,7 @@ def main() -> None:
     subject = fi.make_subject("01", seed=1)
     vertices, onsets = design(n_places=12 if options.small else 36, n_trials=80 if options.small else 100)
     eeg = recorded(subject, vertices, onsets)
-    raw, field = eeg.to_mne().set_eeg_reference(projection=True), eeg.to_mne_forward()
+    raw, field = eeg.to_mne().pick("eeg").set_eeg_reference(projection=True), eeg.to_mne_forward()
     analysts = {
         "same field, the crime": field,
         f"own model, {options.head_model}": own_model(subject, raw, field, options.head_model),
