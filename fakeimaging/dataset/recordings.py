@@ -15,6 +15,7 @@ from fakeimaging.activity.activity import Activity
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import Written, tsv_text, write_json, write_tsv
 from fakeimaging.dataset.anatomical import anatomical
+from fakeimaging.dataset.artefacts import with_artefacts
 from fakeimaging.dataset.courses import write_courses
 from fakeimaging.dataset.electro import write_series
 from fakeimaging.dataset.fmriprep import preprocessing
@@ -42,7 +43,7 @@ def write_recording(
     _write_observed(job)
     write_sidecar(scan.raw, keys | mapped, root, manifest)
     _write_clean(recording, scan, keys, root, manifest)
-    for companion in recording.companions:
+    for companion in with_artefacts(recording):
         if scan.is_first or not _is_mask(companion.name):
             _write_companion(companion, scan, root, manifest)
     for name, image in recording.forward.maps.items():

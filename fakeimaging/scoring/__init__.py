@@ -27,6 +27,8 @@ SCORES: Registry[Callable[[Dataset, Scan], Iterable[Row]]] = Registry(
         "bold": "fakeimaging.scoring.bold:score_bold",
         "pet": "fakeimaging.scoring.pet:score_pet",
         "eeg": "fakeimaging.scoring.eeg:score_eeg",
+        "meg": "fakeimaging.scoring.meg:score_meg",
+        "ieeg": "fakeimaging.scoring.ieeg:score_ieeg",
         "t1w": "fakeimaging.scoring.tissue:score_t1w",
     },
 )

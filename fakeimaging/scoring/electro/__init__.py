@@ -1,0 +1,1 @@
+"""What scores of EEG, MEG and intracranial EEG share: reading files, the alpha peak, sources by minimum norm, detectors of artefacts."""
