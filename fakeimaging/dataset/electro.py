@@ -137,5 +137,5 @@ def _digitised(recording: Recording) -> fif.Digitised:
     to_head, points = native_to_captrak(subject), native_fiducials(subject)
     fiducials = MILLI * apply_affine(to_head, np.array([points[name] for name in ("LPA", "NAS", "RPA")]))
     rows = recording.clean.rows("EEG")
-    head = recording.forward.context.get("head_shape", np.zeros((0, 3)))
-    return fif.Digitised(fiducials=fiducials, electrodes=positions(recording)[rows], head=head)
+    head, coils = (recording.forward.context.get(name, np.zeros((0, 3))) for name in ("head_shape", "head_coils"))
+    return fif.Digitised(fiducials=fiducials, hpi=coils, electrodes=positions(recording)[rows], head=head)
