@@ -19,12 +19,15 @@ from fakeimaging.plotting.eeg import draw_topography
 LOOK = {
     "trial_type": "look",
     "near": [(-9, -83, 15), (9, -83, 15)],
-    "duration": 0.05,
+    "shape": "pulses",
+    "pulse_rate": 10.0,
+    "pulse_width": 0.04,
+    "duration": 0.08,
     "onset": 1.0,
     "period": 0.9,
     "jitter": 0.2,
 }
-"""A flash every 0.9 to 1.1 s, to primary visual cortex of both sides."""
+"""A smooth pulse of current every 0.9 to 1.1 s, to primary visual cortex of both sides, that begins 40 ms after the event."""
 CURRENT = 0.08
 """nA in the regions that the stimulus reaches."""
 STEP = 4.0
@@ -34,7 +37,7 @@ FROM, TO, BAND = -0.1, 0.4, (1.0, 30.0)
 """s about an event, and Hz of the filter."""
 BLINK = 0.3
 """s about the peak of a blink in which no epoch may lie."""
-SHOWN = (60, 84, 112, 180)
+SHOWN = (60, 80, 112, 180)
 """ms at which the scalp is drawn."""
 LEAST = 0.02
 """Of the largest response of a region: those with more are shown, the others hardly take part."""
@@ -55,23 +58,26 @@ def main() -> None:
     eeg, without = (fi.acquire("eeg", subject, activity, montage=montage) for activity in (seen, silent))
     observed, truth = epochs(eeg, without)
     times, found, true = observed.times, 1e6 * observed.get_data().mean(axis=0), 1e6 * truth.get_data().mean(axis=0)
-    peaks = [1e3 * times[series.std(axis=0).argmax()] for series in (found, true)]
+    tops = [np.unravel_index(np.abs(series).argmax(), series.shape) for series in (found, true)]
     sizes, ratios = signal_to_noise(observed.get_data(), truth.get_data())
     growth = np.polyfit(np.log(sizes), np.log(ratios), 1)[0]
     regions = responses(subject, seen, silent)
     first, later = (half_time(courses) for courses in regions)
-    print(f"{len(observed)} of {n} trials without a blink; largest response {np.abs(true).max():.1f} uV")
+    names, r = observed.ch_names, np.corrcoef(found.ravel(), true.ravel())[0, 1]
+    peaks = [
+        f"{series[top]:.1f} uV at {names[top[0]]}, {1e3 * times[top[1]]:.0f} ms"
+        for series, top in zip((found, true), tops, strict=True)
+    ]
     print(
-        f"average against the true response: r = {np.corrcoef(found.ravel(), true.ravel())[0, 1]:.2f} over electrodes and times"
+        f"average of {len(observed)} trials ({n - len(observed)} have a blink) against the true response: r = {r:.2f}"
     )
-    print(f"peak of the field at {peaks[0]:.0f} ms (true: {peaks[1]:.0f} ms)")
+    print(f"peak: {peaks[0]} (true: {peaks[1]})")
     print(
-        f"signal over noise of one trial {ratios[0]:.2f}, of all {ratios[-1]:.1f}: grows as trials^{growth:.2f} (square root: 0.50)"
+        f"peak over noise: {ratios[0]:.2f} in one trial, {ratios[-1]:.1f} in {sizes[-1]}; grows as trials^{growth:.2f} (square root: 0.50)"
     )
     print(
-        f"half of the response is there {first:.0f} ms after the stimulus where it arrives, {later:.0f} ms in the regions it spreads to"
+        f"half of the response is there after {first:.0f} ms in the stimulated regions, {later:.0f} ms in those it spreads to"
     )
-    names = observed.ch_names
     draw(electrode_map(subject, names), 1e3 * times, found, true, (sizes, ratios), regions).savefig(
         options.figure, dpi=130
     )
@@ -118,6 +124,7 @@ def responses(subject, seen, silent):
     rate, response = dipoles[0].clock.rate, dipoles[0].by_region - dipoles[1].by_region
     onsets = [round(event.onset * rate) for event in seen.events]
     mean = np.mean([response[:, k : k + round(TO * rate)] for k in onsets], axis=0)
+    mean -= mean[:, :1]
     largest = np.abs(mean).max(axis=1)
     middles = np.array([region.centroid for region in subject.regions])
     stimulated = np.isin(
@@ -135,6 +142,8 @@ def half_time(courses):
 @styled
 def draw(flat, times, found, true, growth, regions):
     """Draw all electrodes over time, signal over noise, the scalp at some latencies, observed and true, and the regions."""
+    from matplotlib.ticker import NullLocator
+
     figure = blank(10.0, 6.0)
     upper, lower = figure.subfigures(2, 1, height_ratios=[1, 1.35])
     traces, rest = upper.subplots(1, 3), lower.add_gridspec(2, 6)
@@ -152,7 +161,10 @@ def draw(flat, times, found, true, growth, regions):
         )
     traces[2].loglog(*growth, "o-", color=OBSERVED, ms=3.5)
     traces[2].loglog(growth[0], growth[1][0] * np.sqrt(growth[0]), color=GREY, ls="--", lw=0.8, label="square root")
-    traces[2].set(xlabel="trials averaged", ylabel="largest response over rms noise")
+    traces[2].set(xlabel="trials averaged", ylabel="peak over rms noise")
+    for axis, ticks in ((traces[2].xaxis, (1, 10, 100)), (traces[2].yaxis, (0.5, 1, 2, 5, 10))):
+        axis.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+        axis.set_minor_locator(NullLocator())
     traces[2].legend()
     maps = [lower.add_subplot(rest[k, j]) for k in range(2) for j in range(len(SHOWN))]
     for ax, (series, ms) in zip(maps, [(series, ms) for series in (found, true) for ms in SHOWN], strict=True):
@@ -173,6 +185,7 @@ def draw_regions(ax, stimulated, followers):
         lines = ax.plot(STEP * np.arange(courses.shape[1]), courses.T, color=colour, lw=0.8)
         lines[0].set_label(label)
     ax.set(xlim=(0, 250), xlabel="ms after the stimulus", ylabel="true dipole, largest 1")
+    ax.set_ylim(-0.3, 1.35)
     ax.legend(loc="upper right")
 
 
