@@ -24,6 +24,7 @@ from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, UnknownNameError
 from fakeimaging.core.parameters import parameter
+from fakeimaging.modalities.electro import eyes, heart
 from fakeimaging.modalities.electro.auxiliary import AuxiliaryParameters, auxiliary_channels, with_auxiliary
 from fakeimaging.modalities.electro.background import BACKGROUND
 from fakeimaging.modalities.electro.bad import BAD, problem_of
@@ -268,6 +269,8 @@ MODALITY = Modality(
     sidecar=sidecar,
     references=(
         *REFERENCES,
+        *eyes.REFERENCES,
+        *heart.REFERENCES,
         Reference("Pernet et al.", 2019, "10.1038/s41597-019-0104-8", "EEG in BIDS"),
     ),
     small={"montage": "standard_1020", "sampling_frequency": 125.0},

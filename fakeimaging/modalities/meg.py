@@ -26,6 +26,7 @@ from fakeimaging.core.errors import InputError
 from fakeimaging.core.parameters import parameter
 from fakeimaging.core.spaces import Affine
 from fakeimaging.core.streams import Streams
+from fakeimaging.modalities.electro import eyes, heart
 from fakeimaging.modalities.electro.auxiliary import LEVELS, AuxiliaryParameters, auxiliary_channels, with_auxiliary
 from fakeimaging.modalities.electro.background import BACKGROUND
 from fakeimaging.modalities.electro.bad import BAD, MAGNETIC_KINDS, problem_of
@@ -354,6 +355,8 @@ MODALITY = Modality(
     sidecar=sidecar,
     references=(
         *REFERENCES,
+        *eyes.REFERENCES,
+        *heart.REFERENCES,
         Reference("Niso et al.", 2018, "10.1038/sdata.2018.110", "MEG in BIDS"),
         Reference("Fairweather and Karageorghis", 1998, "10.1023/A:1018981221740", "magnetic field as of charges"),
     ),

@@ -81,7 +81,7 @@ def ecg(times: npt.ArrayLike, beats: npt.ArrayLike) -> Floats:
     Examples
     --------
     >>> ecg([0.7, 1.0, 1.25], [0.0, 1.0, 2.0]).round(2)
-    array([0.  , 1.  , 0.4 ])
+    array([0.  , 0.99, 0.4 ])
     """
     times, peaks = np.asarray(times, dtype=float), np.asarray(beats, dtype=float)
     course, longer = np.zeros(len(times)), np.diff(peaks, prepend=2 * peaks[0] - peaks[1])

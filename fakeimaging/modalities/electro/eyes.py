@@ -38,10 +38,7 @@ SPIKE_DURATION = 0.022
 """s from the start of the saccade (Keren et al. 2010)."""
 SPIKE_OF, SPIKE_POWER = 5.0, 0.5
 """deg of the saccade whose spike has the size asked for, and how spikes grow with saccades (assumed: larger ones have larger spikes)."""
-REFERENCES = (
-    Reference("Keren et al.", 2010, "10.1016/j.neuroimage.2009.10.057", "spike potential of saccades"),
-    Reference("Antervo et al.", 1985, "10.1016/0013-4694(85)91092-9", "magnetic fields of blinks"),
-)
+REFERENCES = (Reference("Keren et al.", 2010, "10.1016/j.neuroimage.2009.10.057", "spike potential of saccades"),)
 
 
 class EyeParameters(Parameters):
