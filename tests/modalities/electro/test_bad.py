@@ -217,3 +217,18 @@ def test_a_table_and_pairs_are_the_same_choice():
     pairs = EegParameters.parse({"bad_channels": [list(pair) for pair in NAMED.items()]})
     assert table == pairs == EegParameters.parse(table.model_dump(mode="json"))
     assert problem_of(table.bad_channels, list(NAMED)) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("repeat", [1, 2, 3])
+def test_maxwell_filtering_finds_bad_coils(repeat):
+    from mne.preprocessing import find_bad_channels_maxwell
+
+    run = run_of(person(), 0.1 * noise(250 * 32, 100, seed=7))
+    scan = fi.acquire("meg", person(), run, bad_channels=6, repeat=repeat)
+    noisy, flat = find_bad_channels_maxwell(
+        raw_of(scan), min_count=1, int_order=6, h_freq=None, origin=(0.0, 0.0, 0.04), verbose="error"
+    )
+    truth = bad_channels(scan.recipe("bad"))
+    assert good_enough(noisy, {name for name, kind in truth.items() if kind == "noisy"})
+    assert good_enough(flat, {name for name, kind in truth.items() if kind == "flat"})
