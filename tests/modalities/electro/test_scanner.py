@@ -71,6 +71,14 @@ def test_the_low_pass_is_butterworth():
     np.testing.assert_allclose(found, [1, 1 / (1 + 0.5**10), 0.5, 1 / (1 + 2.0**10)], rtol=1e-12)
 
 
+def test_the_waveform_went_through_the_low_pass():
+    wide, narrow = (np.fft.rfft(slice_waveform(0.05, 4000.0, cutoff)[0, :-1])[1:90] for cutoff in (1e7, 250.0))
+    frequencies = 20.0 * np.arange(1, 90)
+    seen = np.abs(wide) > 1e-3 * np.abs(wide).max()
+    expected = 1 / np.sqrt(1 + (frequencies / 250) ** 10)
+    np.testing.assert_allclose(np.abs(narrow / wide)[seen], expected[seen], rtol=1e-4)
+
+
 def test_the_artefact_has_harmonics_of_the_slice_rate_alone():
     layer = recording(duration=40.0).layer("gradient").to_array()
     power = (np.abs(np.fft.rfft(layer, axis=1)) ** 2).sum(axis=0)
