@@ -86,8 +86,10 @@ def products(subject: fi.Subject) -> None:
     ours = cpu(lambda: fresh(subject, activity, settings).clean.to_array())
     row("clean recording, its field included (s)", ours)
     row("simulate_raw / clean product", theirs / cpu(lambda: again(scan)), FLOOR_CLEAN)
-    observed = cpu(lambda: fresh(subject, activity, settings).observed.to_array())
-    row("observed, default stages, its field included (s)", observed, note=", ".join(scan.stages))
+    acquired = cpu(lambda: fresh(subject, activity, settings))
+    row("field and gains of a recording, which simulate_raw is given (s)", acquired)
+    observed = cpu(lambda: fresh(subject, activity, settings).observed.to_array()) - acquired
+    row("observed, default stages (s)", observed, note=", ".join(scan.stages))
     row("simulate_raw / observed", theirs / observed, FLOOR_WHOLE)
     for name in scan.stages:
         stage = next(stage for stage in scan.modality.observe if stage.name == name)
