@@ -37,6 +37,7 @@ FROM, TO, BAND = -0.1, 0.4, (1.0, 30.0)
 """s about an event, and Hz of the filter."""
 BLINK = 0.3
 """s about the peak of a blink in which no epoch may lie."""
+FEWEST = 10
 SHOWN = (60, 80, 112, 180)
 """ms at which the scalp is drawn."""
 LEAST = 0.02
@@ -46,32 +47,35 @@ LEAST = 0.02
 def main() -> None:
     """Simulate, average, score, draw."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, help="number of stimuli; 400, and 200 when small")
+    parser.add_argument("--trials", type=int, help="number of stimuli; 400, and 300 when small")
     parser.add_argument("--small", action="store_true", help="fewer trials and electrodes")
     parser.add_argument("--figure", default="evoked_response.png", help="where to save the figure")
     options = parser.parse_args()
 
-    n = options.trials or (200 if options.small else 400)
+    if options.trials is not None and options.trials < FEWEST:
+        parser.error(f"--trials: {options.trials} are too few, a third is lost to blinks; at least {FEWEST}")
+    n = options.trials or (300 if options.small else 400)
     subject = fi.make_subject("01", seed=1)
     seen, silent = (run(subject, n, current) for current in (CURRENT, 0.0))
     montage = "standard_1020" if options.small else "biosemi64"
     eeg, without = (fi.acquire("eeg", subject, activity, montage=montage) for activity in (seen, silent))
     observed, truth = epochs(eeg, without)
     times, found, true = observed.times, 1e6 * observed.get_data().mean(axis=0), 1e6 * truth.get_data().mean(axis=0)
-    tops = [np.unravel_index(np.abs(series).argmax(), series.shape) for series in (found, true)]
     sizes, ratios = signal_to_noise(observed.get_data(), truth.get_data())
     growth = np.polyfit(np.log(sizes), np.log(ratios), 1)[0]
     regions = responses(subject, seen, silent)
     first, later = (half_time(courses) for courses in regions)
     names, r = observed.ch_names, np.corrcoef(found.ravel(), true.ravel())[0, 1]
+    best = np.abs(true).max(axis=1).argmax()
     peaks = [
-        f"{series[top]:.1f} uV at {names[top[0]]}, {1e3 * times[top[1]]:.0f} ms"
-        for series, top in zip((found, true), tops, strict=True)
+        f"{series[k]:.1f} uV at {1e3 * times[k]:.0f} ms"
+        for series in (found[best], true[best])
+        for k in [np.abs(series).argmax()]
     ]
     print(
         f"average of {len(observed)} trials ({n - len(observed)} have a blink) against the true response: r = {r:.2f}"
     )
-    print(f"peak: {peaks[0]} (true: {peaks[1]})")
+    print(f"peak at {names[best]}, where the response is largest: {peaks[0]} (true: {peaks[1]})")
     print(
         f"peak over noise: {ratios[0]:.2f} in one trial, {ratios[-1]:.1f} in {sizes[-1]}; grows as trials^{growth:.2f} (square root: 0.50)"
     )

@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
+from scipy.sparse import vstack
+from scipy.spatial import cKDTree
 
 import fakeimaging as fi
 from fakeimaging.modalities.electro.lead_field import electric
@@ -42,7 +44,8 @@ def main() -> None:
     found = {}
     for coupling in (0.0, COUPLING):
         eeg = recorded(subject, places, duration, coupling=coupling, lag=1e-3 * options.lag)
-        found[coupling] = {"electrodes": potentials(eeg), "sources": estimated(eeg, places)}
+        potentials = eeg.observed.to_array()[list(eeg.clean.rows("EEG"))]
+        found[coupling] = {"electrodes": potentials, "sources": estimated(eeg, potentials, places)}
     n = int(duration / WINDOW)
     shares = {where: significant(coherency(series, eeg), n) for where, series in found[0.0].items()}
     print(f"pairs called coupled at p < 0.05 where none is, {len(places)} sources, {duration:g} s:")
@@ -61,8 +64,6 @@ def main() -> None:
 
 def scattered(n):
     """Return places of the cortex (template mm) near the scalp, each as far as can be from those before it."""
-    from scipy.spatial import cKDTree
-
     space = electric().field.space
     depth, _ = cKDTree(template_head().vertices["scalp"]).query(space.points)
     points = space.points[space.cortex & (depth < DEEPEST)].astype(float)
@@ -83,22 +84,15 @@ def recorded(subject, places, duration, *, coupling, lag):
     return fi.acquire("eeg", subject, activity)
 
 
-def potentials(eeg):
-    """Return what the electrodes of the scalp saw, shape (n_electrodes, n_samples)."""
-    return eeg.observed.to_array()[list(eeg.observed.rows("EEG"))]
-
-
-def estimated(eeg, places):
-    """Return the course of each patch by minimum norm over all of the cortex, in a unit of no matter, shape (n_places, n_samples)."""
+def estimated(eeg, potentials, places):
+    """Return the course of each patch by minimum norm over all of the cortex, its unit arbitrary, shape (n_places, n_samples)."""
     field = electric().at([eeg.clean.channels[i].name for i in eeg.clean.rows("EEG")])
     every = field.columns()[:, : field.space.n_vertices]
-    maps = np.column_stack(
-        [field.project(patch_moments(field.space, place, EXTENT, total=True))[:, 0] for place in places]
-    )
+    maps = field.project(vstack([patch_moments(field.space, place, EXTENT, total=True) for place in places]))
     every, maps = every - every.mean(axis=0), maps - maps.mean(axis=0)
     gram = every @ every.T
     ridge = np.trace(gram) / len(gram) / SNR_SQUARED
-    return maps.T @ np.linalg.solve(gram + ridge * np.eye(len(gram)), potentials(eeg))
+    return maps.T @ np.linalg.solve(gram + ridge * np.eye(len(gram)), potentials)
 
 
 def coherency(series, eeg):
