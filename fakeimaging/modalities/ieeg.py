@@ -312,7 +312,7 @@ def _refer(
     return np.asarray(signal - taken, dtype=np.float32)
 
 
-CONTACT_REFERENCE = Stage("reference", "operator", _draw_reference, _refer)
+CONTACT_REFERENCE = Stage("reference", "operator", _draw_reference, _refer, noisy=False)
 """Potentials against the mean of all channels, a contact (which is then 0), or what an electrode of the scalp sees of the network;
 bipolar ones stay. The recipe has the weights of the channels."""
 

@@ -295,6 +295,65 @@ class Forward:
                 frozen(array)
 
 
+@dataclass(frozen=True, eq=False)
+class Factors:
+    """A term of a series as maps times courses, which sums with others of its kind in one product.
+
+    Parameters
+    ----------
+    maps : ndarray, shape (n_channels, k)
+    courses : ndarray, shape (k, n)
+    """
+
+    maps: npt.NDArray
+    courses: npt.NDArray
+
+    def dense(self) -> npt.NDArray[np.float32]:
+        """Return the term, shape (n_channels, n)."""
+        return np.asarray(self.maps, dtype=np.float32) @ np.asarray(self.courses, dtype=np.float32)
+
+
+Term = npt.NDArray | Factors
+"""What an additive stage adds."""
+
+
+def dense(term: Term | None, series: Any, v: int) -> npt.NDArray:
+    """Return a term of part ``v`` of a series as an array, shape (n_channels, n); zeros for nothing."""
+    if term is None:
+        return np.zeros((len(series.channels), series.part(v).n), dtype=np.float32)
+    return term.dense() if isinstance(term, Factors) else term
+
+
+class Sum:
+    """A signal and what is added to it: dense terms at once, maps times courses together when the sum is asked for."""
+
+    def __init__(self, signal: Any) -> None:
+        self._signal = signal
+        self._ours = False
+        self._factors: list[Factors] = []
+
+    def add(self, term: Term | None) -> None:
+        """Add a term; nothing when it is None."""
+        if isinstance(term, Factors):
+            self._factors.append(term)
+        elif term is not None:
+            # A sum made here may be added to in place; what others made may be kept by them.
+            same = self._ours and np.result_type(self._signal, term) == self._signal.dtype
+            self._signal = np.add(self._signal, term, out=self._signal if same else None)
+            self._ours = True
+
+    def total(self) -> Any:
+        """Return the sum."""
+        if self._factors:
+            maps, courses = (
+                np.concatenate([np.asarray(getattr(part, name), dtype=np.float32) for part in self._factors], axis=axis)
+                for name, axis in (("maps", 1), ("courses", 0))
+            )
+            self._factors = []
+            self.add(maps @ courses)
+        return self._signal
+
+
 @dataclass(frozen=True)
 class Stage:
     """One named layer.
@@ -306,13 +365,16 @@ class Stage:
     draw : callable
         ``draw(forward, parameters, rng=...)`` returns the recipe, a mapping of numbers and small arrays.
     act : callable
-        Additive: ``act(forward, recipe, v, rng=...)`` returns the term of part v. Operator: ``act(signal, forward, recipe, v,
+        Additive: ``act(forward, recipe, v, rng=...)`` returns the term of part v, an array or `Factors`; None for nothing.
+        Operator: ``act(signal, forward, recipe, v,
         rng=...)`` returns the changed part. Filter: ``act(signal, forward, recipe, v, rng=..., state=...)`` returns the changed
         part and the state that the next one starts from; None in part 0.
     of_part : bool
         Whether each file of a scan (echo) draws its own; else they share all draws, as one head does.
     any_part : bool
         Whether `act` is given a function ``rng(v)`` in place of the generator of its own part, for noise that reaches back.
+    noisy : bool
+        Whether `act` draws anything; else its ``rng`` is None.
     tell : callable or None
         ``tell(companions, forward, recipe)`` returns the tables beside the recording with what the stage says in them: which
         channels are bad, when an artefact came.
@@ -324,4 +386,5 @@ class Stage:
     act: Callable[..., Any]
     of_part: bool = False
     any_part: bool = False
+    noisy: bool = True
     tell: Callable[..., tuple[Companion, ...]] | None = None

@@ -15,7 +15,7 @@ from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.streams import Streams
-from fakeimaging.modalities.layers import Companion, Extra, Forward, Recipe, Series, Stage
+from fakeimaging.modalities.layers import Companion, Extra, Forward, Recipe, Series, Stage, Sum, Term, dense
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.structure.subject import Subject
 
@@ -123,7 +123,7 @@ class Recording:
                 f"stage '{name}' changes the signal and adds no term: see before('{name}') and after('{name}')",
                 value=name,
             )
-        return self.clean.made_by(partial(self._term, stage))
+        return self.clean.made_by(partial(self._dense, stage))
 
     def before(self, name: str) -> Any:
         """Return the signal that reaches a stage."""
@@ -180,10 +180,16 @@ class Recording:
     def _upto(self, n_stages: int) -> Any:
         return self.clean.made_by(partial(self._make, n_stages))
 
-    def _term(self, stage: Stage, v: int) -> npt.NDArray:
-        return stage.act(self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v))
+    def _term(self, stage: Stage, v: int) -> Term | None:
+        term: Term | None = stage.act(self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v))
+        return term
+
+    def _dense(self, stage: Stage, v: int) -> npt.NDArray:
+        return dense(self._term(stage, v), self.clean, v)
 
     def _rng(self, stage: Stage, v: int) -> Any:
+        if not stage.noisy:
+            return None
         streams = self._streams(stage)
         return (lambda w: streams.at(f"volume-{w}").rng()) if stage.any_part else streams.at(f"volume-{v}").rng()
 
@@ -192,21 +198,19 @@ class Recording:
         return self.streams.at(*(f"{entity}-{label}" for entity, label in own), stage.name)
 
     def _make(self, n_stages: int, v: int) -> npt.NDArray:
-        signal: Any = self.clean.make(v)
-        ours: Any = None
+        total = Sum(self.clean.make(v))
         for stage in self.modality.observe[:n_stages]:
             if stage.name in self.off:
                 continue
             if stage.kind == "additive":
-                term = self._term(stage, v)
-                # A sum made here may be added to in place; what others made may be kept by them.
-                same = signal is ours and np.result_type(signal, term) == signal.dtype
-                signal = ours = np.add(signal, term, out=signal if same else None)
+                total.add(self._term(stage, v))
             elif stage.kind == "filter":
-                signal = self._filtered(stage, signal, v)
+                total = Sum(self._filtered(stage, total.total(), v))
             else:
-                signal = stage.act(signal, self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v))
-        return signal
+                signal = stage.act(total.total(), self.forward, self.recipe(stage.name), v, rng=self._rng(stage, v))
+                total = Sum(signal)
+        made: npt.NDArray = total.total()
+        return made
 
     def _filtered(self, stage: Stage, signal: npt.NDArray, v: int) -> npt.NDArray:
         """Pass a part through a filter, whose state the parts before it made; those are made now if nobody asked for them."""

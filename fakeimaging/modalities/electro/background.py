@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro.coloured import Floats, Signal, Spectrum, filtered_rows, impulse
 from fakeimaging.modalities.electro.sampling import ATTENUATION, FLAT, Ratio, ratio_of
 from fakeimaging.modalities.electro.sources import SourceSpace, patch_moments
-from fakeimaging.modalities.layers import Forward, Recipe, Stage
+from fakeimaging.modalities.layers import Factors, Forward, Recipe, Stage
 from fakeimaging.modalities.normals import normals
 
 N_PATCHES = 64
@@ -125,8 +126,17 @@ def background_courses(forward: Forward, recipe: Recipe, v: int) -> Signal:
     return courses.at(round(clock.start * clock.rate), clock.n)
 
 
-@lru_cache(maxsize=4)
 def _courses(forward: Forward, density: float, exponent: float) -> Courses:
+    """Return the courses of a recording, made once and kept as long as it is."""
+    if forward not in _OF_RECORDING:
+        _OF_RECORDING[forward] = _new_courses(forward, density, exponent)
+    return _OF_RECORDING[forward]
+
+
+_OF_RECORDING: WeakKeyDictionary[Forward, Courses] = WeakKeyDictionary()
+
+
+def _new_courses(forward: Forward, density: float, exponent: float) -> Courses:
     rate, clock = forward.context["dipole_rate"], forward.clean.clock
     ratio = ratio_of(rate, clock.rate, name="sampling_frequency")
     span = ratio.down * -(-PIECE // ratio.down)
@@ -176,15 +186,14 @@ def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Rec
     }
 
 
-def _act(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> Signal:
-    n = forward.clean.part(v).n
+def _act(forward: Forward, recipe: Recipe, v: int, *, rng: None) -> Factors | None:
+    if not recipe["density"] > 0:
+        return None
     maps = np.asarray(recipe["maps"], dtype=np.float32)
-    term = np.zeros((len(forward.clean.channels), n), dtype=np.float32)
-    if recipe["density"] > 0:
-        np.matmul(maps, background_courses(forward, recipe, v), out=term[: len(maps)])
-    return term
+    rest = np.zeros((len(forward.clean.channels) - len(maps), maps.shape[1]), dtype=np.float32)
+    return Factors(np.concatenate([maps, rest]), background_courses(forward, recipe, v))
 
 
-BACKGROUND = Stage("background", "additive", _draw, _act)
+BACKGROUND = Stage("background", "additive", _draw, _act, noisy=False)
 """The recipe has the places (template mm) and maps (per nAm/mm2); needs the parameters ``background_density`` and
 ``background_exponent``, and the context ``field`` (of the first channels), ``dipole_rate``, ``subject`` and ``run_streams``."""

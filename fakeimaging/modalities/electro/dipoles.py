@@ -16,7 +16,7 @@ from fakeimaging.modalities.electro.auxiliary import on_channels
 from fakeimaging.modalities.electro.lead_field import to_native
 from fakeimaging.modalities.electro.medium import infinite_potential
 from fakeimaging.modalities.electro.sensors import Sensors
-from fakeimaging.modalities.layers import Forward
+from fakeimaging.modalities.layers import Factors, Forward
 
 Floats = npt.NDArray[np.float64]
 Signal = npt.NDArray[np.float32]
@@ -82,6 +82,6 @@ def free_field_map(forward: Forward, point: Floats, moment: Floats) -> Floats:
     return np.asarray(np.bincount(sensors.owner, weights=felt, minlength=len(sensors.kinds)), dtype=np.float64)
 
 
-def term(maps: npt.ArrayLike, courses: npt.NDArray | Sequence[Floats]) -> Signal:
-    """Return maps (n_channels, n) times courses (n, n_samples)."""
-    return np.asarray(np.asarray(maps, dtype=np.float32) @ np.asarray(courses, dtype=np.float32))
+def term(maps: npt.ArrayLike, courses: npt.NDArray | Sequence[Floats]) -> Factors:
+    """Return maps (n_channels, n) and courses (n, n_samples) as a term."""
+    return Factors(np.asarray(maps, dtype=np.float32), np.asarray(courses, dtype=np.float32))

@@ -18,7 +18,7 @@ from fakeimaging.core.arrays import frozen
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro.levels import levels_of
-from fakeimaging.modalities.layers import Forward, Recipe, Stage
+from fakeimaging.modalities.layers import Factors, Forward, Recipe, Stage
 
 Floats = npt.NDArray[np.float64]
 Signal = npt.NDArray[np.float32]
@@ -82,16 +82,16 @@ def spline_weights(clock: Clock, knot: float) -> tuple[int, Signal]:
     return first, weights
 
 
-def _drift(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> Signal:
+def _drift(forward: Forward, recipe: Recipe, v: int, *, rng: None) -> Factors:
     clock, knot = forward.clean.clock, recipe["knot"]
     n = math.floor(clock.stop / knot) + 5
     values = knots(recipe["seed"], n, len(recipe["sizes"]), math.exp(-knot / recipe["memory"]))
     first, weights = spline_weights(forward.clean.part(v), knot)
     amounts = values[first : first + len(weights)] * recipe["sizes"]
-    return np.asarray(amounts.T.astype(np.float32) @ weights)
+    return Factors(amounts.T, weights)
 
 
-DRIFT = Stage("drift", "additive", _draw_drift, _drift)
+DRIFT = Stage("drift", "additive", _draw_drift, _drift, noisy=False)
 """The recipe has the SD of each channel; needs ``parameters.levels()``."""
 
 
@@ -131,10 +131,10 @@ def sweat_courses(recipe: Recipe, clock: Clock) -> Floats:
     return courses
 
 
-def _sweat(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> Signal:
-    maps = np.asarray(recipe["maps"], dtype=np.float32)
-    return np.asarray(maps @ sweat_courses(recipe, forward.clean.part(v)).astype(np.float32))
+def _sweat(forward: Forward, recipe: Recipe, v: int, *, rng: None) -> Factors | None:
+    courses = sweat_courses(recipe, forward.clean.part(v))
+    return Factors(np.asarray(recipe["maps"]), courses) if courses.any() else None
 
 
-SWEAT = Stage("sweat", "additive", _draw_sweat, _sweat)
+SWEAT = Stage("sweat", "additive", _draw_sweat, _sweat, noisy=False)
 """Needs ``parameters.levels()``, ``sweat_rate`` (bursts a minute) and the context ``sensors``."""

@@ -19,7 +19,7 @@ from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.modalities.electro.auxiliary import native_pair
 from fakeimaging.modalities.electro.dipoles import field_maps, native_dipoles, potential_map, term, together
 from fakeimaging.modalities.electro.lead_field import native_electrodes
-from fakeimaging.modalities.layers import Forward, Recipe, Stage
+from fakeimaging.modalities.layers import Factors, Forward, Recipe, Stage
 
 Floats = npt.NDArray[np.float64]
 Signal = npt.NDArray[np.float32]
@@ -127,7 +127,7 @@ def _draw_blinks(forward: Forward, parameters: Any, *, rng: np.random.Generator)
     return {"map": eye_map(forward, LID, eye_moment(forward, LID, at="forehead", size=parameters.blink_amplitude))}
 
 
-def _blinks(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> Signal:
+def _blinks(forward: Forward, recipe: Recipe, v: int, *, rng: None) -> Factors:
     body, clock = forward.context["physiology"], forward.clean.part(v)
     ends = body.blink_onsets + body.blink_durations
     near = (ends > clock.start) & (body.blink_onsets < clock.stop)
@@ -135,7 +135,7 @@ def _blinks(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generato
     return term(np.asarray(recipe["map"])[:, None], [blink_course(clock, *of_part)])
 
 
-BLINKS = Stage("blinks", "additive", _draw_blinks, _blinks)
+BLINKS = Stage("blinks", "additive", _draw_blinks, _blinks, noisy=False)
 """Blinks of the run's physiology: one map, largest at Fp1 and Fp2, times one course."""
 
 
@@ -146,7 +146,7 @@ def _draw_saccades(forward: Forward, parameters: Any, *, rng: np.random.Generato
     return {"maps": np.stack([eye_map(forward, direction, moment) for direction, moment in columns], axis=1)}
 
 
-def _saccades(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> Signal:
+def _saccades(forward: Forward, recipe: Recipe, v: int, *, rng: None) -> Factors:
     saccades, clock = forward.context["physiology"].saccades, forward.clean.part(v)
     turned = np.degrees(np.sin(np.radians(saccades.gaze(clock.times))))
     near = (saccades.onsets > clock.start - SPIKE_DURATION) & (saccades.onsets < clock.stop)
@@ -154,5 +154,5 @@ def _saccades(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Genera
     return term(recipe["maps"], [*turned, spikes])
 
 
-SACCADES = Stage("saccades", "additive", _draw_saccades, _saccades)
+SACCADES = Stage("saccades", "additive", _draw_saccades, _saccades, noisy=False)
 """Gaze of the run's physiology: maps of one degree to the right and up and of the spike (columns), times their courses."""

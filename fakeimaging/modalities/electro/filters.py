@@ -120,5 +120,5 @@ def _act(
     return result, state
 
 
-FILTER = Stage("filter", "filter", _draw, _act)
+FILTER = Stage("filter", "filter", _draw, _act, noisy=False)
 """Needs ``parameters.levels()``, ``sampling_frequency``, ``high_pass`` and ``low_pass``."""

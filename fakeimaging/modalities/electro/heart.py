@@ -23,7 +23,7 @@ from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro.auxiliary import on_channels
 from fakeimaging.modalities.electro.dipoles import free_field_map, native_dipoles, term, together
 from fakeimaging.modalities.electro.lead_field import electric, native_electrodes, to_native
-from fakeimaging.modalities.layers import Forward, Recipe, Stage
+from fakeimaging.modalities.layers import Factors, Forward, Recipe, Stage
 
 Floats = npt.NDArray[np.float64]
 Signal = npt.NDArray[np.float32]
@@ -102,12 +102,12 @@ def _draw_heart(forward: Forward, parameters: Any, *, rng: np.random.Generator) 
     return {"map": made}
 
 
-def _heart(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> Signal:
+def _heart(forward: Forward, recipe: Recipe, v: int, *, rng: None) -> Factors:
     course = forward.context["physiology"].ecg(forward.clean.part(v).times)
     return term(np.asarray(recipe["map"])[:, None], course[None])
 
 
-HEART_FIELD = Stage("heart", "additive", _draw_heart, _heart)
+HEART_FIELD = Stage("heart", "additive", _draw_heart, _heart, noisy=False)
 """The heart of the run's physiology: one map, of which ECG channels have the most, times the electrocardiogram."""
 
 
@@ -185,17 +185,17 @@ def pulse_courses(times: Floats, beats: Floats, sizes: Floats, shifts: Floats) -
     return courses
 
 
-def _pulse(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> Signal:
+def _pulse(forward: Forward, recipe: Recipe, v: int, *, rng: None) -> Factors | None:
     clock = forward.clean.part(v)
     if not np.any(recipe["maps"]):
-        return np.zeros((len(forward.clean.channels), clock.n), dtype=np.float32)
+        return None
     beats = forward.context["physiology"].beats
     return term(
         recipe["maps"], pulse_courses(clock.times, beats, np.asarray(recipe["sizes"]), np.asarray(recipe["shifts"]))
     )
 
 
-PULSE = Stage("pulse", "additive", _draw_pulse, _pulse)
+PULSE = Stage("pulse", "additive", _draw_pulse, _pulse, noisy=False)
 """Pulse artefact inside a scanner: maps of three turns of the head (columns) times their courses, each beat of its own size and delay.
 
 ``speed`` is the peak of nodding in rad/s. Needs ``scanner``: "none" or the field in T.

@@ -24,7 +24,7 @@ from fakeimaging.modalities.electro.helmet import dev_head_t
 from fakeimaging.modalities.electro.lead_field import LowRank, shipped
 from fakeimaging.modalities.electro.projection import Courses, Gains, moments
 from fakeimaging.modalities.electro.sensors import Sensors
-from fakeimaging.modalities.layers import Companion, Forward, Recipe, Stage
+from fakeimaging.modalities.layers import Companion, Factors, Forward, Recipe, Stage
 from fakeimaging.modalities.motion import rigid
 from fakeimaging.structure.subject import Subject
 
@@ -109,7 +109,7 @@ def _charges() -> tuple[Floats, Floats]:
 
 
 @dataclass(frozen=True, eq=False)
-class Factors:
+class PoseFactors:
     """The derivatives as maps times courses.
 
     Parameters
@@ -165,7 +165,7 @@ class Movement:
         return Gains(regions, modes, sources)
 
     @cached_property
-    def _factors(self) -> Factors:
+    def _factors(self) -> PoseFactors:
         gains, n_sensors = self.gains, len(self.sensors.names)
         taps = gains.of_taps.astype(np.float64)
         weighted = taps / np.repeat(SIZES, n_sensors)[:, None]
@@ -177,9 +177,9 @@ class Movement:
         rank, n_imposed = len(basis), sources.shape[1]
         whole = np.zeros((rank + n_imposed, taps.shape[1] + n_imposed))
         whole[:rank, : taps.shape[1]], whole[rank:, taps.shape[1] :] = basis, np.eye(n_imposed)
-        return Factors(maps, Gains(whole[:, : taps.shape[1]], None, whole[:, taps.shape[1] :]), rest)
+        return PoseFactors(maps, Gains(whole[:, : taps.shape[1]], None, whole[:, taps.shape[1] :]), rest)
 
-    def term(self, part: Clock, poses: Floats) -> npt.NDArray[np.float32]:
+    def term(self, part: Clock, poses: Floats) -> Factors:
         """Return what movement adds in a part of the recording, shape (n_sensors, part.n).
 
         The poses of a part are nearly on a line or a plane: they are turned to principal axes, and the smaller the movement along one
@@ -199,20 +199,21 @@ class Movement:
         maps = [np.tensordot(axis, factors.maps[:, :, own], 1) for axis, own in zip(axes.T, rows, strict=True)]
         sizes = (weighted @ axes).astype(np.float32).T
         several = [size * courses[own] for size, own in zip(sizes, rows, strict=True)]
-        return np.asarray(np.concatenate(maps, axis=1).astype(np.float32) @ np.concatenate(several))
+        return Factors(np.concatenate(maps, axis=1), np.concatenate(several))
 
 
 def _draw_movement(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
     return {"scale": parameters.movement}
 
 
-def _move(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def _move(forward: Forward, recipe: Recipe, v: int, *, rng: None) -> Factors | None:
     part, movement = forward.clean.part(v), forward.context["movement"]
-    terms = np.zeros((len(forward.clean.channels), part.n), dtype=np.float32)
     poses = recipe["scale"] * forward.context["physiology"].motion(part.times)
-    if poses.any():
-        terms[: len(movement.sensors.names)] = movement.term(part, poses)
-    return terms
+    if not poses.any():
+        return None
+    term = movement.term(part, poses)
+    rest = np.zeros((len(forward.clean.channels) - len(term.maps), term.maps.shape[1]))
+    return Factors(np.concatenate([term.maps, rest]), term.courses)
 
 
 def head_positions(subject: Subject, body: Physiology, to_head: Affine, scale: float) -> Companion:
@@ -265,7 +266,7 @@ def quaternion(turn: npt.NDArray) -> Sequence[float]:
     ]
 
 
-MOVEMENT = Stage("movement", "additive", _draw_movement, _move, tell=_tell)
+MOVEMENT = Stage("movement", "additive", _draw_movement, _move, tell=_tell, noisy=False)
 """What the run's head motion, times ``scale``, changes in the signal; the clean one is that of the head as it lay at the start.
 
 Needs ``movement`` and the context ``movement`` (`Movement`) and ``helmet`` (helmet mm to native mm).

@@ -22,7 +22,7 @@ from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.modalities.electro.auxiliary import on_channels
 from fakeimaging.modalities.electro.dipoles import field_maps, native_dipoles, term
 from fakeimaging.modalities.electro.lead_field import electric, native_electrodes
-from fakeimaging.modalities.layers import Forward, Recipe, Stage
+from fakeimaging.modalities.layers import Factors, Forward, Recipe, Stage
 from fakeimaging.modalities.normals import normals
 
 Floats = npt.NDArray[np.float64]
@@ -124,7 +124,7 @@ def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Rec
     return {"maps": muscle_maps(forward, parameters.muscle_amplitude), "tones": tones}
 
 
-def _act(forward: Forward, recipe: Recipe, v: int, *, rng: Callable[[int], np.random.Generator]) -> Signal:
+def _act(forward: Forward, recipe: Recipe, v: int, *, rng: Callable[[int], np.random.Generator]) -> Factors:
     contraction = forward.context["physiology"].contraction(forward.clean.part(v).times)
     levels = np.stack([contraction[MUSCLES.index(muscle), side] for muscle, side in POOLS.values()])
     levels += np.asarray(recipe["tones"])[:, None]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.clocks import Clock
-from fakeimaging.modalities.layers import Companion, Forward, Recipe, Stage
+from fakeimaging.modalities.layers import Companion, Factors, Forward, Recipe, Stage
 
 MINUTE = 60.0
 SPREAD = 0.6
@@ -65,15 +65,16 @@ def _pops(unit: str, kind: str) -> bool:
     return kind in {"EEG", "ECOG", "SEEG"} or unit in {"T", "T/m"}
 
 
-def _act(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def _act(forward: Forward, recipe: Recipe, v: int, *, rng: None) -> Factors | None:
     clock: Clock = forward.clean.part(v)
     row = {channel.name: i for i, channel in enumerate(forward.clean.channels)}
-    term = np.zeros((len(row), clock.n), dtype=np.float32)
+    maps, courses = [], []
     events = zip(*(recipe[key] for key in ("onset", "channel", "amplitude", "decay")), strict=True)
     for onset, name, amplitude, decay in events:
         if onset < clock.stop and (decay == 0 or onset + OVER * decay > clock.start):
-            term[row[name]] += (amplitude * pop_course(clock, onset, decay)).astype(np.float32)
-    return term
+            maps.append(np.arange(len(row)) == row[name])
+            courses.append(amplitude * pop_course(clock, onset, decay))
+    return Factors(np.stack(maps, axis=1), np.stack(courses)) if maps else None
 
 
 def pop_events(recipe: Recipe) -> list[tuple[float, float, str, str, float]]:
@@ -96,7 +97,7 @@ def _tell(companions: tuple[Companion, ...], forward: Forward, recipe: Recipe) -
     return (*companions, table) if len(table.rows) else companions
 
 
-POPS = Stage("pops", "additive", _draw, _act, tell=_tell)
+POPS = Stage("pops", "additive", _draw, _act, tell=_tell, noisy=False)
 """Sudden steps in single electrodes, which decay, and in SQUIDs, which stay.
 
 Needs ``pop_rate`` (1/min in each channel) and ``pop_amplitude``."""

@@ -28,5 +28,5 @@ def _act(
     return whole
 
 
-QUANTISATION = Stage("quantisation", "operator", _draw, _act)
+QUANTISATION = Stage("quantisation", "operator", _draw, _act, noisy=False)
 """The recipe has the step of each channel."""

@@ -111,5 +111,5 @@ def _act(
     return np.asarray(signal - shared * subtracted(signal, recipe), dtype=np.float32)
 
 
-REFERENCE_ELECTRODE = Stage("reference", "operator", _draw, _act)
+REFERENCE_ELECTRODE = Stage("reference", "operator", _draw, _act, noisy=False)
 """The recipe has the weights; ``weights @ before`` is what is subtracted. Needs ``parameters.reference``; REST the context ``field``."""

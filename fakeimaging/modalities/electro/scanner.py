@@ -21,7 +21,7 @@ from fakeimaging.core.arrays import frozen
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro.lead_field import to_native
-from fakeimaging.modalities.layers import Companion, Forward, Recipe, Stage
+from fakeimaging.modalities.layers import Companion, Factors, Forward, Recipe, Stage
 from fakeimaging.structure.head import template_head
 
 Floats = npt.NDArray[np.float64]
@@ -156,12 +156,11 @@ def gradient_courses(clock: Clock, recipe: Recipe) -> Floats:
     return np.asarray(scans * (table[:, first] + (place - first) * (table[:, first + 1] - table[:, first])))
 
 
-def _act(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def _act(forward: Forward, recipe: Recipe, v: int, *, rng: None) -> Factors | None:
     clock = forward.clean.part(v)
     if not recipe["n_volumes"]:
-        return np.zeros((len(forward.clean.channels), clock.n), dtype=np.float32)
-    courses = gradient_courses(clock, recipe).astype(np.float32)
-    return np.asarray(recipe["maps"]).astype(np.float32) @ courses
+        return None
+    return Factors(np.asarray(recipe["maps"]), gradient_courses(clock, recipe))
 
 
 def _tell(companions: tuple[Companion, ...], forward: Forward, recipe: Recipe) -> tuple[Companion, ...]:
@@ -172,7 +171,7 @@ def _tell(companions: tuple[Companion, ...], forward: Forward, recipe: Recipe) -
     return (*companions, table) if rows else companions
 
 
-GRADIENT = Stage("gradient", "additive", _draw, _act, tell=_tell)
+GRADIENT = Stage("gradient", "additive", _draw, _act, tell=_tell, noisy=False)
 """Artefact of the switched gradients.
 
 Needs ``scanner``, ``scanner_tr``, ``scanner_slices``, ``scanner_low_pass`` and ``scanner_clock_drift``."""

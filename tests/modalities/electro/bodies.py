@@ -13,7 +13,7 @@ from fakeimaging.modalities.electro.auxiliary import auxiliary_channels, with_au
 from fakeimaging.modalities.electro.electrodes import electrode_names
 from fakeimaging.modalities.electro.lead_field import electric, native_electrodes, to_native
 from fakeimaging.modalities.electro.sensors import Sensors
-from fakeimaging.modalities.layers import Channel, Forward, Series
+from fakeimaging.modalities.layers import Channel, Forward, Series, dense
 from fakeimaging.testing.fixtures import tiny_subject
 
 BASELINE = 16.8
@@ -76,7 +76,8 @@ def series(stage, forward, parameters, drawn=None, seed=1):
         return streams.at(f"{v}").rng()
 
     parts = range(forward.clean.n_parts)
-    terms = [stage.act(forward, drawn, v, rng=rng if stage.any_part else rng(v)) for v in parts]
+    made = (stage.act(forward, drawn, v, rng=rng if stage.any_part else rng(v)) for v in parts)
+    terms = [dense(term, forward.clean, v) for v, term in enumerate(made)]
     assert all(part.dtype == np.float32 for part in terms)
     return np.concatenate(terms, axis=1)
 

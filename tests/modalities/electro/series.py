@@ -7,6 +7,7 @@ import numpy as np
 
 from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro.sensors import Sensors
+from fakeimaging.modalities.layers import dense
 from tests.modalities.electro.silence import RUN, silent
 
 BLOCK = 2048
@@ -27,7 +28,8 @@ def rng_of(seed):
 def layer(stage, forward, recipe, seed=1):
     """The term of a stage over all parts."""
     n = forward.clean.n_parts
-    return np.concatenate([stage.act(forward, recipe, v, rng=rng_of(seed + v)) for v in range(n)], axis=1)
+    terms = (stage.act(forward, recipe, v, rng=rng_of(seed + v)) for v in range(n))
+    return np.concatenate([dense(term, forward.clean, v) for v, term in enumerate(terms)], axis=1)
 
 
 def changed(stage, forward, recipe, signal, seed=1):

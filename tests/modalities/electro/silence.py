@@ -9,7 +9,7 @@ import numpy as np
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro.levels import Levels
-from fakeimaging.modalities.layers import Channel, Forward, Series
+from fakeimaging.modalities.layers import Channel, Forward, Series, dense
 
 RUN = ("sub-01", "task-rest", "run-1")
 UNITS = {"MEGMAG": "T", "MEGGRADPLANAR": "T/m", "TRIG": "n/a"}
@@ -54,7 +54,8 @@ def part(stage, forward, recipe, v, seed=1):
     def rng(w):
         return Streams(seed).at(stage.name, f"volume-{w}").rng()
 
-    return stage.act(forward, recipe, v, rng=rng if stage.any_part else rng(v))
+    term = stage.act(forward, recipe, v, rng=rng if stage.any_part else rng(v))
+    return dense(term, forward.clean, v)
 
 
 def whole(stage, forward, recipe, seed=1):

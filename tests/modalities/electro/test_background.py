@@ -121,10 +121,10 @@ def test_channels_that_no_field_has_see_nothing_and_no_density_is_no_background(
     wider = replace(clean, channels=(*clean.channels, replace(clean.channels[0], kind="TRIG")))
     recipe = scan.recipe("background")
     term = background.BACKGROUND.act(replace(scan.forward, clean=wider), recipe, 0, rng=None)
-    assert term.shape == (7, 5000)
-    assert not term[6].any()
-    assert term[:6].any()
-    assert not background.BACKGROUND.act(scan.forward, {**recipe, "density": 0.0}, 0, rng=None).any()
+    assert term.dense().shape == (7, 5000)
+    assert not term.maps[6].any()
+    assert term.maps[:6].any()
+    assert background.BACKGROUND.act(scan.forward, {**recipe, "density": 0.0}, 0, rng=None) is None
 
 
 def test_eeg_meg_and_intracranial_eeg_of_a_run_have_the_same_sources():

@@ -95,7 +95,7 @@ def test_the_first_order_is_this_far_from_a_direct_evaluation(
         direction = np.random.Generator(np.random.SFC64(seed)).standard_normal(6)
         pose = size * UNITS * direction / np.linalg.norm(direction)
         true = true_change(movement, pose) @ courses
-        error = np.linalg.norm(movement.term(part, np.tile(pose, (part.n, 1))) - true)
+        error = np.linalg.norm(movement.term(part, np.tile(pose, (part.n, 1))).dense() - true)
         assert error < of_itself * np.linalg.norm(true)
         assert error < of_signal * signal
 
@@ -105,8 +105,10 @@ def test_the_term_is_the_sum_over_the_pose_but_for_what_is_left_out(recording, m
     poses = recording.forward.context["physiology"].motion(part.times)
     gains = movement.gains.of_taps.reshape(6, len(movement.sensors.names), -1)
     whole = sum((gain @ courses) * poses[:, k] for k, gain in enumerate(gains))
-    assert np.linalg.norm(movement.term(part, poses) - whole) < 6 * LEFT_OUT * np.linalg.norm(whole)
-    np.testing.assert_allclose(movement.term(part, 2 * poses), 2 * movement.term(part, poses), rtol=1e-3, atol=1e-19)
+    assert np.linalg.norm(movement.term(part, poses).dense() - whole) < 6 * LEFT_OUT * np.linalg.norm(whole)
+    np.testing.assert_allclose(
+        movement.term(part, 2 * poses).dense(), 2 * movement.term(part, poses).dense(), rtol=1e-3, atol=1e-19
+    )
 
 
 def test_no_movement_adds_nothing():
