@@ -23,6 +23,7 @@ import numpy.typing as npt
 from fakeimaging.core.arrays import Kept, frozen
 from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro.coloured import Floats, Signal, Spectrum, filtered_rows, impulse
+from fakeimaging.modalities.electro.lead_field import electric
 from fakeimaging.modalities.electro.sampling import ATTENUATION, FLAT, Ratio, ratio_of
 from fakeimaging.modalities.electro.sources import SourceSpace, patch_moments
 from fakeimaging.modalities.layers import Factors, Forward, Recipe, Stage
@@ -101,22 +102,23 @@ class Courses:
 
 
 @lru_cache(maxsize=4)
-def patches(space: SourceSpace, streams: Streams) -> tuple[npt.NDArray[np.intp], Any]:
-    """Return the patches of a subject, drawn by area.
+def patches(space: SourceSpace, streams: Streams) -> tuple[npt.NDArray[np.float32], Any]:
+    """Return the patches of a subject, drawn by area; the same places whatever the sources of a field are.
 
     Returns
     -------
-    middles : ndarray, shape (n_patches,)
-        Their vertices.
+    places : ndarray, shape (n_patches, 3)
+        Their middles in template mm.
     moments : scipy sparse array, shape (n_patches, n_columns)
         Am for 1 nAm/mm2.
     """
     from scipy.sparse import vstack
 
-    areas = np.where(space.cortex, space.areas, 0.0).astype(np.float64)
-    middles = streams.rng().choice(len(areas), N_PATCHES, replace=False, p=areas / areas.sum())
-    moments = [patch_moments(space, space.points[i], EXTENT, total=False) for i in middles]
-    return frozen(middles), vstack(moments, format="csr")
+    shipped = electric().scalp.space
+    areas = np.where(shipped.cortex, shipped.areas, 0.0).astype(np.float64)
+    places = shipped.points[streams.rng().choice(len(areas), N_PATCHES, replace=False, p=areas / areas.sum())]
+    moments = [patch_moments(space, place, EXTENT, total=False) for place in places]
+    return frozen(places), vstack(moments, format="csr")
 
 
 def background_courses(forward: Forward, recipe: Recipe, v: int) -> Signal:
@@ -175,9 +177,9 @@ def low_pass(share: float, n: int) -> Floats:
 
 def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Recipe:
     seen = forward.context["field"]
-    middles, moments = patches(seen.space, forward.context["subject"].streams.at("background"))
+    places, moments = patches(seen.space, forward.context["subject"].streams.at("background"))
     return {
-        "places": seen.space.points[middles],
+        "places": places,
         "extent": EXTENT,
         "density": parameters.background_density,
         "exponent": parameters.background_exponent,

@@ -85,7 +85,7 @@ def shipped_at_coils(subject: Subject, sensors: Sensors) -> LowRank:
     return magnetic_field(points, directions, sensors.owner, len(sensors.names))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def _spherical(montage: Montage) -> Dense:
     shells, space = scalp_shells(), electric().scalp.space
     inside = within(space.places, shells.centre, INWARD * shells.radii[0])

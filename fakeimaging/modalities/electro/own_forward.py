@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,6 @@ class OwnField:
         return Dense(self.space, self.gain[[self.names.index(name) for name in names]])
 
 
-@lru_cache(maxsize=2)
 def read_forward(path: str, subject: Subject) -> OwnField:
     """Read a forward solution for a subject's head.
 
@@ -70,6 +70,13 @@ def read_forward(path: str, subject: Subject) -> OwnField:
     InputError
         If the file is no forward solution, or its sources have no normals.
     """
+    file = Path(path)
+    return _read(path, subject, file.stat().st_mtime_ns if file.is_file() else 0)
+
+
+@lru_cache(maxsize=2)
+def _read(path: str, subject: Subject, written: int) -> OwnField:
+    """Read a file once, and anew when it was written anew."""
     return field_of(read_solution(path), subject)
 
 

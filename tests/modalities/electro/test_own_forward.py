@@ -141,6 +141,15 @@ def test_true_sources_of_ones_own_are_on_its_vertices(sphere):
     np.testing.assert_allclose(product.get_data(), clean, atol=3e-6 * np.abs(clean).max())
 
 
+def test_the_background_is_the_same_whatever_the_head_model_is(sphere):
+    """So that instruments of one run see the same sources, each with a forward solution of its own or with none."""
+    recipes = [recording("eeg", model).recipe("background") for model in ("bem", "sphere", sphere)]
+    for other in recipes[1:]:
+        np.testing.assert_array_equal(other["places"], recipes[0]["places"])
+    likeness = [np.corrcoef(a, b)[0, 1] for a, b in zip(recipes[1]["maps"].T, recipes[2]["maps"].T, strict=True)]
+    assert np.median(likeness) > 0.5
+
+
 def test_spheres_of_mne_and_ours_are_alike(sphere):
     """Other conductivities, and mne's own middle and radius: the topographies of regions, not their sizes, agree."""
     theirs, ours = (recording("eeg", model).truth["region_gain"] for model in (sphere, "sphere"))
@@ -215,6 +224,17 @@ def test_a_forward_solution_travels_with_the_study(files, tmp_path):
     missing = json.loads(json.dumps(study).replace("eeg-fwd.fif", "other-fwd.fif"))
     with pytest.raises(ParameterError, match=r"cannot read .*other-fwd\.fif: no such file"):
         fi.simulate_study(missing, tmp_path / "none")
+
+
+def test_a_file_that_is_written_anew_is_read_anew(tmp_path):
+    path, solution = tmp_path / "x-fwd.fif", recording("eeg").to_mne_forward()
+    found = []
+    for factor in (1.0, 3.0):
+        for data in (solution["sol"]["data"], solution["_orig_sol"]):
+            data *= factor
+        mne.write_forward_solution(path, solution, overwrite=True, verbose="error")
+        found.append(read_forward(str(path), tiny_subject()).at(["Cz"]).columns())
+    np.testing.assert_allclose(found[1], 3 * found[0], rtol=1e-5, atol=1e-3)
 
 
 def test_a_forward_in_memory_is_a_field_too():
