@@ -91,6 +91,15 @@ def test_list_shows_every_parameter():
     assert "distance_rule.density" in run("list", "study").stdout
 
 
+def test_list_shows_what_electrophysiology_has_by_name():
+    wanted = {"montages": "biosemi64", "arrays": "neuromag306", "implants": "bilateral_shafts", "waveforms": "n170"}
+    for what, name in wanted.items():
+        result = run("list", what)
+        assert result.returncode == 0, result.stderr
+        assert name in result.stdout
+    assert "entry" in run("list", "devices").stdout
+
+
 def test_list_says_what_a_stimulus_is():
     assert "stimulus: in 1/s, up to" in run("list", "jansen_rit").stdout
     assert "stimulus: without unit, up to 100" in run("list", "epileptor").stdout

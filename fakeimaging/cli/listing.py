@@ -1,10 +1,10 @@
-"""What `fakeimaging list` prints: study keys, models, modalities and tracers with their parameters."""
+"""What `fakeimaging list` prints: study keys, models, modalities and tracers with their parameters, what electrophysiology has by name."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fakeimaging.core.text import aligned, folded
@@ -25,11 +25,13 @@ def print_listing(what: str | None) -> None:
     """
     from fakeimaging.activity.models import MODELS
     from fakeimaging.activity.stimuli import Condition, Design
+    from fakeimaging.activity.stimuli.source_spec import SourceSpec
     from fakeimaging.core.errors import UnknownNameError, did_you_mean
     from fakeimaging.dataset.covariates import Covariate
     from fakeimaging.dataset.effects import Effect, Variability
     from fakeimaging.dataset.study import Run
     from fakeimaging.modalities import MODALITIES
+    from fakeimaging.modalities.electro.implants import Implant
     from fakeimaging.structure.subject import SubjectParameters
 
     entries: dict[str, dict[str, tuple[type[Parameters], str]]] = {
@@ -38,6 +40,8 @@ def print_listing(what: str | None) -> None:
             "runs": (Run, ""),
             "conditions": (Condition, " of a run"),
             "designs": (Design, " of a run"),
+            "sources": (SourceSpec, " of a run"),
+            "devices": (Implant, " of ieeg.implants"),
             "covariates": (Covariate, " of the subjects"),
             "effects": (Effect, " of a covariate"),
             "variability": (Variability, " between subjects"),
@@ -47,6 +51,8 @@ def print_listing(what: str | None) -> None:
     }
     if what in {None, "tracers"}:
         _list_tracers()
+    if what in ELECTRO:
+        _list_electro(what)
     if what in {None, "models"}:
         _list_models()
     chosen = [
@@ -55,9 +61,9 @@ def print_listing(what: str | None) -> None:
         for name, row in rows.items()
         if what == name or (kind != "models" and what in {None, kind})
     ]
-    if not chosen and what not in {"tracers", "models"}:
+    if not chosen and what not in {"tracers", "models", *ELECTRO}:
         raise UnknownNameError(
-            f"cannot list '{what}'{did_you_mean(what or '', {*entries, *(n for r in entries.values() for n in r)})}"
+            f"cannot list '{what}'{did_you_mean(what or '', {*entries, *ELECTRO, *(n for r in entries.values() for n in r)})}"
         )
     for kind, name, parameters, note in chosen:
         print(f"\n{name}  ({kind}{note})")
@@ -93,6 +99,69 @@ def _list_tracers() -> None:
     table = TRACERS.table()
     print("\ntracers  (pet.tracer=NAME, or a .toml file with a table of your own)")
     print(_table([list(table[0]), *(list(row.values()) for row in table)]))
+
+
+ELECTRO = {
+    "montages": "eeg.montage=NAME, a file of electrodes, or names of the 10-05 system",
+    "arrays": "meg.array=NAME",
+    "implants": "ieeg.implants=NAME, or devices in the study; `fakeimaging list devices`: what one has",
+    "waveforms": "waveform=NAME of a source that a run imposes",
+}
+"""What electrophysiology has by name, and where the name goes."""
+
+
+def _list_electro(what: str) -> None:
+    rows = {"montages": _montages, "arrays": _arrays, "implants": _implants, "waveforms": _waveforms}[what]()
+    print(f"\n{what}  ({ELECTRO[what]})")
+    print(_table(rows))
+
+
+def _montages() -> list[Sequence[str]]:
+    from fakeimaging.modalities.electro.montages import MONTAGES
+
+    return [("name", "electrodes"), *((name, str(len(MONTAGES[name]))) for name in MONTAGES)]
+
+
+def _arrays() -> list[Sequence[str]]:
+    from fakeimaging.modalities.electro.helmet import ARRAYS, meg_array
+
+    rows: list[Sequence[str]] = [("name", "sensors", "kinds")]
+    for name in ARRAYS:
+        kinds = meg_array(name).kinds
+        counts = (f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+        rows.append((name, str(len(kinds)), ", ".join(counts)))
+    return rows
+
+
+def _implants() -> list[Sequence[str]]:
+    from fakeimaging.modalities.electro.implants import Implant, plans
+
+    def size(device: Implant) -> str:
+        return "x".join(map(str, device.shape)) if device.kind == "grid" else str(device.n_contacts)
+
+    def target(device: Implant) -> str:
+        return device.target if isinstance(device.target, str) else ", ".join(f"{value:g}" for value in device.target)
+
+    return [
+        ("plan", "device", "kind", "contacts", "target"),
+        *((name, d.name, d.kind, size(d), target(d)) for name, plan in plans().items() for d in plan),
+    ]
+
+
+def _waveforms() -> list[Sequence[str]]:
+    from fakeimaging.activity.stimuli.waveforms import WAVEFORMS
+
+    return [
+        ("name", "kind", "parameters (default)"),
+        *(
+            (name, "ongoing" if form.ongoing else "after each onset", _takes(form.takes))
+            for name, form in WAVEFORMS.items()
+        ),
+    ]
+
+
+def _takes(parameters: Mapping[str, object]) -> str:
+    return ", ".join(name if value is None else f"{name} ({value})" for name, value in parameters.items())
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

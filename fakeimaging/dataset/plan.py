@@ -24,8 +24,10 @@ from fakeimaging.structure.subject import check_lesion, count_regions
 
 BYTES_A_VOXEL = {"observed": 1.35, "clean": 0.55, "prep": 1.35, "truth": 0.4, "weights": 0.15}
 """Compressed bytes a voxel, rounded up (the default study: 1.19 and 1.27 observed, 0.46 and 0.39 clean, 0.31 truth)."""
-BYTES_A_SAMPLE = 4.1
-"""Bytes of a sample of a channel, observed and clean, both int16."""
+BYTES_A_SAMPLE = {"brainvision": 2.05, "edf": 2.05, "eeglab": 4.1, "fif": 4.05}
+"""Bytes of a sample of a channel, rounded up: int16, or float32 in SET and FIF."""
+SECONDS_A_MEGASAMPLE = 0.6
+"""Time to simulate and write a series, observed and clean, on one core, rounded up."""
 BYTES_A_SURFACE = 2 * 20_484 * 4 * 4 // 3 + 2 * 40_000 * 4
 """Bytes of a volume on fsaverage5, observed and clean: GIFTI in base 64, and CIFTI with the deep voxels, rounded up."""
 BYTES_A_PAIR = 60
@@ -165,6 +167,11 @@ def _images(name: str, shape: tuple[int, ...], bytes_a_voxel: float, stream: str
     return Item(name, shape, int(prod(shape) * bytes_a_voxel), seconds, stream)
 
 
+def _series(name: str, shape: tuple[int, ...], formats: Sequence[str], stream: str) -> Item:
+    size = sum(BYTES_A_SAMPLE[one] for one in formats) * prod(shape)
+    return Item(name, shape, int(size), SECONDS_AN_IMAGE + SECONDS_A_MEGASAMPLE * prod(shape) / 1e6, stream)
+
+
 def _connectome(study: Study, subject: str) -> Item:
     """Both images of the weights, native and in template space, and the tables beside them."""
     n, grid = count_regions(study.subject), export_grid(study)
@@ -187,8 +194,9 @@ def _scan(scan: Scan, study: Study) -> Item:
     where = (f"ses-{scan.session}",) if scan.session is not None else ()
     path = run_path(scan.task, scan.run, scan.session) if scan.task is not None and scan.run is not None else where
     stream = "/".join((f"sub-{scan.subject}", *path, *scan_path(modality, parameters, scan.acquisition.repeat)))
-    if modality.format == "brainvision":
-        return _images(f"{scan.raw.name} and its clean twin", shape, BYTES_A_SAMPLE, stream)
+    if modality.format != "nifti":
+        of_observed = modality.format if modality.format_of is None else modality.format_of(parameters)
+        return _series(f"{scan.raw.name} and its clean twin", shape, (of_observed, modality.format), stream)
     kept: tuple[str, ...] = ("observed", "clean")
     kept += {"bold": ("prep",) * _n_derived(scan), "t1w": ("prep", "truth")}.get(scan.modality, ())
     bytes_a_voxel = sum(BYTES_A_VOXEL[what] for what in kept)

@@ -12,9 +12,11 @@ from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
 from fakeimaging.plotting.bold import draw_series
 from fakeimaging.plotting.canvas import Volume, bar, blank, styled
-from fakeimaging.plotting.eeg import MICRO, Eeg, band_amplitude, draw_topography, draw_traces, read_eeg
+from fakeimaging.plotting.eeg import Eeg, read_eeg
 from fakeimaging.plotting.pet import HOT, late_mean
 from fakeimaging.plotting.structure import centre, draw_connectome, white_level, window_of
+from fakeimaging.plotting.topography import draw_topography
+from fakeimaging.plotting.traces import MICRO, band_amplitude, draw_traces
 from fakeimaging.plotting.volumes import brightest, draw_plane
 from fakeimaging.scoring import bold as score
 from fakeimaging.scoring import connectivity as fc
@@ -89,7 +91,7 @@ def _draw_courses(figure: Figure, grid: GridSpecBase, dataset: Dataset, label: s
     traces, scalp, series = (figure.add_subplot(grid[0, k]) for k in range(3))
     (scan,), (bold,) = _scans(dataset, label, "eeg"), _scans(dataset, label, "bold")
     eeg: Eeg = read_eeg(dataset, scan)
-    draw_traces(traces, eeg, seconds=SECONDS, most=TRACES_SHOWN, legend=False)
+    draw_traces(traces, eeg.traces, seconds=SECONDS, most=TRACES_SHOWN, legend=False)
     traces.set_title("EEG of the same run: observed (black) over truth (red)")
     alpha = MICRO * band_amplitude(eeg.observed, eeg.rate)
     bar(figure, scalp, draw_topography(scalp, eeg.flat, alpha, vmin=0.0, cmap="viridis"), "\N{MICRO SIGN}V rms")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from html import escape
@@ -16,19 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import numpy as np
-
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.files import write_text
 from fakeimaging.dataset.load import Dataset, load
 from fakeimaging.dataset.names import Scan
 from fakeimaging.plotting import PICTURES
 from fakeimaging.plotting.canvas import Picture, Volume, styled
-from fakeimaging.plotting.eeg import Eeg, plot_traces
 from fakeimaging.plotting.structure import plot_connectome, plot_structural_export
+from fakeimaging.plotting.traces import Traces, plot_traces
 from fakeimaging.plotting.volumes import plot_planes
 from fakeimaging.scoring import score_dataset
-from fakeimaging.scoring.eeg import read_series
+from fakeimaging.scoring.electro.files import read_channels, read_table
 from fakeimaging.scoring.table import Row, Score
 
 if TYPE_CHECKING:
@@ -43,6 +40,8 @@ th { border-bottom: 1px solid #9aa5b1; } td.number { text-align: right; font-var
 tr.missed td { background: #fde8e8; } figure { margin: 1em 0; } img { max-width: 100%; }
 h4 { margin: 0.3em 0; } figcaption { font-size: 13px; color: #52606d; } code { font-size: 92%; } li { font-size: 13px; }
 """
+SHOWN_UNITS = {"uV": "uV", "V": "uV", "T": "fT", "T/m": "fT/cm"}
+"""How channels of each unit are drawn."""
 NUMBERS = {"estimate", "truth", "error", "chance", "n", "snr"}
 
 
@@ -239,12 +238,21 @@ def plain_pictures(dataset: Dataset, scan: Scan) -> Iterator[Picture]:
 def _plain(dataset: Dataset, scan: Scan) -> Picture:
     path = dataset.root / scan.raw
     if scan.instrument.format != "nifti":
-        (channels, observed), (_, clean) = read_series(path), read_series(dataset.root / scan.clean)
-        rate = float(json.loads((dataset.root / scan.sidecar).read_text())["SamplingFrequency"])
-        eeg = Eeg(tuple(channels), rate, observed, clean, np.zeros((len(channels), 2)))
-        return Picture("Traces", f"A stretch of {scan.raw} over the same without noise (truth).", plot_traces(eeg))
+        return Picture(
+            "Traces", f"A stretch of {scan.raw} over the same without noise (truth).", _plain_traces(dataset, scan)
+        )
     static = scan.instrument.images == "tissue"
     return Picture("Image", f"What the scanner saw: {scan.raw}.", plot_planes(Volume.read(path, None if static else 0)))
+
+
+def _plain_traces(dataset: Dataset, scan: Scan) -> Figure:
+    """Draw the channels of the unit that most of them have."""
+    lines = [line for line in read_table(dataset.root / scan.beside("channels.tsv")) if line["units"] in SHOWN_UNITS]
+    units = [line["units"] for line in lines]
+    unit = max(SHOWN_UNITS, key=units.count)
+    kinds = tuple(dict.fromkeys(line["type"] for line in lines if line["units"] == unit))
+    observed, clean = (read_channels(dataset.root, scan, kinds, clean=clean) for clean in (False, True))
+    return plot_traces(Traces(observed.names, observed.rate, observed.samples, clean.samples, SHOWN_UNITS[unit]))
 
 
 def _figure(picture: Picture, what: str) -> Iterator[str]:

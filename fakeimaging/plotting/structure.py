@@ -57,7 +57,7 @@ def draw_connectome(ax: Axes, subject: Subject, a: int, b: int) -> None:
     """Draw the connectome on ``ax``, template axis ``a`` across and ``b`` up (0 right, 1 front, 2 up)."""
     from matplotlib.collections import LineCollection
 
-    _draw_silhouette(ax, subject, a, b)
+    draw_silhouette(ax, subject, a, b)
     centroids, weights = subject.parcellation.centroids[:, [a, b]], subject.connectome.weights
     rows, columns = np.triu_indices(subject.n_regions, 1)
     joined = np.abs(weights + weights.T)[rows, columns]
@@ -78,7 +78,7 @@ def draw_connectome(ax: Axes, subject: Subject, a: int, b: int) -> None:
     ax.axis("off")
 
 
-def _draw_silhouette(ax: Axes, subject: Subject, a: int, b: int) -> None:
+def draw_silhouette(ax: Axes, subject: Subject, a: int, b: int) -> None:
     """Draw the outline of the labelled brain."""
     labels, grid = subject.parcellation.labels, subject.parcellation.grid
     seen = (labels > 0).any(axis=3 - a - b)

@@ -7,6 +7,7 @@ the region of its first contact.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from fakeimaging.dataset.names import SOURCE, Scan, subject_folder
 from fakeimaging.scoring.eeg import SHORTEST
 from fakeimaging.scoring.electro.alpha import peak_row
 from fakeimaging.scoring.electro.detection import detection_rows
-from fakeimaging.scoring.electro.files import IEEG, read_channels, read_table
+from fakeimaging.scoring.electro.files import IEEG, Recorded, read_channels, read_table
 from fakeimaging.scoring.electro.sources import band_passed, source_agreement, true_dipoles
 from fakeimaging.scoring.table import Row
 
@@ -28,7 +29,7 @@ def score_ieeg(dataset: Dataset, scan: Scan) -> Iterator[Row]:
     if observed.seconds < SHORTEST:
         return
     stream, rate = Streams(dataset.study.seed or 0).at("score", scan.recording), observed.rate
-    clean = read_channels(dataset.root, scan, IEEG, clean=True)
+    clean = read_clean(dataset.root, scan)
     yield from peak_row(scan, observed, clean, rng=stream.at("alpha_peak").rng())
     region = contact_regions(dataset.root, scan)
     near = [(row, region[name]) for row, name in enumerate(observed.names) if name in region]
@@ -39,6 +40,17 @@ def score_ieeg(dataset: Dataset, scan: Scan) -> Iterator[Row]:
         found, chance = source_agreement(estimate, truth, rate, rng=stream.at("own_region").rng(), signed=False)
         yield Row(scan.subject, scan.recording, "own_region", found, 1.0, found - 1.0, chance, len(rows), np.nan, "|r|")
     yield from detection_rows(dataset, scan, IEEG)
+
+
+def read_clean(root: Path, scan: Scan) -> Recorded:
+    """Read the clean signal of the good channels against the reference of the recording, where that is a contact or their mean."""
+    clean = read_channels(root, scan, IEEG, clean=True)
+    against = {line["reference"] for line in read_table(root / scan.beside("channels.tsv"))}
+    every = read_channels(root, scan, IEEG, clean=True, bad=True)
+    if against == {"average"}:
+        return replace(clean, samples=clean.samples - every.samples.mean(axis=0))
+    shared = [row for row, name in enumerate(every.names) if against == {name}]
+    return replace(clean, samples=clean.samples - every.samples[shared[0]]) if shared else clean
 
 
 def contact_regions(root: Path, scan: Scan) -> dict[str, int]:

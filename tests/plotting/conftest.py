@@ -26,6 +26,8 @@ STUDY = {
                 {"modality": "t1w", "voxel_size": 6.0},
                 {"modality": "bold", "task": "look", "voxel_size": 10.0},
                 {"modality": "eeg", "task": "look", "montage": "standard_1020"},
+                {"modality": "meg", "task": "look", "array": "ctf151", "sampling_frequency": 125.0},
+                {"modality": "ieeg", "task": "look", "implants": "hippocampal_shafts", "bad_channels": 2},
                 {"modality": "pet", "task": "look", "tracer": "fdg", "voxel_size": 12.0},
                 {"modality": "pet", "task": "look", "tracer": "raclopride", "voxel_size": 12.0},
             ],

@@ -8,9 +8,11 @@ from fakeimaging import plotting
 from fakeimaging.plotting.bold import _blocks
 from fakeimaging.plotting.canvas import blank, styled
 from fakeimaging.plotting.connectivity import by_network
-from fakeimaging.plotting.eeg import Eeg, _round, draw_topography, flattened
+from fakeimaging.plotting.eeg import Eeg
 from fakeimaging.plotting.overview import plot_overview
 from fakeimaging.plotting.pet import late_mean
+from fakeimaging.plotting.topography import draw_topography, flattened
+from fakeimaging.plotting.traces import _round
 from fakeimaging.plotting.volumes import draw_plane
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 
 import fakeimaging as fi
+from fakeimaging.core.files import write_tsv
 from fakeimaging.dataset import names
+from fakeimaging.dataset.artefacts import NAME, artefact_table
 from fakeimaging.dataset.brainvision import write_brainvision
+from fakeimaging.dataset.names import TRUTH
 from fakeimaging.dataset.study import Acquisition
 from fakeimaging.scoring import eeg as score
 from fakeimaging.testing.fixtures import tiny_subject
@@ -126,9 +129,14 @@ def recorded(tmp_path, **parameters):
     (tmp_path / scan.sidecar).write_text(
         json.dumps(recording.modality.sidecar(recording.parameters, recording.forward))
     )
+    (channels,) = (table for table in recording.companions if table.name == "channels")
+    write_tsv(tmp_path / scan.beside("channels.tsv"), list(channels.columns), [list(row) for row in channels.rows])
+    table = artefact_table(recording, [])
+    write_tsv(tmp_path / TRUTH / scan.beside(f"{NAME}.tsv"), list(table.columns), [list(row) for row in table.rows])
     path = tmp_path / names.tap_file("01", None, "rest", 1, "dipole")
     path.parent.mkdir(parents=True)
     np.save(path, samples.astype(np.float32))
+    np.save(tmp_path / scan.regional("region_gain"), recording.truth["region_gain"])
     path.with_suffix(".json").write_text(json.dumps({"clock_s": {"start": -19.998, "step": 0.004, "n": n}}))
     study = SimpleNamespace(seed=1, sessions=[SimpleNamespace(label=None)])
     return SimpleNamespace(root=tmp_path, study=study, subject=lambda label: subject), scan, path
@@ -136,8 +144,10 @@ def recorded(tmp_path, **parameters):
 
 def test_a_recording_is_scored_and_beats_chance(dataset):
     opened, scan, _ = dataset
-    peak, sources = score.score_eeg(opened, scan)
+    peak, sources, *detected = score.score_eeg(opened, scan)
     assert (peak.name, sources.name) == ("alpha_peak", "sources")
+    assert detected[-1].name == "beats"
+    assert all(row.estimate > 0.9 and row.beats_chance for row in detected)
     assert peak.estimate == pytest.approx(10, abs=0.5)
     assert abs(peak.error) < 0.1
     assert peak.beats_chance
@@ -149,9 +159,9 @@ def test_a_recording_is_scored_and_beats_chance(dataset):
 def test_another_truth_leaves_the_estimate_alone(dataset):
     """The estimate of the peak comes from the raw file; without the true dipoles the sources agree with nothing."""
     opened, scan, path = dataset
-    before = list(score.score_eeg(opened, scan))
+    before = list(score.score_eeg(opened, scan))[:2]
     np.save(path, noise(15_000, 10, seed=99).astype(np.float32))
-    after = list(score.score_eeg(opened, scan))
+    after = list(score.score_eeg(opened, scan))[:2]
     assert after[0] == before[0]
     assert after[1].estimate < 0.1
 
@@ -168,3 +178,14 @@ def test_a_recording_too_slow_for_alpha_has_no_row_of_it(tmp_path, rate):
     (sources,) = score.score_eeg(opened, scan)
     assert sources.name == "sources"
     assert np.isfinite(sources.estimate)
+
+
+def test_channels_that_are_marked_bad_are_left_out(tmp_path):
+    opened, scan, _ = recorded(tmp_path, bad_channels={"O1": "noisy", "T7": "noisy"}, noisy_amplitude=1e-3)
+    peak, sources, *detected = score.score_eeg(opened, scan)
+    assert peak.n == 2
+    assert abs(peak.error) < 0.1
+    assert sources.beats_chance
+    assert detected[-1].name == "bad_channels"
+    assert detected[-1].n == 2
+    assert detected[-1].estimate > 0.75

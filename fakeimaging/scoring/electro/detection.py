@@ -1,4 +1,4 @@
-"""Artefacts that MNE-Python's own detectors find, against the truth: blinks, heart beats, bad channels; each as one F1.
+"""Artefacts that MNE-Python's detectors and the usual rules find, against the truth: blinks, heart beats, bad channels; each as one F1.
 
     F1 = 2 P R / (P + R)
 
@@ -17,7 +17,8 @@ from fakeimaging.core.streams import Streams
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
 from fakeimaging.modalities.electro.bad import BAD_KINDS
-from fakeimaging.scoring.electro.files import Recorded, read_artefacts, read_channels
+from fakeimaging.scoring.electro.files import IEEG, Recorded, read_artefacts, read_channels, read_table
+from fakeimaging.scoring.electro.sources import band_passed
 from fakeimaging.scoring.table import Row
 
 Floats = npt.NDArray[np.float64]
@@ -33,8 +34,15 @@ SLOWEST = 60.0
 """Hz, sampling rate that the detectors need: their filters reach to 35 Hz for heart beats, at most half the rate."""
 LEAST_CHANNELS = 25
 """Channels below which the local outlier factor, which compares 20 neighbours, says nothing."""
-HIGH_PASS = 1.0
+HIGH_PASS, LOUD_BAND = 1.0, (1.0, 100.0)
 """Hz, before channels are compared: drift says nothing of them."""
+HISS = (70.0, 100.0)
+"""Hz, where a contact without a muscle near it has nothing but noise."""
+LOUD, QUARTILES = 5.0, 0.7413
+"""SDs above the median from which a channel is too loud, and SD of a normal distribution over its interquartile range (Bigdely-Shamlo et
+al. 2015, doi:10.3389/fninf.2015.00016)."""
+DEAD, FEWEST_ALIKE = 0.05, 8
+"""Share of the median below which a channel is dead, and channels of one kind that are compared at least (assumed)."""
 
 
 def detection_rows(dataset: Dataset, scan: Scan, kinds: tuple[str, ...]) -> Iterator[Row]:
@@ -53,7 +61,9 @@ def detection_rows(dataset: Dataset, scan: Scan, kinds: tuple[str, ...]) -> Iter
     if recorded.rate >= SLOWEST:
         yield from _events(scan, "blinks", *_blinks(true, recorded), recorded, streams)
         yield from _events(scan, "beats", *_beats(true, recorded), recorded, streams)
-    yield from _bad(scan, true, recorded, kinds, streams)
+    lines = read_table(dataset.root / scan.beside("channels.tsv"))
+    against = {name for line in lines for name in line.get("reference", "").split(",")}
+    yield from _bad(scan, true, recorded, kinds, against, streams)
 
 
 def f1(found: int, true: int, hits: int, seen: int) -> float:
@@ -136,31 +146,58 @@ def _events(
 
 
 def _bad(
-    scan: Scan, true: list[dict[str, str]], recorded: Recorded, kinds: tuple[str, ...], streams: Streams
+    scan: Scan,
+    true: list[dict[str, str]],
+    recorded: Recorded,
+    kinds: tuple[str, ...],
+    against: set[str],
+    streams: Streams,
 ) -> Iterator[Row]:
-    """Yield the row of channels found bad by the local outlier factor; chance takes as many channels blindly."""
+    """Yield the row of channels found bad, the reference itself left out; chance takes as many channels blindly."""
     bad = {row["channel"] for row in true if row["trial_type"] in BAD_KINDS}
-    if not bad or len(recorded.rows(*kinds)) < LEAST_CHANNELS:
+    names = [recorded.names[row] for row in recorded.rows(*kinds) if recorded.names[row] not in against]
+    if not bad or not names:
         return
-    found, names = bad_channels(recorded, kinds), [recorded.names[row] for row in recorded.rows(*kinds)]
+    found = [name for name in bad_channels(recorded, kinds) if name in names]
     rng = streams.at("bad_channels").rng()
     blind = [_overlap(rng.choice(names, len(found), replace=False).tolist(), bad) for _ in range(N_TURNS)]
     yield _row(scan, "bad_channels", _overlap(found, bad), float(np.quantile(blind, 0.95)), len(bad))
 
 
 def bad_channels(recorded: Recorded, kinds: tuple[str, ...]) -> list[str]:
-    """Return the channels that `mne.preprocessing.find_bad_channels_lof` finds among those of some kinds, each kind by itself."""
-    import mne
+    """Return the channels of some kinds that look bad: dead or far too loud, and of scalp electrodes outliers and bridges.
 
+    Loudness is compared among channels of one kind; outliers and bridges are those of `mne.preprocessing.find_bad_channels_lof` and
+    `mne.preprocessing.compute_bridged_electrodes`.
+    """
     found: list[str] = []
     for kind in kinds:
         rows = recorded.rows(kind)
-        if len(rows) < LEAST_CHANNELS:
-            continue
-        info = mne.create_info([recorded.names[row] for row in rows], recorded.rate, "eeg")
-        raw = mne.io.RawArray(recorded.samples[rows], info, verbose="error").filter(HIGH_PASS, None, verbose="error")
-        found += mne.preprocessing.find_bad_channels_lof(raw, picks="eeg", verbose="error")
-    return found
+        if len(rows) >= FEWEST_ALIKE:
+            bands = [LOUD_BAND, *([HISS] if kind in IEEG and HISS[1] <= 0.4 * recorded.rate else [])]
+            odd = np.any([_odd(recorded.samples[rows], recorded.rate, band) for band in bands], axis=0)
+            found += [recorded.names[rows[k]] for k in np.flatnonzero(odd)]
+        if kind == "EEG" and len(rows) >= LEAST_CHANNELS:
+            found += _outliers(recorded, rows)
+    return list(dict.fromkeys(found))
+
+
+def _odd(series: Floats, rate: float, band: tuple[float, float]) -> npt.NDArray[np.bool_]:
+    """Tell which channels are far louder in a band than the others, or dead, shape (n_channels,)."""
+    size = band_passed(series, rate, band=band).std(axis=1)
+    middle, spread = np.median(size), QUARTILES * np.subtract(*np.quantile(size, (0.75, 0.25)))
+    return np.asarray((size > middle + LOUD * spread) | (size < DEAD * middle))
+
+
+def _outliers(recorded: Recorded, rows: list[int]) -> list[str]:
+    import mne
+
+    info = mne.create_info([recorded.names[row] for row in rows], recorded.rate, "eeg")
+    raw = mne.io.RawArray(recorded.samples[rows], info, verbose="error")
+    bridged, _ = mne.preprocessing.compute_bridged_electrodes(raw, verbose="error")
+    raw.filter(HIGH_PASS, None, verbose="error")
+    outliers: list[str] = mne.preprocessing.find_bad_channels_lof(raw, verbose="error")
+    return outliers + [info["ch_names"][k] for pair in bridged for k in pair]
 
 
 def _overlap(found: Collection[str], bad: Collection[str]) -> float:
