@@ -61,7 +61,9 @@ def test_bad_channels_pops_and_volumes_are_there_once(activity):
     )
     (flat,) = rows(recording, "flat")
     assert (flat["channel"], flat["onset"], flat["duration"]) == ("T7", 0.0, recording.clean.clock.stop)
-    assert {row["channel"] for row in rows(recording, "loose")} == {"O1"}
+    losses = rows(recording, "loose")
+    assert {row["channel"] for row in losses} == {"O1"}
+    assert len(losses) == len(recording.recipe("bad")["loss_onset"])
     assert len(rows(recording, "pop")) == len(recording.recipe("pops")["onset"])
     assert len(rows(recording, "volume")) == recording.recipe("gradient")["n_volumes"]
     names = [table.name for table in with_artefacts(recording)]
