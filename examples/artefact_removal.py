@@ -17,7 +17,7 @@ import fakeimaging as fi
 from fakeimaging.modalities.electro.to_mne import series_to_mne
 from fakeimaging.plotting import electrode_map
 from fakeimaging.plotting.canvas import GREY, OBSERVED, TRUTH, blank, styled
-from fakeimaging.plotting.eeg import draw_topography
+from fakeimaging.plotting.topography import draw_topography
 
 ARTEFACTS = ("blinks", "saccades", "heart", "muscle")
 RESTLESS = {"saccade_rate": 2.0, "saccade_amplitude": 6.0, "clench_rate": 4.0, "frown_rate": 4.0}

@@ -14,7 +14,7 @@ import numpy as np
 import fakeimaging as fi
 from fakeimaging.plotting import electrode_map
 from fakeimaging.plotting.canvas import GREY, OBSERVED, TRUTH, bar, blank, styled
-from fakeimaging.plotting.eeg import draw_topography
+from fakeimaging.plotting.topography import draw_topography
 
 LOOK = {
     "trial_type": "look",

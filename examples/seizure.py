@@ -15,7 +15,7 @@ from scipy.signal import butter, sosfiltfilt
 import fakeimaging as fi
 from fakeimaging.plotting import electrode_map
 from fakeimaging.plotting.canvas import BLUE, GREY, OBSERVED, TRUTH, bar, blank, hidden, note, styled
-from fakeimaging.plotting.eeg import draw_topography
+from fakeimaging.plotting.topography import draw_topography
 
 SEIZING = {"K": 4.0, "tau0": 15000.0}
 """Coupling with which one region takes others along, and a slow variable with which a seizure lasts 18 s."""
