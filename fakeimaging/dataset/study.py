@@ -33,7 +33,7 @@ from fakeimaging.dataset.effects import (
     touched_by,
     without_lost,
 )
-from fakeimaging.dataset.imaged import imaging_problems
+from fakeimaging.dataset.imaged import imaging_problems, scanner_problems
 from fakeimaging.dataset.inputs import own_files, renamed, tables
 from fakeimaging.dataset.settings import apply_setting
 from fakeimaging.dataset.small import shrunk
@@ -383,3 +383,4 @@ def _session_problems(session: Session, where: str) -> Iterator[str]:
             yield f"`{where}.acquisitions[{a}]`: the same scan is there twice; give the second one repeat = 2"
         seen.add(key)
     yield from imaging_problems(session, where)
+    yield from scanner_problems(session, where)

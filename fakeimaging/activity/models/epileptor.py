@@ -11,9 +11,10 @@ States and stimulus have no unit; tau0 and tau2 are counted in the model's own u
 gives that unit no length (The Virtual Brain calls it 1 ms). With 10 ms (assumed) discharges are fast at 20 Hz, spike and wave at
 3 Hz, and a seizure of x0 = -1.6 lasts 10 s. An isolated region seizes for x0 above about -2.06; the default is a healthy
 brain, and an epileptogenic zone is a higher `x0` in some regions. g is the paper's filtered x1, scaled. White noise
-of amplitude sigma drives x1 and x2. The dipole is the field potential x2 - x1 of The Virtual Brain, counted from rest, times a
-density. The firing rate, proportional to x1 + 2, is ours (assumed), as are the noise and the delays. With the defaults, a healthy brain,
-regions of the built-in subject are hardly correlated (mean functional connectivity below 0.01).
+of amplitude sigma drives x1 and x2: at 0.1 each healthy region spikes 18 times a minute, at the default (assumed) hardly ever. The
+dipole is the field potential x2 - x1 of The Virtual Brain, counted from rest, times a density. The firing rate, proportional to
+x1 + 2, is ours (assumed), as are the noise and the delays. With the defaults, a healthy brain, regions of the built-in subject are
+hardly correlated (mean functional connectivity below 0.01).
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class EpileptorParameters(WiringParameters):
         0.01, unit="1", bounds=(1e-4, 1), symbol="gamma", source=PAPER, description="rate of the filter of x1"
     )
     K: float = parameter(2.0, unit="1", bounds=(0, 1000), symbol="K", description="global coupling of permittivity")
-    sigma: float = parameter(0.1, unit="1", bounds=(0, 1), symbol="sigma", description="noise of x1 and x2")
+    sigma: float = parameter(0.05, unit="1", bounds=(0, 1), symbol="sigma", description="noise of x1 and x2")
     time_unit: float = parameter(0.01, unit="s", bounds=(1e-4, 1), description="the model's unit of time")
     rate_scale: float = parameter(10.0, unit="Hz", bounds=(0, 1000), description="firing rate for each unit of x1 + 2")
     dipole_density: float = parameter(
