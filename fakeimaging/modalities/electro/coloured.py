@@ -98,7 +98,9 @@ def coloured(filtered: Spectrum, n_rows: int, v: int, *, rng: Callable[[int], np
     ndarray, shape (n_rows, n), float32
     """
     n = len(filtered) - 1
-    white = np.concatenate([normals((n_rows, n), rng=rng(v - 1)), normals((n_rows, n), rng=rng(v))], axis=1)
+    white = np.empty((n_rows, 2 * n), dtype=np.float32)
+    for half, w in enumerate((v - 1, v)):
+        white[:, half * n : (half + 1) * n] = normals((n_rows, n), rng=rng(w))
     result = np.empty((n_rows, n), dtype=np.float32)
     for first in range(0, n_rows, ROWS):
         rows = slice(first, first + ROWS)

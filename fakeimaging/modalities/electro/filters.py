@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
+ROWS = 32
+"""Channels that are filtered at once."""
 ORDER = 5
 """Of the low-pass: 30 dB an octave (assumed)."""
 AUTOMATIC = 0.4
@@ -109,15 +111,16 @@ def _act(
     if recipe["high_pass"] is recipe["low_pass"] is None or not len(rows):
         return signal, state
     filters = sections(recipe["high_pass"], recipe["low_pass"], forward.clean.clock.rate)
-    chosen = np.asarray(signal[rows], dtype=np.float64)
     if state is None:
-        state = sosfilt_zi(filters)[:, None, :] * chosen[None, :, :1]
-    passed, state = sosfilt(filters, chosen, axis=1, zi=state)
-    if len(rows) == len(signal):
-        return passed.astype(np.float32), state
-    result = np.array(signal, dtype=np.float32)
-    result[rows] = passed
-    return result, state
+        first = np.asarray(signal[rows, :1], dtype=np.float64)
+        state = sosfilt_zi(filters)[:, None, :] * first[None]
+    # Some rows at a time: the copies in float64 would take four times the room of the signal.
+    result, after = np.array(signal, dtype=np.float32), np.empty_like(state)
+    for start in range(0, len(rows), ROWS):
+        some = slice(start, start + ROWS)
+        chosen = np.asarray(signal[rows[some]], dtype=np.float64)
+        result[rows[some]], after[:, some] = sosfilt(filters, chosen, axis=1, zi=state[:, some])
+    return result, after
 
 
 FILTER = Stage("filter", "filter", _draw, _act, noisy=False)

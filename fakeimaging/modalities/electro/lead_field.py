@@ -27,6 +27,8 @@ from fakeimaging.structure.subject import Subject
 
 Floats = npt.NDArray[np.float64]
 
+RANKS = 32
+"""Components of a field that are projected at once, which bounds memory."""
 N_LEFT = 10_242
 """Vertices of the left hemisphere, which come first."""
 REFERENCES = (
@@ -55,8 +57,12 @@ class LowRank:
 
     def project(self, moments: Any) -> Floats:
         """Return what weighted sums of sources make, shape (n_sensors, n_sums); ``moments`` (n_sums, n_columns) in Am."""
-        summed = moments @ (self.step * self.amounts).T
-        return np.asarray(self.maps @ np.asarray(summed).T)
+        parts = []
+        for first in range(0, len(self.amounts), RANKS):
+            some = slice(first, first + RANKS)
+            summed = moments @ (self.step * self.amounts[some]).T
+            parts.append(self.maps[:, some] @ np.asarray(summed).T)
+        return np.asarray(sum(parts))
 
     def columns(self) -> Floats:
         """Return the field of every source per Am, shape (n_sensors, n_columns)."""

@@ -20,16 +20,15 @@ from fakeimaging.modalities.electro.lead_field import LowRank, electric, shipped
 
 Floats = npt.NDArray[np.float64]
 
+POINTS = 128
+"""Points of coils computed at once, which bounds memory."""
+
 
 def charge_field(points: Floats, directions: Floats, charges: Floats) -> Floats:
     """Return what unit charges make along directions, shape (n_points, n_charges), all in the same mm."""
-    result = np.empty((len(points), len(charges)))
-    for first in range(0, len(points), 256):
-        chosen = slice(first, first + 256)
-        away = points[chosen, None, :] - charges
-        square = np.einsum("pck,pck->pc", away, away)
-        result[chosen] = np.einsum("pck,pk->pc", away, directions[chosen]) / (square * np.sqrt(square))
-    return result
+    away = points[:, None, :] - charges
+    square = np.einsum("pck,pck->pc", away, away)
+    return np.asarray(np.einsum("pck,pk->pc", away, directions) / (square * np.sqrt(square)))
 
 
 def magnetic_field(points: Floats, directions: Floats, owner: npt.NDArray[np.intp], n_sensors: int) -> LowRank:
@@ -44,9 +43,10 @@ def magnetic_field(points: Floats, directions: Floats, owner: npt.NDArray[np.int
     n_sensors : int
     """
     charges, layer, amounts, step = _shipped()
-    felt = charge_field(points, directions, charges) @ layer
-    maps = np.zeros((n_sensors, felt.shape[1]))
-    np.add.at(maps, owner, felt)
+    maps = np.zeros((n_sensors, layer.shape[1]))
+    for first in range(0, len(points), POINTS):
+        some = slice(first, first + POINTS)
+        np.add.at(maps, owner[some], charge_field(points[some], directions[some], charges) @ layer)
     return LowRank(electric().scalp.space, maps, amounts, step)
 
 

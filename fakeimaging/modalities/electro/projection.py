@@ -38,7 +38,7 @@ from fakeimaging.structure.subject import Subject
 Floats = npt.NDArray[np.float64]
 Signal = npt.NDArray[np.float32]
 
-KEPT = 48 * 2**20
+KEPT = 12 * 2**20
 """Bytes of clean parts that a recording keeps."""
 BLOCK = 8192
 """Samples of each part of a recording."""
