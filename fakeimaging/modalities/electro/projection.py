@@ -40,8 +40,8 @@ Signal = npt.NDArray[np.float32]
 
 KEPT = 12 * 2**20
 """Bytes of clean parts that a recording keeps."""
-BLOCK = 8192
-"""Samples of each part of a recording."""
+BLOCK, MANY = 8192, 128
+"""Samples of each part of a recording; half as many where there are more channels than that."""
 FEWEST_VERTICES = 5
 """Vertices below which a region's field is not worth much; such regions are named in a warning."""
 
@@ -209,7 +209,7 @@ def clean_series(
         part = series.part(v)
         return kept.get(v, lambda: frozen(_with_rest(courses.projected(gains, part), len(channels))))
 
-    series = Series(channels, clock, make, resolution, BLOCK)
+    series = Series(channels, clock, make, resolution, BLOCK if len(channels) <= MANY else BLOCK // 2)
     return series
 
 
