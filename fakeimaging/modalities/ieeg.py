@@ -314,7 +314,7 @@ def _refer(
 
 CONTACT_REFERENCE = Stage("reference", "operator", _draw_reference, _refer, noisy=False)
 """Potentials against the mean of all channels, a contact (which is then 0), or what an electrode of the scalp sees of the network;
-bipolar ones stay. The recipe has the weights of the channels."""
+bipolar ones stay. The recipe has the weights of the channels. Before the filter, through which an electrode of the scalp goes too."""
 
 
 def sidecar(parameters: IeegParameters, forward: Forward) -> dict[str, Any]:
@@ -355,7 +355,7 @@ MODALITY = Modality(
     reads=("dipole",),
     geometry=geometry,
     forward=forward,
-    observe=(BACKGROUND, SENSOR, LINE, DRIFT, POPS, BAD, FILTER, CONTACT_REFERENCE, QUANTISATION),
+    observe=(BACKGROUND, SENSOR, LINE, DRIFT, POPS, BAD, CONTACT_REFERENCE, FILTER, QUANTISATION),
     datatype="ieeg",
     suffix="ieeg",
     sidecar=sidecar,

@@ -6,11 +6,13 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from scipy.signal import sosfilt, sosfilt_zi
 
 import fakeimaging as fi
 from fakeimaging.core.errors import ParameterError, RateError
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.dataset.brainvision import write_brainvision
+from fakeimaging.modalities.electro.filters import sections
 from fakeimaging.modalities.electro.implants import plans
 from fakeimaging.modalities.electro.lead_field import electric, to_native
 from fakeimaging.modalities.ieeg import MODALITY, IeegParameters, channels_of, weights_of
@@ -158,6 +160,18 @@ def test_a_scalp_reference_is_what_that_electrode_of_the_eeg_sees():
     eeg = fi.acquire("eeg", person(), rest(), montage=("Cz", "Pz"))
     taken = recording.clean.to_array() - recording.observed.to_array()
     np.testing.assert_allclose(taken[0], eeg.clean.to_array()[0], atol=1e-3 * np.abs(taken).max())
+
+
+def test_the_amplifier_filters_a_scalp_reference_with_the_contacts():
+    recording = record(
+        off=[name for name in OFF if name != "filter"], reference="scalp:Cz", high_pass=2.0, low_pass=40.0
+    )
+    taken = fi.acquire("eeg", person(), rest(), montage=("Cz", "Pz")).clean.to_array()[0].astype(np.float64)
+    filters = sections(2.0, 40.0, recording.clean.clock.rate)
+    expected = recording.clean.to_array() - taken
+    start = sosfilt_zi(filters)[:, None, :] * expected[None, :, :1]
+    expected, _ = sosfilt(filters, expected, axis=1, zi=start)
+    np.testing.assert_allclose(recording.observed.to_array(), expected, atol=1e-3 * taken.std())
 
 
 def test_a_bad_contact_is_told():
