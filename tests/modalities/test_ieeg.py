@@ -15,6 +15,7 @@ from fakeimaging.dataset.brainvision import write_brainvision
 from fakeimaging.modalities.electro.filters import sections
 from fakeimaging.modalities.electro.implants import plans
 from fakeimaging.modalities.electro.lead_field import electric, to_native
+from fakeimaging.modalities.electro.sources import OPEN
 from fakeimaging.modalities.ieeg import MODALITY, IeegParameters, channels_of, weights_of
 from fakeimaging.testing.contract import check_modality
 
@@ -192,6 +193,20 @@ def test_amplitudes_are_those_of_intracranial_eeg():
     assert 20 < np.median(level) < 300
     scalp = 1e6 * fi.acquire("eeg", person(), rest(), montage="standard_1020").clean.to_array().std(axis=1)
     assert np.median(level) > 3 * np.median(scalp)
+
+
+def test_an_imposed_source_in_a_nucleus_makes_what_the_network_makes_there():
+    spike = {"name": "whole", "region": "L_Hippocampus_01", "density": 0.5, "waveform": "sinusoid"}
+    specs = [spike, {**spike, "name": "sum", "density": None, "moment": 2.0}]
+    run = fi.simulate_activity(person(), model="linear", duration=2.0, sources=specs)
+    number, region = next((i, r) for i, r in enumerate(person().regions) if r.name == spike["region"])
+    for reference in ("average", "bipolar"):
+        gains = fi.acquire("ieeg", person(), run, implants=SMALL, reference=reference).forward.context["gains"]
+        network = gains.regions[:, number]
+        assert np.abs(network).max() > 1e-4
+        np.testing.assert_allclose(gains.sources[:, 0], network, rtol=1e-9)
+        # A total moment is that of the field outside, which is a tenth of a sheet's.
+        np.testing.assert_allclose(gains.sources[:, 1], network / (OPEN * region.volume ** (2 / 3)), rtol=1e-6)
 
 
 def test_a_hippocampal_spike_is_seen_by_the_hippocampal_shaft():

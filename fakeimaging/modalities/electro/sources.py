@@ -241,9 +241,16 @@ def _whole(subject: Subject, space: SourceSpace, source: ImposedSource) -> Any:
     from scipy.sparse import csr_array
 
     row = np.asarray(region_moments(subject, space)[list(source.place.regions)].sum(axis=0)).ravel()
+    return csr_array(row[None] * whole_density(subject, space, source))
+
+
+def whole_density(subject: Subject, space: SourceSpace, source: ImposedSource) -> float:
+    """Return the density in nAm/mm2 that a source of whole regions has for each unit of its course."""
+    if not source.total:
+        return 1.0
+    row = np.asarray(region_moments(subject, space)[list(source.place.regions)].sum(axis=0)).ravel()
     surface, deep = row[: space.n_vertices], row[space.n_vertices :].reshape(-1, 3)
-    size = surface.sum() + np.linalg.norm(deep, axis=1).sum()
-    return csr_array(row[None] * (NANO / size if source.total else 1.0))
+    return float(NANO / (surface.sum() + np.linalg.norm(deep, axis=1).sum()))
 
 
 def patch_moments(
