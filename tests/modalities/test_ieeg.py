@@ -15,7 +15,7 @@ from fakeimaging.dataset.brainvision import write_brainvision
 from fakeimaging.modalities.electro.filters import sections
 from fakeimaging.modalities.electro.implants import plans
 from fakeimaging.modalities.electro.lead_field import electric, to_native
-from fakeimaging.modalities.electro.sources import OPEN
+from fakeimaging.modalities.electro.sources import OPEN, field_scale
 from fakeimaging.modalities.ieeg import MODALITY, IeegParameters, channels_of, weights_of
 from fakeimaging.testing.contract import check_modality
 
@@ -206,7 +206,8 @@ def test_an_imposed_source_in_a_nucleus_makes_what_the_network_makes_there():
         assert np.abs(network).max() > 1e-4
         np.testing.assert_allclose(gains.sources[:, 0], network, rtol=1e-9)
         # A total moment is that of the field outside, which is a tenth of a sheet's.
-        np.testing.assert_allclose(gains.sources[:, 1], network / (OPEN * region.volume ** (2 / 3)), rtol=1e-6)
+        area = OPEN * region.volume ** (2 / 3) / field_scale(person(), electric().scalp.space)
+        np.testing.assert_allclose(gains.sources[:, 1], network / area, rtol=1e-6)
 
 
 def test_a_hippocampal_spike_is_seen_by_the_hippocampal_shaft():
