@@ -31,7 +31,7 @@ from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro.background import BACKGROUND
 from fakeimaging.modalities.electro.bad import BAD, BadKind, as_pairs, problem_of
 from fakeimaging.modalities.electro.contact_tables import electrode_tables, truth_table
-from fakeimaging.modalities.electro.contacts_field import contact_field, field_inside, recombined
+from fakeimaging.modalities.electro.contacts_field import contact_field, field_inside, imposed_inside, recombined
 from fakeimaging.modalities.electro.drift import DRIFT
 from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoffs, hardware_filters
 from fakeimaging.modalities.electro.implants import Implant, check_names, devices_of
@@ -216,7 +216,8 @@ def forward(subject: Subject, activity: Activity | None, parameters: IeegParamet
     field = field if parameters.reference != "bipolar" else recombined(field, weights)
     gains = gains_of(subject, activity, field)
     inside = weights @ field_inside(contacts, subject, conductivity=parameters.conductivity)
-    gains = replace(gains, regions=gains.regions + inside)
+    imposed = imposed_inside(inside, activity.sources, subject, field.space)
+    gains = replace(gains, regions=gains.regions + inside, sources=gains.sources + imposed)
     courses = Courses(activity, clock, "ieeg.sampling_frequency")
     reference = _reference_of(parameters, contacts, around)
     return Forward(
@@ -314,7 +315,7 @@ def _refer(
 
 CONTACT_REFERENCE = Stage("reference", "operator", _draw_reference, _refer, noisy=False)
 """Potentials against the mean of all channels, a contact (which is then 0), or what an electrode of the scalp sees of the network;
-bipolar ones stay. The recipe has the weights of the channels."""
+bipolar ones stay. The recipe has the weights of the channels. Before the filter, through which an electrode of the scalp goes too."""
 
 
 def sidecar(parameters: IeegParameters, forward: Forward) -> dict[str, Any]:
@@ -355,7 +356,7 @@ MODALITY = Modality(
     reads=("dipole",),
     geometry=geometry,
     forward=forward,
-    observe=(BACKGROUND, SENSOR, LINE, DRIFT, POPS, BAD, FILTER, CONTACT_REFERENCE, QUANTISATION),
+    observe=(BACKGROUND, SENSOR, LINE, DRIFT, POPS, BAD, CONTACT_REFERENCE, FILTER, QUANTISATION),
     datatype="ieeg",
     suffix="ieeg",
     sidecar=sidecar,

@@ -266,9 +266,11 @@ def test_a_follower_in_trials_shares_their_draws():
         "amplitude_jitter": 0.3,
     }
     copy = {"name": "copy", "waveform": "gaussian", "follows": "a", "lag": 0.03}
+    late = {**copy, "name": "late", "latency": 0.1}
     half = {"name": "half", "waveform": "spike", "follows": "a", "lag": 0.03, "coupling": 0.5}
-    a, copied, shared = (source.trials for source in make(leader, copy, half))
+    a, copied, later, shared = (source.trials for source in make(leader, copy, late, half))
     assert copied.begins == pytest.approx(a.begins + 0.03, abs=1e-12)
+    assert later.begins == pytest.approx(a.begins + 0.13, abs=1e-12)
     assert copied.amplitude == pytest.approx(a.amplitude)
     assert (shared.onset == a.onset).all()
     assert shared.latency.std() == pytest.approx(0.01, rel=3 / 89)

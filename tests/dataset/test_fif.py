@@ -123,6 +123,12 @@ def test_mne_reads_all_that_is_said_of_the_recording(tmp_path):
     np.testing.assert_allclose(raw.annotations.duration, [0, 1.5], atol=1e-9)
 
 
+def test_annotations_are_counted_from_the_first_sample(tmp_path):
+    later = replace(series(), clock=Clock(2.0, 1 / RATE, samples().shape[1]))
+    write_fif(tmp_path / "x_raw.fif", later, info())
+    np.testing.assert_allclose(read(tmp_path / "x_raw.fif").annotations.onset, [1.1234567, 10.0], atol=1e-6)
+
+
 def test_mne_reads_the_digitised_points(tmp_path):
     write(tmp_path, "x_raw.fif")
     given, points = info().digitised, read(tmp_path / "x_raw.fif").info["dig"]

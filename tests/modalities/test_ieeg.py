@@ -6,13 +6,16 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from scipy.signal import sosfilt, sosfilt_zi
 
 import fakeimaging as fi
 from fakeimaging.core.errors import ParameterError, RateError
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.dataset.brainvision import write_brainvision
+from fakeimaging.modalities.electro.filters import sections
 from fakeimaging.modalities.electro.implants import plans
 from fakeimaging.modalities.electro.lead_field import electric, to_native
+from fakeimaging.modalities.electro.sources import OPEN, field_scale
 from fakeimaging.modalities.ieeg import MODALITY, IeegParameters, channels_of, weights_of
 from fakeimaging.testing.contract import check_modality
 
@@ -160,6 +163,18 @@ def test_a_scalp_reference_is_what_that_electrode_of_the_eeg_sees():
     np.testing.assert_allclose(taken[0], eeg.clean.to_array()[0], atol=1e-3 * np.abs(taken).max())
 
 
+def test_the_amplifier_filters_a_scalp_reference_with_the_contacts():
+    recording = record(
+        off=[name for name in OFF if name != "filter"], reference="scalp:Cz", high_pass=2.0, low_pass=40.0
+    )
+    taken = fi.acquire("eeg", person(), rest(), montage=("Cz", "Pz")).clean.to_array()[0].astype(np.float64)
+    filters = sections(2.0, 40.0, recording.clean.clock.rate)
+    expected = recording.clean.to_array() - taken
+    start = sosfilt_zi(filters)[:, None, :] * expected[None, :, :1]
+    expected, _ = sosfilt(filters, expected, axis=1, zi=start)
+    np.testing.assert_allclose(recording.observed.to_array(), expected, atol=1e-3 * taken.std())
+
+
 def test_a_bad_contact_is_told():
     recording = record(bad_channels={"LH4": "flat"}, reference="average")
     table = next(c for c in recording.companions if c.name == "channels")
@@ -178,6 +193,21 @@ def test_amplitudes_are_those_of_intracranial_eeg():
     assert 20 < np.median(level) < 300
     scalp = 1e6 * fi.acquire("eeg", person(), rest(), montage="standard_1020").clean.to_array().std(axis=1)
     assert np.median(level) > 3 * np.median(scalp)
+
+
+def test_an_imposed_source_in_a_nucleus_makes_what_the_network_makes_there():
+    spike = {"name": "whole", "region": "L_Hippocampus_01", "density": 0.5, "waveform": "sinusoid"}
+    specs = [spike, {**spike, "name": "sum", "density": None, "moment": 2.0}]
+    run = fi.simulate_activity(person(), model="linear", duration=2.0, sources=specs)
+    number, region = next((i, r) for i, r in enumerate(person().regions) if r.name == spike["region"])
+    for reference in ("average", "bipolar"):
+        gains = fi.acquire("ieeg", person(), run, implants=SMALL, reference=reference).forward.context["gains"]
+        network = gains.regions[:, number]
+        assert np.abs(network).max() > 1e-4
+        np.testing.assert_allclose(gains.sources[:, 0], network, rtol=1e-9)
+        # A total moment is that of the field outside, which is a tenth of a sheet's.
+        area = OPEN * region.volume ** (2 / 3) / field_scale(person(), electric().scalp.space)
+        np.testing.assert_allclose(gains.sources[:, 1], network / area, rtol=1e-6)
 
 
 def test_a_hippocampal_spike_is_seen_by_the_hippocampal_shaft():

@@ -2,7 +2,7 @@
 
 flat: dead, a little noise of the converter (a magnetometer nothing). noisy: contact lost, broadband noise and slow waves over
 what is left of the signal. loose: the same but larger, now and then. bridged: gel joins two neighbours, and both show their
-mean and the noise of their own amplifiers (Alschuler et al. 2014, doi:10.1016/j.clinph.2013.08.026). The stage acts before the
+mean and the noise of their own amplifiers (Alschuler et al. 2014, doi:10.1016/j.clinph.2013.08.024). The stage acts before the
 reference: an average reference, which is computed afterwards, spreads them over all channels, and a flat channel is then flat no more.
 """
 

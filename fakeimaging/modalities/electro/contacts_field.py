@@ -15,15 +15,17 @@ with a sign and size that change from place to place as layers fold, in a way of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.activity.stimuli import ImposedSource
 from fakeimaging.core.arrays import frozen
 from fakeimaging.modalities.electro.medium import half_space_potential, infinite_potential
 from fakeimaging.modalities.electro.placement import Contacts, shares_around
-from fakeimaging.modalities.electro.sources import NANO, OPEN, Dense, SourceSpace
+from fakeimaging.modalities.electro.sources import NANO, OPEN, Dense, SourceSpace, whole_density
 from fakeimaging.structure.subject import Subject
 from fakeimaging.structure.surfaces import HEMISPHERES, cortex
 
@@ -106,6 +108,16 @@ def field_inside(contacts: Contacts, subject: Subject, *, conductivity: float) -
     # Three waves along the axes, of mean square 1 together.
     folds = np.sqrt(2 / 3) * np.sin(2 * np.pi * contacts.points[:, None] / FOLD + starts).sum(axis=2)
     return np.asarray(step * folds * shares_around(contacts.points, VIEW, subject) * deep)
+
+
+def imposed_inside(inside: Floats, sources: Sequence[ImposedSource], subject: Subject, space: SourceSpace) -> Floats:
+    """Return the same, ``inside``, for each unit of imposed sources' courses, shape (n_contacts, n_sources): those of whole regions."""
+    made = np.zeros((len(inside), len(sources)))
+    for column, source in enumerate(sources):
+        if source.extent is None:
+            felt = inside[:, list(source.place.regions)].sum(axis=1)
+            made[:, column] = whole_density(subject, space, source) * felt
+    return made
 
 
 def surface_points(contacts: Contacts, i: int) -> Floats:

@@ -224,26 +224,42 @@ def deep_directions(subject: Subject) -> Floats:
     return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
 
 
+def field_scale(subject: Subject, space: SourceSpace) -> float:
+    """Return the field per moment of a subject's head relative to that of `space`: 1/s^2 for a head s times the template's size."""
+    if space.native:
+        return 1.0
+    return float(np.abs(np.linalg.det(subject.anatomy.to_template[:3, :3])) ** (2 / 3))
+
+
 def imposed_moments(subject: Subject, space: SourceSpace, source: ImposedSource) -> Any:
     """Return the moments of an imposed source for each unit of its course, sparse, shape (1, n_columns).
 
     A whole region counts with all its vertices; a patch with those of the same hemisphere around its middle, which lies in the
-    source's own region when it names one. Sources of so many nAm altogether share them by area.
+    source's own region when it names one. Sources of so many nAm altogether share them by area; they are nAm of the subject's own
+    head, which make as much as `field_scale` of them do in the template's.
     """
     if source.extent is None:
         return _whole(subject, space, source)
     of_regions = np.isin(vertex_labels(subject.parcellation, space) - 1, list(source.place.regions))
     own = space.cortex & of_regions if of_regions.any() else space.cortex
-    return patch_moments(space, source.point, source.extent, total=source.total, middles=own)
+    row = patch_moments(space, source.point, source.extent, total=source.total, middles=own)
+    return row * field_scale(subject, space) if source.total else row
 
 
 def _whole(subject: Subject, space: SourceSpace, source: ImposedSource) -> Any:
     from scipy.sparse import csr_array
 
     row = np.asarray(region_moments(subject, space)[list(source.place.regions)].sum(axis=0)).ravel()
+    return csr_array(row[None] * whole_density(subject, space, source))
+
+
+def whole_density(subject: Subject, space: SourceSpace, source: ImposedSource) -> float:
+    """Return the density in nAm/mm2 that a source of whole regions has for each unit of its course."""
+    if not source.total:
+        return 1.0
+    row = np.asarray(region_moments(subject, space)[list(source.place.regions)].sum(axis=0)).ravel()
     surface, deep = row[: space.n_vertices], row[space.n_vertices :].reshape(-1, 3)
-    size = surface.sum() + np.linalg.norm(deep, axis=1).sum()
-    return csr_array(row[None] * (NANO / size if source.total else 1.0))
+    return field_scale(subject, space) * float(NANO / (surface.sum() + np.linalg.norm(deep, axis=1).sum()))
 
 
 def patch_moments(

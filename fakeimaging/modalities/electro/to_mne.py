@@ -17,7 +17,7 @@ from fakeimaging.modalities.electro.filters import band_of
 from fakeimaging.modalities.electro.lead_field import native_fiducials, to_native
 from fakeimaging.modalities.electro.own_forward import read_solution
 from fakeimaging.modalities.electro.projection import Courses, moments
-from fakeimaging.modalities.electro.sources import SourceSpace
+from fakeimaging.modalities.electro.sources import SourceSpace, field_scale
 from fakeimaging.modalities.layers import Series
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.structure.subject import Subject
@@ -193,13 +193,6 @@ def true_sources(recording: Recording, start: float = 0.0, stop: float | None = 
     parts = [weights for weights in moments(subject, activity, space) if weights is not None]
     series = np.concatenate([courses.at(part), courses.imposed(part)])
     return np.asarray(vstack(parts).T @ series / np.float32(field_scale(subject, space)), dtype=np.float32)
-
-
-def field_scale(subject: Subject, space: SourceSpace) -> float:
-    """Return the field per moment of a subject's head relative to that of `space`: 1/s^2 for a head s times the template's size."""
-    if space.native:
-        return 1.0
-    return float(np.abs(np.linalg.det(subject.anatomy.to_template[:3, :3])) ** (2 / 3))
 
 
 def _window(recording: Recording, start: float, stop: float | None) -> Clock:

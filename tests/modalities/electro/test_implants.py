@@ -1,5 +1,6 @@
 """Implants: what devices are, where they come to lie, what is there, and what sources make at their contacts."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -9,12 +10,19 @@ import fakeimaging as fi
 from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro import contacts_field
-from fakeimaging.modalities.electro.contacts_field import BALL, contact_field, field_inside, recombined, surface_points
+from fakeimaging.modalities.electro.contacts_field import (
+    BALL,
+    FOLD,
+    contact_field,
+    field_inside,
+    recombined,
+    surface_points,
+)
 from fakeimaging.modalities.electro.envelope import brain_depth, envelope
 from fakeimaging.modalities.electro.implants import Implant, check_names, devices_of, plans
 from fakeimaging.modalities.electro.lead_field import electric, to_native
 from fakeimaging.modalities.electro.placement import Contacts, place, shares_around, whereabouts
-from fakeimaging.modalities.electro.sources import patch_moments
+from fakeimaging.modalities.electro.sources import OPEN, patch_moments
 from fakeimaging.structure.head import template_head
 from fakeimaging.structure.surfaces import cortex
 
@@ -354,6 +362,18 @@ def test_a_nucleus_is_loud_inside_and_quiet_outside():
     assert felt.max() < 500e-6
     assert not felt[(kinds == "") | (around["distance"] > 2.0)].any()
     assert not inside[:, [region.kind == "cortex" for region in subject.regions]].any()
+
+
+def test_a_nucleus_is_felt_inside_as_half_a_layer_on_average_over_its_folds(monkeypatch):
+    monkeypatch.setattr(contacts_field, "shares_around", lambda points, view, subject: np.ones((len(points), 1)))
+    steps = np.arange(8) * FOLD / 8
+    points = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    contacts = replace(contact_at((0.0, 0.0, 0.0)), points=points)
+    felt = field_inside(contacts, person(), conductivity=SIGMA)
+    deep = [region.kind != "cortex" for region in person().regions]
+    # 1 nAm/mm2 is 1e-3 Am/m2; a tenth of the field is that of the dipole that is seen from outside too.
+    half = 0.5 * 1e-3 / SIGMA
+    np.testing.assert_allclose(np.sqrt((felt[:, deep] ** 2).mean(axis=0)), (1 - OPEN) * half, rtol=1e-9)
 
 
 def test_neighbours_in_a_nucleus_differ():

@@ -11,7 +11,7 @@ from fakeimaging.modalities.electro import lead_field as lf
 from fakeimaging.modalities.electro.electrodes import MONTAGES, electrode_names, electrode_tables, native_to_captrak
 from fakeimaging.modalities.electro.montages import montage_of
 from fakeimaging.modalities.electro.projection import gains_of, region_gain
-from fakeimaging.modalities.electro.sources import vertex_labels
+from fakeimaging.modalities.electro.sources import patch_moments, vertex_labels
 from fakeimaging.structure.head import template_head
 from fakeimaging.structure.parcellation import Parcellation
 from fakeimaging.testing.fixtures import tiny_subject
@@ -274,3 +274,14 @@ def test_the_notice_of_the_surfaces_carries_its_terms():
     text = lf.attribution()
     assert "have been obtained under license from The General" in text
     assert "MODIFIED" in text
+
+
+def test_a_patch_keeps_to_its_hemisphere():
+    space = lf.electric().scalp.space
+    middles = np.flatnonzero(space.cortex & space.left)
+    middle = space.points[middles[space.points[middles, 0].argmax()]]
+    own = patch_moments(space, middle, 20.0, total=False).indices
+    within = space.cortex & (np.linalg.norm(space.points - middle, axis=1) <= 19.9)
+    assert (within & ~space.left).any()
+    assert space.left[own].all()
+    assert set(np.flatnonzero(within & space.left)) <= set(own)

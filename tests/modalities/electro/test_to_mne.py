@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import lru_cache
+from types import SimpleNamespace
 
 import mne
 import numpy as np
@@ -12,8 +13,10 @@ from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.modalities.electro.electrodes import native_to_captrak
 from fakeimaging.modalities.electro.lead_field import native_electrodes, native_fiducials, to_native
+from fakeimaging.modalities.electro.medium import infinite_potential
 from fakeimaging.modalities.electro.montages import MONTAGES
-from fakeimaging.modalities.electro.to_mne import KINDS, field_scale, series_to_mne, true_sources
+from fakeimaging.modalities.electro.sources import field_scale, imposed_moments
+from fakeimaging.modalities.electro.to_mne import KINDS, series_to_mne, true_sources
 from fakeimaging.structure.surfaces import HEMISPHERES, cortex
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 
@@ -203,8 +206,25 @@ def test_a_single_dipole_is_where_and_as_large_as_it_was_imposed():
     points = scan.forward.context["field"].space.points
     vertex = np.abs(found - rest).argmax()
     assert np.linalg.norm(points[vertex] - MOTOR) < 6
-    scale = np.linalg.det(tiny_subject().anatomy.to_template[:3, :3]) ** (2 / 3)
-    assert found[vertex] * scale == pytest.approx(20e-9 * trial.amplitude[1], rel=0.1)
+    assert found[vertex] == pytest.approx(20e-9 * trial.amplitude[1], rel=0.1)
+
+
+@each
+def test_a_moment_is_of_the_subjects_own_head(modality):
+    scan = recording(modality)
+    context, source = scan.forward.context, run().sources[0]
+    vertex = int(imposed_moments(tiny_subject(), context["field"].space, source).indices[0])
+    expected = 1e-9 * forward(modality)["sol"]["data"][:, vertex]
+    np.testing.assert_allclose(context["gains"].sources[:, 0], expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
+    assert abs(field_scale(tiny_subject(), context["field"].space) - 1) > 1e-3
+
+
+def test_a_moment_makes_less_in_a_larger_head_as_in_a_medium():
+    larger = SimpleNamespace(anatomy=SimpleNamespace(to_template=np.diag([1 / 1.1] * 3 + [1.0])))
+    place, moment, contact = np.array([[10.0, 0, 50]]), [[0, 0.6, 0.8]], np.array([[20.0, 10, 90]])
+    made, scaled = (infinite_potential(s * contact, s * place, moment) for s in (1.0, 1.1))
+    scale = field_scale(larger, recording("eeg").forward.context["field"].space)
+    assert scale == pytest.approx(float((scaled / made)[0, 0]), rel=1e-9)
 
 
 def test_a_stretch_that_does_not_fit_into_memory_is_refused():
