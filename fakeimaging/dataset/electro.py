@@ -111,6 +111,7 @@ def fif_info(recording: Recording, series: Series, events: tuple[Span, ...], vol
         line_frequency=known.get("line_frequency"),
         highpass=high,
         lowpass=low,
+        bads=tuple(recording.bad_channels),
         annotations=tuple((mark.onset + start, mark.duration, mark.text) for mark in marks),
         description="simulated by fakeimaging",
         subject=subject.label,

@@ -101,6 +101,15 @@ class Recording:
                 told = stage.tell(told, self.forward, self.recipe(stage.name))
         return told
 
+    @property
+    def bad_channels(self) -> tuple[str, ...]:
+        """Names of the channels that the table beside a series calls bad."""
+        tables = [table for table in self.companions if table.name == "channels" and "status" in table.columns]
+        if not tables:
+            return ()
+        name, status = (tables[0].columns.index(column) for column in ("name", "status"))
+        return tuple(str(row[name]) for row in tables[0].rows if row[status] == "bad")
+
     def _other(self, part: Mapping[str, Any], subject: Subject, activity: Activity | None) -> Recording:
         parameters = self.parameters.model_copy(update=part)
         forward = self.modality.forward(subject, activity, parameters)

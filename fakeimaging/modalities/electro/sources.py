@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from fakeimaging.activity.stimuli.sources import ImposedSource
 from fakeimaging.core.arrays import frozen
+from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import apply_affine
 from fakeimaging.structure.parcellation import Parcellation
 from fakeimaging.structure.patterns import N_MODES
@@ -32,6 +33,8 @@ Floats = npt.NDArray[np.float64]
 NANO = 1e-9
 REACH = 6.0
 """mm from a vertex to the region it counts for (assumed: fsaverage and the template's cortex differ by less)."""
+FARTHEST = 10.0
+"""mm from the cortex beyond which a place does not mean it (assumed)."""
 OPEN = 0.1
 """Share of a sheet's moment that a nucleus or the cerebellum shows from outside: cells that point everywhere cancel (assumed)."""
 
@@ -242,8 +245,21 @@ def imposed_moments(subject: Subject, space: SourceSpace, source: ImposedSource)
         return _whole(subject, space, source)
     of_regions = np.isin(vertex_labels(subject.parcellation, space) - 1, list(source.place.regions))
     own = space.cortex & of_regions if of_regions.any() else space.cortex
+    _refuse_deep(subject, space, source, own)
     row = patch_moments(space, source.point, source.extent, total=source.total, middles=own)
     return row * field_scale(subject, space) if source.total else row
+
+
+def _refuse_deep(subject: Subject, space: SourceSpace, source: ImposedSource, own: npt.NDArray[np.bool_]) -> None:
+    """Refuse a place that is far from the cortex it would go to; template parcellations alone have such distances."""
+    away = float(np.linalg.norm(space.points[own] - np.asarray(source.point), axis=1).min())
+    named = bool(source.place.regions) and all(subject.regions[i].kind == "cortex" for i in source.place.regions)
+    if away > FARTHEST and not named and subject.parcellation.space == SPACE:
+        raise InputError(
+            f"source '{source.spec.name}': its place is {away:.0f} mm from the cortex, where patches and dipoles lie; name the "
+            "nucleus as `region`, without `extent`, for a source in it",
+            value=source.spec.name,
+        )
 
 
 def _whole(subject: Subject, space: SourceSpace, source: ImposedSource) -> Any:

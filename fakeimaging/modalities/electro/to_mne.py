@@ -50,7 +50,7 @@ def mne_info(recording: Recording, series: Series) -> mne.Info:
         info["highpass"] = info["highpass"] if high is None else high
         info["lowpass"] = info["lowpass"] if low is None else low
         _set_coils(info, recording.forward.context)
-    info["bads"] = [name for name in bad_channels(recording) if name in names]
+    info["bads"] = [name for name in recording.bad_channels if name in names]
     return info
 
 
@@ -87,15 +87,6 @@ def montage_of(context: Mapping[str, Any]) -> mne.channels.DigMontage:
         hpi=context.get("head_coils"),
         coord_frame="head",
     )
-
-
-def bad_channels(recording: Recording) -> list[str]:
-    """Return the channels whose table calls them bad."""
-    tables = [table for table in recording.companions if table.name == "channels"]
-    if not tables or "status" not in tables[0].columns:
-        return []
-    name, status = (tables[0].columns.index(column) for column in ("name", "status"))
-    return [str(row[name]) for row in tables[0].rows if row[status] == "bad"]
 
 
 def series_to_mne(recording: Recording, series: Series | None = None) -> mne.io.RawArray:
