@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -128,12 +128,15 @@ class Parameters(BaseModel):
 
     @classmethod
     def table(cls) -> list[dict[str, str]]:
-        """Return one row a parameter, nested ones with a dotted name: name, symbol, default, unit, bounds, source, description."""
+        """Return one row a parameter: name, symbol, default, unit, bounds, source, description.
+
+        Those of the class itself come before those of its bases; nested ones have a dotted name.
+        """
         return list(cls._rows(""))
 
     @classmethod
     def _rows(cls, prefix: str) -> Iterator[dict[str, str]]:
-        for name, field in cls.model_fields.items():
+        for name, field in sorted(cls.model_fields.items(), key=lambda row: row[0] not in cls.__annotations__):
             if isinstance(field.default, Parameters):
                 yield from type(field.default)._rows(f"{prefix}{name}.")
             else:
@@ -266,9 +269,44 @@ def rescaled(value: float, bounds: tuple[float | None, float | None]) -> float |
     return next((value * factor for factor in (1e-3, 1e3) if value and _within(value * factor, bounds)), None)
 
 
+METRES = 0.2
+"""m, a head's size: a place with no coordinate beyond it was not told in mm."""
+
+
+def in_metres(place: Sequence[float]) -> str | None:
+    """Return what is wrong with a place in mm that was told in m, None with any other.
+
+    Examples
+    --------
+    >>> in_metres((-0.05, 0.0, 0.02))
+    '(-0.05, 0, 0.02) is told in m; did you mean (-50, 0, 20) mm?'
+    """
+    if not 0 < max(map(abs, place)) <= METRES:
+        return None
+    told, meant = (", ".join(f"{factor * x:g}" for x in place) for factor in (1, 1000))
+    return f"({told}) is told in m; did you mean ({meant}) mm?"
+
+
 def _within(value: float, bounds: tuple[float | None, float | None]) -> bool:
     low, high = bounds
     return (low is None or value >= low) and (high is None or value <= high)
+
+
+def told_once(problems: Iterable[str]) -> list[str]:
+    """Return lines that differ in the last index of a list of tables alone as one, and no line twice.
+
+    Examples
+    --------
+    >>> told_once(["`runs[0].step`: too long", "`runs[2].step`: too long", "`runs[2].taps`: none"])
+    ['`runs[0, 2].step`: too long', '`runs[2].taps`: none']
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for line in problems:
+        parts = re.match(r"(`[^`]*\b(?:runs|acquisitions)\[)(\d+)(\].*)", line, re.S)
+        start, index, end = parts.groups() if parts else (line, "", "")
+        numbers = found.setdefault((start, end), [])
+        numbers += [] if index in numbers else [index]
+    return [f"{start}{', '.join(numbers)}{end}" for (start, end), numbers in found.items()]
 
 
 def one_or_more(value: Any) -> Any:

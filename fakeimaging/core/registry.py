@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
@@ -29,11 +29,14 @@ class Registry(Generic[T]):
         Entry-point group that third parties use.
     builtin : mapping of str to str
         Name to ``"module:attribute"``.
+    elsewhere : mapping of str to str
+        Names that people look for here, and those they have here.
     """
 
     kind: str
     group: str
     builtin: Mapping[str, str]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
     _extra: dict[str, T] = field(default_factory=dict, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -76,7 +79,12 @@ class Registry(Generic[T]):
         for point in entry_points(group=self.group):
             if point.name == name:
                 return self._load(point)
-        raise UnknownNameError(f"no {self.kind} called '{name}'{did_you_mean(name, self.names())}", value=name)
+        raise UnknownNameError(f"no {self.kind} called '{name}'{self.nearest(name)}", value=name)
+
+    def nearest(self, name: str, more: Iterable[str] = ()) -> str:
+        """Return the hint for a name that is neither here nor among ``more``: what was probably meant, or all there are."""
+        meant = self.elsewhere.get(name.casefold())
+        return f"; did you mean '{meant}'?" if meant else did_you_mean(name, {*self.names(), *more})
 
     def _load(self, point: object) -> T:
         try:

@@ -7,25 +7,31 @@ from typing import TYPE_CHECKING, Any
 
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.run import with_taps
-from fakeimaging.core.errors import FakeImagingError, UnknownNameError
+from fakeimaging.activity.steps import intervals
+from fakeimaging.core.errors import FakeImagingError, ModelError, RateError, UnknownNameError
 from fakeimaging.modalities import MODALITIES
+from fakeimaging.modalities.electro.sampling import ratio_of
 
 if TYPE_CHECKING:
+    from fakeimaging.activity.model import Model
     from fakeimaging.dataset.study import Acquisition, Session
 
 
 def imaging_problems(session: Session, where: str) -> Iterator[str]:
     """Yield taps that a model does not show, and scans whose run is not there or does not record what they read."""
-    recorded: dict[tuple[str | None, int], list[str]] = {}
+    recorded: dict[tuple[str | None, int], Model] = {}
     for r, run in enumerate(session.runs):
         try:
             model = as_model(run.model)
         except FakeImagingError:
             continue  # Told of where models are checked.
         try:
-            recorded[run.task, run.run] = list(with_taps(model, run.taps, where=f"{where}.runs[{r}]").observables)
+            seen = recorded[run.task, run.run] = with_taps(model, run.taps, where=f"{where}.runs[{r}]")
+            intervals(seen, model.step if run.step is None else run.step)
         except UnknownNameError as error:
             yield str(error)
+        except ModelError as error:
+            yield f"`{where}.runs[{r}].{'step' if run.taps is None else 'taps'}`: {error}"
     runs = [(run.task, run.run) for run in session.runs]
     for a, scan in enumerate(session.acquisitions):
         if scan.modality not in MODALITIES or MODALITIES.get(scan.modality).images != "function":
@@ -34,8 +40,20 @@ def imaging_problems(session: Session, where: str) -> Iterator[str]:
         if imaged not in runs:
             known = ", ".join(f"task '{task}' run {run}" for task, run in runs) or "none"
             yield f"`{where}.acquisitions[{a}]`: no run with task {scan.task!r}, run {scan.run} to image; there is: {known}"
-        elif imaged in recorded and (lacking := MODALITIES.get(scan.modality).lacks(recorded[imaged])):
-            yield f"`{where}.acquisitions[{a}]`: {lacking}"
+        elif imaged in recorded:
+            yield from _misread(scan, recorded[imaged], f"{where}.acquisitions[{a}]")
+
+
+def _misread(scan: Acquisition, model: Model, where: str) -> Iterator[str]:
+    """Yield what a scan reads of a run that is not recorded, or not so fast."""
+    lacking = MODALITIES.get(scan.modality).lacks(model.observables)
+    if lacking:
+        yield f"`{where}`: {lacking}"
+    elif "dipole" in MODALITIES.get(scan.modality).reads and (found := _parsed(scan)) is not None:
+        try:
+            ratio_of(model.observables["dipole"].rate, found.sampling_frequency, name=f"{where}.sampling_frequency")
+        except RateError as error:
+            yield str(error)
 
 
 def scanner_problems(session: Session, where: str) -> Iterator[str]:

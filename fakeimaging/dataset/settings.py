@@ -58,9 +58,7 @@ def _places(
         return tables(content.get(first)), rest
     if first in keys:
         return [content], steps
-    raise InputError(
-        f"`{'.'.join(steps)}`: no such key{did_you_mean(first, {*keys, 'runs', *MODALITIES})}", value=override
-    )
+    raise InputError(f"`{'.'.join(steps)}`: no such key{MODALITIES.nearest(first, {*keys, 'runs'})}", value=override)
 
 
 def _conditions(runs: list[dict[str, Any]], trial_type: str, override: str) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from fakeimaging.activity.models import as_model
 from fakeimaging.activity.regional import regional_problems
 from fakeimaging.core.errors import FakeImagingError, InputError, ParameterError
 from fakeimaging.core.files import sha256_of
-from fakeimaging.core.parameters import Parameters, dotted, one_or_more, parameter
+from fakeimaging.core.parameters import Parameters, dotted, one_or_more, parameter, told_once
 from fakeimaging.core.provenance import digest
 from fakeimaging.core.streams import fresh_seed
 from fakeimaging.dataset.covariates import Covariate, name_problems
@@ -117,11 +117,11 @@ class Study(Parameters):
         try:
             study = cls.parse(plain)
         except ParameterError as error:
-            raise ParameterError([*error.problems, *problems]) from None
+            raise ParameterError(told_once([*error.problems, *problems])) from None
         problems += _cross_problems(study)
         problems += [] if problems else _subject_problems(study)
         if problems:
-            raise ParameterError(problems)
+            raise ParameterError(told_once(problems))
         return study
 
     def seeded(self, seed: int | None = None) -> Study:

@@ -16,4 +16,5 @@ MODALITIES: Registry[Modality] = Registry(
         "meg": "fakeimaging.modalities.meg:MODALITY",
         "t1w": "fakeimaging.modalities.t1w:MODALITY",
     },
+    {"seeg": "ieeg", "ecog": "ieeg", "fmri": "bold"},
 )

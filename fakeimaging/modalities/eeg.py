@@ -11,10 +11,10 @@ Sample i is the mean over the interval of the tap that starts at i / sampling_fr
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import field_validator, model_validator
@@ -68,6 +68,8 @@ class EegParameters(
 ):
     """Parameters of the recording."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = {"sfreq": "sampling_frequency", "array": "montage", "implants": "montage"}
+
     montage: str | tuple[str, ...] = parameter(
         "biosemi64",
         unit="-",
@@ -75,7 +77,7 @@ class EegParameters(
         description="montage by its name in MNE-Python, file of electrodes, or names of the 10-05 system",
     )
     sampling_frequency: float = parameter(
-        250.0, unit="Hz", bounds=(10, 10_000), description="samples per second; a whole fraction of the activity's rate"
+        250.0, unit="Hz", bounds=(10, 10_000), description="samples per second; at most the rate of the run's dipoles"
     )
     file_format: Literal["brainvision", "edf", "eeglab"] = parameter(
         "brainvision", unit="-", description="of the observed file; the truth is BrainVision"
@@ -125,9 +127,8 @@ class EegParameters(
     high_pass: float | Literal["none"] | None = parameter(
         0.016,
         unit="Hz",
-        bounds=(1e-4, 1000),
         source="BrainAmp: a time constant of 10 s (10.3390/s21134485, table 1)",
-        description="cutoff of the amplifier's high-pass, first order; 'none' is DC-coupled",
+        description="cutoff of the amplifier's high-pass, first order, from 0.0001; 'none' is DC-coupled",
     )
     low_pass: float | Literal["auto", "none"] | None = parameter(
         "auto",

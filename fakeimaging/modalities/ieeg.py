@@ -13,10 +13,10 @@ A recording can be as fast as the run's dipoles: for 2 kHz, simulate it with ``t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,8 @@ SCHEMES = ("white_matter", "average", "bipolar")
 
 class IeegParameters(Parameters):
     """Parameters of the recording."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {"sfreq": "sampling_frequency", "montage": "implants"}
 
     implants: str | tuple[Implant, ...] = parameter(
         "temporal",
@@ -109,9 +111,8 @@ class IeegParameters(Parameters):
     high_pass: float | Literal["none"] | None = parameter(
         0.15,
         unit="Hz",
-        bounds=(1e-4, 1000),
         source="Micromed, as papers on ECoG report it",
-        description="cutoff of the amplifier's high-pass, first order; 'none' is DC-coupled",
+        description="cutoff of the amplifier's high-pass, first order, from 0.0001; 'none' is DC-coupled",
     )
     low_pass: float | Literal["auto", "none"] | None = parameter(
         "auto",
@@ -153,7 +154,8 @@ class IeegParameters(Parameters):
             if wanted not in electrodes:
                 raise ValueError(f"`reference`: no electrode '{wanted}'{did_you_mean(wanted, electrodes)}")
         elif self.reference not in (*SCHEMES, *names):
-            hint = did_you_mean(self.reference, (*SCHEMES, *names))
+            scalp = f"; did you mean '{SCALP}{self.reference}'?" if self.reference in electrodes else ""
+            hint = scalp or did_you_mean(self.reference, (*SCHEMES, *names))
             raise ValueError(f"`reference`: '{self.reference}' is no contact{hint}")
         if self.reference == "bipolar" and not any(device.neighbours for device in devices):
             raise ValueError("`reference`: bipolar needs two contacts in a row of a device")

@@ -10,8 +10,8 @@ the run starts; movement is a stage. Sample i is the mean over the interval of t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -76,11 +76,13 @@ COUNTED = {
 class MegParameters(EyeParameters, HeartParameters, MuscleParameters, AuxiliaryParameters, CoilFaultParameters):
     """Parameters of the recording."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = {"sfreq": "sampling_frequency", "montage": "array", "helmet": "array"}
+
     array: Literal["neuromag306", "ctf151", "ctf275"] = parameter(
         "neuromag306", unit="-", source="MNE-Python's canonical arrays", description="coils of the helmet"
     )
     sampling_frequency: float = parameter(
-        250.0, unit="Hz", bounds=(10, 10_000), description="samples per second, at most as many as the activity's"
+        250.0, unit="Hz", bounds=(10, 10_000), description="samples per second; at most the rate of the run's dipoles"
     )
     gap: float = parameter(
         15.0, unit="mm", bounds=(5, 60), description="from scalp to the nearest coil: wall of the dewar, and hair"
@@ -140,14 +142,13 @@ class MegParameters(EyeParameters, HeartParameters, MuscleParameters, AuxiliaryP
     room_drift: float = parameter(
         1e-12, unit="T", bounds=(0, 1e-9), description="SD over minutes of the field that is left in the shielded room"
     )
-    high_pass: float | None = parameter(
-        0.03,
-        unit="Hz",
-        bounds=(1e-4, 1000),
-        description="cutoff of the electronics' high-pass; none for DC-coupled ones",
+    high_pass: float | Literal["none"] | None = parameter(
+        0.03, unit="Hz", description="cutoff of the electronics' high-pass, from 0.0001; 'none' is DC-coupled"
     )
-    low_pass: float | Literal["auto"] | None = parameter(
-        "auto", unit="Hz", description="cutoff of the electronics' low-pass; auto is 0.4 of the sampling rate"
+    low_pass: float | Literal["auto", "none"] | None = parameter(
+        "auto",
+        unit="Hz",
+        description="cutoff of the electronics' low-pass; 'auto' is 0.4 of the sampling rate, 'none' no filter",
     )
     triggers: bool = parameter(
         True, unit="-", description=f"whether channel {TRIGGER} shows the run's events as pulses"

@@ -567,3 +567,11 @@ def test_a_condition_that_a_small_study_has_no_room_for_leaves_its_source_withou
     small = study(text).small()
     assert small.sessions[0].runs[0].sources[0].onsets == ()
     assert plan(small)
+
+
+def test_a_wrong_waveform_is_the_only_problem_told():
+    with pytest.raises(ParameterError) as caught:
+        SourceSpec.parse({"name": "a", "near": [-50, -10, -20], "moment": 20.0, "waveform": "spikes", "onsets": [3.0]})
+    (line,) = caught.value.problems
+    assert line.startswith("`waveform`: 'spikes' is not")
+    assert line.endswith("did you mean 'spike'?")

@@ -4,7 +4,7 @@ from typing import Literal
 import pytest
 
 from fakeimaging.core.errors import ParameterError
-from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.parameters import Parameters, in_metres, parameter, told_once
 
 
 class Coil(Parameters):
@@ -107,3 +107,37 @@ def test_the_constructor_takes_lists_for_tuples_and_says_what_is_wrong_as_parse_
         Scanner(name=["a"])
     with pytest.raises(ParameterError, match=r"`times\[1\]`: '2' is not a number"):
         Scanner(times=[1.0, "2"])
+
+
+class Chair(Parameters):
+    seat: float = parameter(1.0, unit="-")
+
+
+class Sofa(Chair):
+    length: float = parameter(2.0, unit="-")
+    seat: float = parameter(3.0, unit="-")
+
+
+class Bench(Chair):
+    width: float = parameter(2.0, unit="-")
+
+
+def test_a_table_begins_with_what_the_class_itself_declares():
+    assert [row["name"] for row in Bench.table()] == ["width", "seat"]
+    assert {row["name"] for row in Sofa.table()} == {"seat", "length"}
+
+
+def test_the_same_line_of_several_runs_is_told_once():
+    lines = [
+        "`sessions[0].runs[0].step`: a",
+        "`sessions[0].runs[1].step`: a",
+        "`sessions[1].runs[1].step`: a",
+        "other",
+        "other",
+    ]
+    assert told_once(lines) == ["`sessions[0].runs[0, 1].step`: a", "`sessions[1].runs[1].step`: a", "other"]
+
+
+def test_places_in_metres_are_told_from_places_in_millimetres():
+    assert in_metres((-0.05, 0.0, 0.02)) == "(-0.05, 0, 0.02) is told in m; did you mean (-50, 0, 20) mm?"
+    assert in_metres((0.0, 0.0, 0.0)) is in_metres((0.0, 0.0, 5.0)) is None

@@ -49,3 +49,10 @@ def test_a_name_is_taken_once(things):
 
 def test_a_registry_shows_its_names():
     assert repr(Registry("thing", "no.such.group", {"b": "math:pi", "a": "math:e"})) == "Registry(thing: a, b)"
+
+
+def test_a_name_that_people_look_for_leads_to_what_there_is():
+    shelf = Registry("modality", "fakeimaging.none", {"eeg": "x:y", "ieeg": "x:z"}, {"seeg": "ieeg"})
+    with pytest.raises(UnknownNameError, match="no modality called 'sEEG'; did you mean 'ieeg'"):
+        shelf.get("sEEG")
+    assert shelf.nearest("ege") == "; did you mean 'eeg'?"

@@ -104,6 +104,21 @@ def test_all_problems_of_a_file_come_at_once():
             "duration = 40.0\ntaps = ['rates']",
             "`sessions[0].runs[0].taps`: model dmf shows no 'rates'; did you mean 'rate'",
         ),
+        (
+            'modality = "bold"\ntask = "rest"\ntr = 2.0',
+            'modality = "eeg"\ntask = "rest"\nsampling_frequency = 500.0',
+            "`sessions[0].acquisitions[0].sampling_frequency`: 500 Hz is above the 250 Hz of the activity's dipoles; `taps`",
+        ),
+        (
+            "duration = 40.0",
+            "duration = 40.0\ntaps = {rate = 50.0, dipole = 2000.0}",
+            "`sessions[0].runs[0].taps`: model dmf: tap 'dipole' has a rate of 2000 Hz, above the 1000 Hz of a step of 0.001 s",
+        ),
+        (
+            'modality = "bold"',
+            'modality = "seeg"',
+            "no modality called 'seeg'; did you mean 'ieeg'?",
+        ),
         ("duration = 40.0", "duration = 40.0\ntaps = []", "`sessions[0].runs[0].taps`: empty; name at least one"),
         (BODY, "", "nothing to acquire"),
         ('anatomy = "tiny"', 'anatomy = "mni"', "`subject.anatomy`"),
@@ -282,8 +297,8 @@ def test_a_plan_refuses_a_lesion_of_regions_that_are_not_there():
         ("bold.echo_times=[14, 32, 50]", "echo_times`: [14, 32, 50] s: each is within [0.001, 0.2] s; did you mean 0.014, 0.032, 0.05?"),
         ("bold.voxel_size=[3, 3]", "voxel_size`: [3, 3] mm; give one number or three"),
         ("bold.phase_encoding=AP", "phase_encoding`: 'AP'; did you mean 'j-'? (AP is j-, PA is j,"),
-        ("bold.motion=high", "`sessions[0].acquisitions[1].motion`: no such key; did you mean `runs.physiology.motion`?"),
-        ("runs.motion=high", "`sessions[0].runs[0].motion`: no such key; did you mean `runs.physiology.motion`?"),
+        ("bold.motion=high", "`sessions[0].acquisitions[1, 2, 3].motion`: no such key; did you mean `runs.physiology.motion`?"),
+        ("runs.motion=high", "`sessions[0].runs[0, 1, 2].motion`: no such key; did you mean `runs.physiology.motion`?"),
         ("bold.off=gost", "off`: bold has no stage 'gost'"),
         ("bold.hemodynamics.kappa=1.54", "kappa`: 1.54 1/s is outside [0.1, 1.5] (decay of the flow signal, a rate: one over its time); "
          "did you mean 0.649, the rate of a time of 1.54 s (1/1.54)?"),

@@ -16,8 +16,11 @@ from fakeimaging.modalities.eeg import EegParameters
 from fakeimaging.modalities.electro import lead_field as lf
 from fakeimaging.modalities.electro import projection
 from fakeimaging.modalities.electro.electrodes import MONTAGES
+from fakeimaging.modalities.electro.filters import cutoffs
 from fakeimaging.modalities.electro.projection import region_gain
 from fakeimaging.modalities.electro.to_mne import series_to_mne, to_mne_forward
+from fakeimaging.modalities.ieeg import IeegParameters
+from fakeimaging.modalities.meg import MegParameters
 from fakeimaging.testing.fixtures import tiny_subject
 
 RATE = 250.0
@@ -232,11 +235,21 @@ def test_a_rate_that_the_dipoles_do_not_have_is_refused(rate, message):
         ({"low_pass": 200.0}, "`low_pass`: 200 Hz is not below half the sampling rate|low_pass.*not below half"),
         ({"low_pass": "automatic"}, "low_pass"),
         ({"high_pass": 120.0}, "leaves nothing below 100 Hz"),
+        ({"high_pass": 0.0}, "`eeg.high_pass`: 0 Hz is below 0.0001 Hz; 'none' is DC-coupled"),
+        ({"low_pass": 0.0}, "`eeg.low_pass`: 0 Hz is not above 0; 'none' is no filter"),
+        ({"sfreq": 500.0}, "`eeg.sfreq`: no such key; did you mean `sampling_frequency`"),
+        ({"montage": "Cz,Pz"}, r"no montage 'Cz,Pz'; electrodes stand in a list: \["),
+        ({"bad_channels": ["T7"]}, "'T7' is bad in what way"),
     ],
 )
 def test_a_wrong_parameter_is_named(wrong, message):
     with pytest.raises(ParameterError, match=message):
         EegParameters.parse(wrong, where="eeg")
+
+
+@pytest.mark.parametrize("parameters", [EegParameters, IeegParameters, MegParameters])
+def test_an_amplifier_may_have_no_filters(parameters):
+    assert cutoffs(parameters.parse({"high_pass": "none", "low_pass": "none"})) == (None, None)
 
 
 def test_eeg_needs_an_activity_with_dipoles():

@@ -104,7 +104,7 @@ def test_a_region_nobody_has_is_named_with_the_nearest():
 
 
 def test_faster_than_the_dipoles_is_refused_with_the_way_to_get_it():
-    with pytest.raises(RateError, match=r"simulate it with taps=\{'dipole': 2000"):
+    with pytest.raises(RateError, match=r"say how fast: \{dipole = 2000.0, rate = 50.0\}"):
         record(sampling_frequency=2000.0)
 
 

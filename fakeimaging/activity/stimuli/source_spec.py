@@ -159,7 +159,8 @@ class SourceSpec(Parameters):
     def _defaults_of_the_waveform(cls, values: Any) -> Any:
         known = WAVEFORMS.get(str(values.get("waveform", "gaussian"))) if isinstance(values, Mapping) else None
         if known is None:
-            return values
+            plain = isinstance(values, Mapping)
+            return {name: cls._with_tuples(name, value) for name, value in values.items()} if plain else values
         said = {name: value for name, value in values.items() if value is not None or name not in known.takes}
         return {name: cls._with_tuples(name, value) for name, value in {**known.takes, **said}.items()}
 

@@ -16,6 +16,7 @@ from fakeimaging.activity.stimuli.recorded import read_samples
 from fakeimaging.activity.stimuli.rules import fast_problems
 from fakeimaging.activity.stimuli.shapes import FORMS, block
 from fakeimaging.core.errors import InputError, ParameterError
+from fakeimaging.core.parameters import in_metres
 from fakeimaging.core.streams import Streams
 from fakeimaging.structure.parcellation import Region
 from fakeimaging.structure.selection import chosen, unknown
@@ -211,7 +212,9 @@ def _far_places(condition: Condition, regions: Sequence[Region]) -> Iterator[str
 
 
 def far_place(place: tuple[float, float, float], regions: Sequence[Region]) -> str | None:
-    """Return what is wrong with a place in template mm that lies outside any head, None with any other."""
+    """Return what is wrong with a place in template mm that lies outside any head or is told in m, None with any other."""
+    if problem := in_metres(place):
+        return problem
     centroids = np.array([region.centroid for region in regions])
     distance = float(np.linalg.norm(centroids - np.array(place), axis=1).min())
     if distance <= FARTHEST:

@@ -48,7 +48,11 @@ Fault = tuple[str, str, str]
 def as_pairs(value: Any) -> Any:
     """Return a table or a list of channels and kinds as pairs; anything else as it is."""
     pairs = value.items() if isinstance(value, Mapping) else value if isinstance(value, list) else None
-    return value if pairs is None else tuple(tuple(pair) if isinstance(pair, list) else pair for pair in pairs)
+    if pairs is None:
+        return value
+    if alone := next((pair for pair in pairs if isinstance(pair, str)), None):
+        raise ValueError(f"'{alone}' is bad in what way? Give a table: {{'{alone}' = 'flat'}}")
+    return tuple(tuple(pair) if isinstance(pair, list) else pair for pair in pairs)
 
 
 def problem_of(chosen: Any, names: Sequence[str], kinds: Sequence[str] = BAD_KINDS) -> str | None:

@@ -18,7 +18,7 @@ class CoilFaultParameters(Parameters):
     bad_channels: int | float | tuple[tuple[str, CoilFault], ...] = parameter(
         0,
         unit="-",
-        description="number (2), share (0.05) or table ({MEG 0111 = 'flat'}) of bad channels; numbers are drawn",
+        description="number (2), share (0.05) or table ({'MEG 0111' = 'flat'}) of bad channels; numbers are drawn",
     )
     bad_kinds: tuple[CoilFault, ...] = parameter(
         ("flat", "noisy"), unit="-", description="kinds among which drawn channels are bad"

@@ -22,6 +22,8 @@ ROWS = 32
 """Channels that are filtered at once."""
 ORDER = 5
 """Of the low-pass: 30 dB an octave (assumed)."""
+LOWEST = 1e-4
+"""Hz, the lowest cutoff of a high-pass (assumed)."""
 AUTOMATIC = 0.4
 """Share of the sampling rate at which the low-pass lies unless it is said (assumed)."""
 
@@ -68,10 +70,14 @@ def check_filters(parameters: Filtered) -> None:
     """
     half = parameters.sampling_frequency / 2
     high, low = cutoffs(parameters)
+    if low is not None and low <= 0:
+        raise ValueError(f"`low_pass`: {low:g} Hz is not above 0; 'none' is no filter")
     if low is not None and low >= half:
         raise ValueError(
             f"`low_pass`: {low:g} Hz is not below half the sampling rate, {half:g} Hz; 'none' is no filter"
         )
+    if high is not None and high < LOWEST:
+        raise ValueError(f"`high_pass`: {high:g} Hz is below {LOWEST:g} Hz; 'none' is DC-coupled")
     if high is not None and high >= (half if low is None else low):
         raise ValueError(f"`high_pass`: {high:g} Hz leaves nothing below {half if low is None else low:g} Hz")
 

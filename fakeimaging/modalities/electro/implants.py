@@ -16,7 +16,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from fakeimaging.core.errors import UnknownNameError, did_you_mean
-from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.parameters import Parameters, in_metres, parameter
 
 Kind = Literal["grid", "strip", "shaft"]
 SPACING: Mapping[Kind, float] = {"grid": 10.0, "strip": 10.0, "shaft": 3.5}
@@ -83,6 +83,9 @@ class Implant(Parameters):
                 raise ValueError(f"`{key}`: {what}; a {self.kind} has {' and '.join(FEWEST[self.kind])}")
         if self.entry is not None and self.kind != "shaft":
             raise ValueError(f"`entry`: only a shaft has one, not a {self.kind}")
+        for key, place in (("target", self.target), ("entry", self.entry)):
+            if isinstance(place, tuple) and (problem := in_metres(place)):
+                raise ValueError(f"`{key}`: {problem}")
         if self.hemisphere is not None and not isinstance(self.target, str):
             raise ValueError("`hemisphere`: the target is a place, which is on one side already")
         if not self.name.isascii() or not self.name[:1].isalpha() or not self.name.replace("'", "").isalnum():

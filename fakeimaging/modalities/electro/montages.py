@@ -7,6 +7,7 @@ scalp along the head's rays. Those of MNE-Python's names are shipped (`tools/bui
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -80,6 +81,11 @@ class Montages(Mapping[str, tuple[str, ...]]):
         (128, 3)
         """
         if name not in _shipped():
+            wanted = [part.strip() for part in name.split(",")]
+            if set(wanted) <= set(electric().channels):
+                raise UnknownNameError(
+                    f"no montage '{name}'; electrodes stand in a list: {json.dumps(wanted)}", value=name
+                )
             ending = "; a file of your own ends in .tsv, .sfp, .elc or another that MNE-Python reads"
             raise UnknownNameError(f"no montage '{name}'{did_you_mean(name, _shipped())}{ending}", value=name)
         return _shipped()[name]

@@ -62,7 +62,7 @@ def ratio_of(tap_rate: float, rate: float, *, name: str) -> Ratio:
     if rate > tap_rate * (1 + 1e-9):
         raise RateError(
             f"`{name}`: {rate:g} Hz is above the {tap_rate:g} Hz of the activity's dipoles; "
-            f"simulate it with taps={{'dipole': {rate:g}, ...}} to have them faster",
+            f"`taps` of the run say how fast: {{dipole = {rate:.1f}, rate = 50.0}}",
             value=rate,
         )
     fraction = Fraction(rate / tap_rate).limit_denominator(LARGEST_RATIO)

@@ -83,6 +83,11 @@ def test_a_device_that_makes_no_sense_is_refused(values, problem):
         grid(**values)
 
 
+def test_places_in_metres_are_refused():
+    with pytest.raises(ParameterError, match=r"`target`: .* did you mean \(-30, -20, -20\) mm"):
+        shaft(target=(-0.03, -0.02, -0.02))
+
+
 def test_names_of_contacts_are_unique():
     check_names([shaft(), grid()])
     with pytest.raises(ValueError, match="contact A11 of 'A1' is there of 'A' too"):
