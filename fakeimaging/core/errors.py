@@ -51,6 +51,10 @@ class OutputError(FakeImagingError, OSError):
     """The output folder cannot be used."""
 
 
+MOST = 60
+"""Names that are listed in an error."""
+
+
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest allowed name, or the list of allowed names.
 
@@ -66,4 +70,6 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
     if near:
         return f"; did you mean '{folded[near[0]]}'?"
+    if len(names) > MOST:
+        return f"; {len(names)} are known, such as {', '.join(names[:5])}"
     return f"; allowed: {', '.join(names)}" if names else ""

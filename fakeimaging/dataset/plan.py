@@ -24,8 +24,8 @@ from fakeimaging.structure.subject import check_lesion, count_regions
 
 BYTES_A_VOXEL = {"observed": 1.35, "clean": 0.55, "prep": 1.35, "truth": 0.4, "weights": 0.15}
 """Compressed bytes a voxel, rounded up (the default study: 1.19 and 1.27 observed, 0.46 and 0.39 clean, 0.31 truth)."""
-BYTES_A_SAMPLE = {"brainvision": 2.05, "edf": 2.05, "eeglab": 4.1, "fif": 4.05}
-"""Bytes of a sample of a channel, rounded up: int16, or float32 in SET and FIF."""
+BYTES_A_SAMPLE = {"brainvision": 2.05, "edf": 2.05, "eeglab": 4.1, "fif": 2.05}
+"""Bytes of a sample of a channel, rounded up: int16, or float32 in SET."""
 SECONDS_A_MEGASAMPLE = 0.6
 """Time to simulate and write a series, observed and clean, on one core, rounded up."""
 BYTES_A_SURFACE = 2 * 20_484 * 4 * 4 // 3 + 2 * 40_000 * 4

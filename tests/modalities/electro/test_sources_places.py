@@ -17,7 +17,9 @@ def run(person, **source):
 
 
 @pytest.mark.parametrize(
-    "source", [{"near": (-10, -20, 8), "extent": 8.0}, {"region": "L_Thalamus_01", "extent": 8.0}], ids=["place", "nucleus"]
+    "source",
+    [{"near": (-10, -20, 8), "extent": 8.0}, {"region": "L_Thalamus_01", "extent": 8.0}],
+    ids=["place", "nucleus"],
 )
 def test_a_patch_far_from_cortex_is_refused(person, source):
     with pytest.raises(InputError, match=r"source 'deep': its place is \d+ mm from the cortex"):
