@@ -1,8 +1,8 @@
 """The cortex beside the network: small patches at random places, each with a course of its own whose power falls as 1 / f^exponent.
 
-Places are the subject's, courses the run's: EEG, MEG and intracranial EEG of a run see the same sources. Courses are made at the rate of
-the run's dipoles and low-passed to that of the recording within the Fourier transform that colours them (`coloured`), in
-pieces that are kept while a recording goes by:
+Places are the subject's, courses the run's: EEG, MEG and intracranial EEG of a run see the same sources. Courses are made at 250 Hz and
+brought to the rate of the recording within the Fourier transform that colours them (`coloured`), in pieces that are kept while a
+recording goes by; a faster recording finds nothing of them beyond 125 Hz:
 
     c = g * h * w,   c(t) in nAm/mm2
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,25 +25,29 @@ from fakeimaging.core.arrays import Kept, frozen
 from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro.coloured import Floats, Signal, Spectrum, filtered_rows, impulse
 from fakeimaging.modalities.electro.lead_field import electric
-from fakeimaging.modalities.electro.sampling import ATTENUATION, FLAT, Ratio, ratio_of
+from fakeimaging.modalities.electro.sampling import ATTENUATION, FLAT, LARGEST_RATIO, Ratio
 from fakeimaging.modalities.electro.sources import SourceSpace, patch_moments
 from fakeimaging.modalities.layers import Factors, Forward, Recipe, Stage
 from fakeimaging.modalities.normals import normals
 
-N_PATCHES = 64
+N_PATCHES = 40
 """Enough that their sum is Gaussian at every sensor, few enough to keep their courses (assumed)."""
 EXTENT = 9.0
 """mm, radius of a patch: cortex that swings together without long connections (assumed: some cm2)."""
 BAND = (1.0, 45.0)
 """Hz within which the density of dipoles is told."""
 KNEE = 0.2
-"""Hz, below which the spectrum is flat, at any rate of the dipoles up to 2 kHz (assumed)."""
-PIECE = 16_384
-"""Samples, at the rate of the dipoles, of the white noise that one generator makes."""
-LENGTH = 12_288
+"""Hz, below which the spectrum is flat (assumed)."""
+RATE = 250.0
+"""Hz at which courses are made."""
+PIECE = 4096
+"""Samples, at that rate, of the white noise that one generator makes."""
+LENGTH = 3072
 """Of the filter of the spectrum."""
-DELAY = 2048
+DELAY = 512
 """Samples by which courses lag white noise, so that a low-pass of zero phase finds what comes after."""
+ALMOST = 0.999
+"""Share of the rate to which courses are low-passed before they are made faster."""
 KEPT = 16 * 2**20
 """Bytes of courses that a recording keeps."""
 
@@ -57,24 +62,21 @@ class Courses:
         Of the run's background.
     n : int
         Patches.
-    rate : float
-        Hz, of the run's dipoles.
     ratio : Ratio
-        The recording's rate over that.
+        The recording's rate over `RATE`.
     filtered : ndarray, shape (span + 1,)
         Transform of spectrum and low-pass.
     """
 
     streams: Streams
     n: int
-    rate: float
     ratio: Ratio
     filtered: Spectrum
     _kept: Kept = field(default_factory=lambda: Kept(KEPT))
 
     @property
     def span(self) -> int:
-        """Samples of the dipoles' rate in a piece."""
+        """Samples at `RATE` in a piece."""
         return len(self.filtered) - 1
 
     @property
@@ -139,11 +141,12 @@ _OF_RECORDING: WeakKeyDictionary[Forward, Courses] = WeakKeyDictionary()
 
 
 def _new_courses(forward: Forward, density: float, exponent: float) -> Courses:
-    rate, clock = forward.context["dipole_rate"], forward.clean.clock
-    ratio = ratio_of(rate, clock.rate, name="sampling_frequency")
+    clock = forward.clean.clock
+    fraction = Fraction(clock.rate / RATE).limit_denominator(LARGEST_RATIO)
+    ratio = Ratio(fraction.numerator, fraction.denominator)
     span = ratio.down * -(-PIECE // ratio.down)
     streams = forward.context["run_streams"].at("background")
-    return Courses(streams, N_PATCHES, rate, ratio, _filter(density, exponent, rate, clock.rate, span))
+    return Courses(streams, N_PATCHES, ratio, _filter(density, exponent, clock.rate / RATE, span))
 
 
 def spectrum(density: float, exponent: float) -> Callable[[Floats], Floats]:
@@ -153,12 +156,14 @@ def spectrum(density: float, exponent: float) -> Callable[[Floats], Floats]:
     return lambda f: size * np.hypot(f, KNEE) ** (-exponent / 2)
 
 
-def _filter(density: float, exponent: float, rate: float, new_rate: float, span: int) -> Spectrum:
+def _filter(density: float, exponent: float, share: float, span: int) -> Spectrum:
     from scipy.fft import rfft
 
     response = np.zeros(2 * span)
-    response[DELAY : DELAY + LENGTH] = impulse(spectrum(density, exponent), rate, LENGTH)
-    return np.asarray(rfft(response) * low_pass(new_rate / rate, 2 * span), dtype=np.complex64)
+    response[DELAY : DELAY + LENGTH] = impulse(spectrum(density, exponent), RATE, LENGTH)
+    # A faster recording must not hear the edge at half the rate.
+    wanted = share if share <= 1 else ALMOST
+    return np.asarray(rfft(response) * low_pass(wanted, 2 * span), dtype=np.complex64)
 
 
 def low_pass(share: float, n: int) -> Floats:
@@ -183,7 +188,7 @@ def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Rec
         "extent": EXTENT,
         "density": parameters.background_density,
         "exponent": parameters.background_exponent,
-        "rate": forward.context["dipole_rate"],
+        "rate": RATE,
         "maps": seen.project(moments),
     }
 
@@ -198,4 +203,4 @@ def _act(forward: Forward, recipe: Recipe, v: int, *, rng: None) -> Factors | No
 
 BACKGROUND = Stage("background", "additive", _draw, _act, noisy=False)
 """The recipe has the places (template mm) and maps (per nAm/mm2); needs the parameters ``background_density`` and
-``background_exponent``, and the context ``field`` (of the first channels), ``dipole_rate``, ``subject`` and ``run_streams``."""
+``background_exponent``, and the context ``field`` (of the first channels), ``subject`` and ``run_streams``."""

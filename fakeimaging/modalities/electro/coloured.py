@@ -3,7 +3,7 @@
     x = h * w,   |H(f)|^2 = S(sqrt(f^2 + f0^2)) rate / 2,   f0 = rate / len(h)
 
 w: white noise, each part from a generator of its own; h: the filter of minimum phase (through the cepstrum; Oppenheim and Schafer
-2010, chapter 13), as long as a part, so that a part needs its own white noise and that of the part before (overlap-save).
+2010, chapter 13), no longer than a part, so that a part needs its own white noise and that of the part before (overlap-save).
 S: one-sided density of power. Slower than f0 the spectrum is flat: no part remembers more than one part.
 """
 
@@ -68,11 +68,11 @@ def impulse(density: Callable[[Floats], npt.ArrayLike], rate: float, n: int) -> 
     return np.asarray(response)
 
 
-def transfer(response: Floats) -> Spectrum:
-    """Return the transform of a filter as long as a part, for `coloured`, shape (n + 1,)."""
+def transfer(response: Floats, part: int | None = None) -> Spectrum:
+    """Return the transform of a filter for `coloured`, for parts of so many samples (as long as the filter when left out)."""
     from scipy.fft import rfft
 
-    return np.asarray(rfft(response, 2 * len(response)), dtype=np.complex64)
+    return np.asarray(rfft(response, len(response) + (part or len(response))), dtype=np.complex64)
 
 
 def part_length(series: Series) -> int:
@@ -80,31 +80,42 @@ def part_length(series: Series) -> int:
     return series.block or series.clock.n
 
 
-def coloured(filtered: Spectrum, n_rows: int, v: int, *, rng: Callable[[int], np.random.Generator]) -> Signal:
+def coloured(
+    filtered: Spectrum,
+    n_rows: int,
+    v: int,
+    *,
+    rng: Callable[[int], np.random.Generator],
+    part: int | None = None,
+) -> Signal:
     """Return part v of independent noises.
 
     Parameters
     ----------
-    filtered : ndarray, shape (n + 1,)
+    filtered : ndarray, shape ((n_taps + part) / 2 + 1,)
         Of `transfer`.
     n_rows : int
     v : int
         Any integer: the first part needs white noise from before it.
     rng : callable
         ``rng(w)`` gives the generator of the white noise of part w, always at its start.
+    part : int, optional
+        Samples of a part; as many as the filter has when left out, never fewer.
 
     Returns
     -------
-    ndarray, shape (n_rows, n), float32
+    ndarray, shape (n_rows, part), float32
     """
-    n = len(filtered) - 1
-    white = np.empty((n_rows, 2 * n), dtype=np.float32)
-    for half, w in enumerate((v - 1, v)):
-        white[:, half * n : (half + 1) * n] = normals((n_rows, n), rng=rng(w))
+    whole = 2 * (len(filtered) - 1)
+    n = part or whole // 2
+    taps = whole - n
+    white = np.empty((n_rows, whole), dtype=np.float32)
+    white[:, :taps] = normals((n_rows, n), rng=rng(v - 1))[:, n - taps :]
+    white[:, taps:] = normals((n_rows, n), rng=rng(v))
     result = np.empty((n_rows, n), dtype=np.float32)
     for first in range(0, n_rows, ROWS):
         rows = slice(first, first + ROWS)
-        result[rows] = filtered_rows(white[rows], filtered)[:, n:]
+        result[rows] = filtered_rows(white[rows], filtered)[:, taps:]
     return result
 
 

@@ -5,12 +5,15 @@ A filter hands its state from part to part and starts as if the first sample had
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.arrays import frozen
 from fakeimaging.modalities.electro.levels import analogue_rows
+from fakeimaging.modalities.electro.sections import pass_sections
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
 
 if TYPE_CHECKING:
@@ -18,8 +21,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-ROWS = 32
-"""Channels that are filtered at once."""
 ORDER = 5
 """Of the low-pass: 30 dB an octave (assumed)."""
 LOWEST = 1e-4
@@ -82,6 +83,7 @@ def check_filters(parameters: Filtered) -> None:
         raise ValueError(f"`high_pass`: {high:g} Hz leaves nothing below {half if low is None else low:g} Hz")
 
 
+@lru_cache(maxsize=8)
 def sections(high: float | None, low: float | None, rate: float) -> Floats:
     """Return both filters as second-order sections, shape (n_sections, 6)."""
     from scipy.signal import butter, zpk2sos
@@ -89,7 +91,7 @@ def sections(high: float | None, low: float | None, rate: float) -> Floats:
     parts = [butter(1, high, "highpass", fs=rate, output="zpk")] if high is not None else []
     parts += [butter(ORDER, low, "lowpass", fs=rate, output="zpk")] if low is not None else []
     zeros, poles, gain = (np.concatenate([np.atleast_1d(part[i]) for part in parts]) for i in range(3))
-    return np.asarray(zpk2sos(zeros, poles, np.prod(gain)))
+    return frozen(np.asarray(zpk2sos(zeros, poles, np.prod(gain))))
 
 
 def hardware_filters(parameters: Filtered) -> dict[str, Any] | str:
@@ -111,7 +113,7 @@ def _draw(forward: Forward, parameters: Any, *, rng: np.random.Generator) -> Rec
 def _act(
     signal: npt.NDArray, forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator, state: Any
 ) -> tuple[npt.NDArray[np.float32], Any]:
-    from scipy.signal import sosfilt, sosfilt_zi
+    from scipy.signal import sosfilt_zi
 
     rows = np.asarray(recipe["rows"])
     if recipe["high_pass"] is recipe["low_pass"] is None or not len(rows):
@@ -120,12 +122,11 @@ def _act(
     if state is None:
         first = np.asarray(signal[rows, :1], dtype=np.float64)
         state = sosfilt_zi(filters)[:, None, :] * first[None]
-    # Some rows at a time: the copies in float64 would take four times the room of the signal.
-    result, after = np.array(signal, dtype=np.float32), np.empty_like(state)
-    for start in range(0, len(rows), ROWS):
-        some = slice(start, start + ROWS)
-        chosen = np.asarray(signal[rows[some]], dtype=np.float64)
-        result[rows[some]], after[:, some] = sosfilt(filters, chosen, axis=1, zi=state[:, some])
+    passed, after = pass_sections(signal if len(rows) == len(signal) else signal[rows], filters, state)
+    if len(rows) == len(signal):
+        return passed, after
+    result = np.array(signal, dtype=np.float32)
+    result[rows] = passed
     return result, after
 
 

@@ -57,10 +57,14 @@ class LowRank:
 
     def project(self, moments: Any) -> Floats:
         """Return what weighted sums of sources make, shape (n_sensors, n_sums); ``moments`` (n_sums, n_columns) in Am."""
-        parts = []
+        from scipy.sparse import csr_array
+
+        parts, moments = [], csr_array(moments)
+        used = np.unique(moments.indices)
+        own = moments[:, used]
         for first in range(0, len(self.amounts), RANKS):
             some = slice(first, first + RANKS)
-            summed = moments @ (self.step * self.amounts[some]).T
+            summed = own @ (self.step[used] * self.amounts[some, used]).T
             parts.append(self.maps[:, some] @ np.asarray(summed).T)
         return np.asarray(sum(parts))
 

@@ -86,7 +86,7 @@ def line_courses(recipe: Recipe, clock: Clock) -> Floats:
     """Return cosines, then sines of the harmonics below half the rate, shape (2 n_harmonics, n)."""
     kept = recipe["harmonics"][recipe["harmonics"] * recipe["frequency"] < clock.rate / 2]
     phase, sizes = line_phase(recipe, clock.times), line_sizes(recipe, clock.times)[: len(kept)]
-    turn = np.exp(1j * phase)
+    turn = np.exp(1j * phase).astype(np.complex64)
     waves = sizes * np.cumprod([turn, *[turn * turn] * (len(kept) - 1)], axis=0)[: len(kept)]
     return np.concatenate([waves.real, waves.imag])
 

@@ -101,6 +101,8 @@ def _filter(rate: float) -> Signal:
 
 def muscle_noise(forward: Forward, n_rows: int, v: int, *, rng: Callable[[int], np.random.Generator]) -> Signal:
     """Return part v of independent electromyograms of unit variance (over all frequencies), shape (n_rows, n), without seams."""
+    from scipy.fft import irfft, rfft
+
     series = forward.clean
     length, n, response = series.part(0).n, series.part(v).n, _filter(series.clock.rate)
     back = len(response) - 1
@@ -109,7 +111,7 @@ def muscle_noise(forward: Forward, n_rows: int, v: int, *, rng: Callable[[int], 
     # A part is as long as the filter remembers, but for the run's only one.
     white[:, :back] = normals((n_rows, max(length, back)), rng=rng(v - 1))[:, -back:] if back else 0
     size = _fast_length(back + n)
-    joined = np.fft.irfft(np.fft.rfft(white, size) * np.fft.rfft(response, size), size)
+    joined = irfft(rfft(white, size) * rfft(response, size), size)
     return np.asarray(joined[:, back : back + n], dtype=np.float32)
 
 

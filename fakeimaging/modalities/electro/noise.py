@@ -2,7 +2,7 @@
 
     S(f) = white^2 + size_i^2 / f
 
-The 1/f part is flat below the rate over the length of a part (0.03 Hz at 250 Hz); what is slower is the stage of drift.
+The 1/f part is flat below the rate over the length of its filter (0.06 Hz at 250 Hz); what is slower is the stage of drift.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from fakeimaging.modalities.electro.levels import levels_of
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
 from fakeimaging.modalities.normals import normals
 
+TAPS = 4096
+"""Longest filter of 1/f noise."""
 UNEVEN = 0.3
 """SD of the logarithm of the sensors' 1/f noise: no two electrodes have the same contact (assumed)."""
 
@@ -41,7 +43,7 @@ def _act(
     term = normals((len(white), length), rng=rng(v).spawn(1)[0])[:, :n]
     term *= white * np.float32(np.sqrt(series.clock.rate / 2))
     if electrode.any():
-        slow = coloured(_pink(series.clock.rate, length), len(white), v, rng=rng)[:, :n]
+        slow = coloured(_pink(series.clock.rate, length), len(white), v, rng=rng, part=length)[:, :n]
         slow *= electrode
         term += slow
     return np.ascontiguousarray(term)
@@ -49,7 +51,8 @@ def _act(
 
 @lru_cache(maxsize=4)
 def _pink(rate: float, n: int) -> Spectrum:
-    return transfer(impulse(lambda f: 1 / np.sqrt(f), rate, n))
+    taps = min(n, TAPS)
+    return transfer(impulse(lambda f: 1 / np.sqrt(f), rate, taps), n)
 
 
 SENSOR = Stage("sensor", "additive", _draw, _act, any_part=True)

@@ -223,7 +223,6 @@ def shared_context(
 ) -> dict[str, Any]:
     """Return what the stages of every electrical and magnetic recording need beside the clean signal."""
     return {
-        "dipole_rate": activity.tap("dipole").clock.rate,
         "physiology": activity.physiology,
         "subject": subject,
         "sensors": sensors,

@@ -122,7 +122,7 @@ def stretch(tap: Tap, low: int, high: int) -> Signal:
     origin = tap.clock.index(0.0)
     wanted = (low + origin, high + origin)
     inside = (min(max(0, wanted[0]), tap.clock.n - 1), min(max(1, wanted[1]), tap.clock.n))
-    samples = np.ascontiguousarray(tap.read(*inside).astype(np.float32, copy=False).T)
+    samples = tap.read(*inside).astype(np.float32, copy=False).T
     before, after = inside[0] - wanted[0], wanted[1] - inside[1]
     return samples if before == after == 0 else np.pad(samples, ((0, 0), (before, after)), mode="edge")
 

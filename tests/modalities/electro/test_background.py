@@ -17,8 +17,8 @@ MONTAGE = ("Fp1", "Cz", "Pz", "O1", "T7", "T8")
 RUN = tiny_subject().streams.at("task-rest", "run-1")
 
 
-def courses_at(rate, *, n=20_000, dipoles=1000.0, streams=RUN, block=8192, density=0.1, exponent=1.5):
-    forward = silent(("EEG",), n=n, rate=rate, block=block, dipole_rate=dipoles, run_streams=streams)
+def courses_at(rate, *, n=20_000, streams=RUN, block=8192, density=0.1, exponent=1.5):
+    forward = silent(("EEG",), n=n, rate=rate, block=block, run_streams=streams)
     recipe = {"density": density, "exponent": exponent}
     parts = [background_courses(forward, recipe, v) for v in range(forward.clean.n_parts)]
     return np.concatenate(parts, axis=1)
@@ -66,11 +66,11 @@ def test_what_the_rate_does_not_hold_does_not_fold_back():
     assert power[:, frequencies < 38].mean() == pytest.approx(flat, rel=0.05)
 
 
-@pytest.mark.parametrize(("rate", "dipoles"), [(250.0, 250.0), (250.0, 1000.0), (512.0, 1000.0)])
-def test_parts_of_any_length_hold_the_same_samples(rate, dipoles):
-    whole = courses_at(rate, dipoles=dipoles, block=None)
-    np.testing.assert_array_equal(courses_at(rate, dipoles=dipoles), whole)
-    np.testing.assert_array_equal(courses_at(rate, dipoles=dipoles, block=5000, n=12_000), whole[:, :12_000])
+@pytest.mark.parametrize("rate", [250.0, 512.0, 1000.0])
+def test_parts_of_any_length_hold_the_same_samples(rate):
+    whole = courses_at(rate, block=None)
+    np.testing.assert_array_equal(courses_at(rate), whole)
+    np.testing.assert_array_equal(courses_at(rate, block=5000, n=12_000), whole[:, :12_000])
 
 
 def test_courses_are_independent_of_each_other_and_of_other_runs():
@@ -137,4 +137,4 @@ def test_eeg_meg_and_intracranial_eeg_of_a_run_have_the_same_sources():
         assert (levels > 0).all()
     for name in ("meg", "ieeg"):
         for mine, theirs in zip(made["eeg"], made[name], strict=True):
-            np.testing.assert_array_equal(mine, theirs)
+            np.testing.assert_array_equal(mine[:, : theirs.shape[1]], theirs)  # parts of MEG are shorter

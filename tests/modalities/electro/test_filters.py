@@ -102,3 +102,18 @@ def test_a_low_pass_that_is_automatic_follows_the_rate_and_the_sidecar_says_so()
 def test_filters_that_cannot_be_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         check_filters(Settings(sampling_frequency=RATE, **wrong))
+
+
+@pytest.mark.parametrize("n_channels", [1, 16, 37])
+def test_sections_side_by_side_are_scipys(n_channels):
+    from scipy.signal import butter, sosfilt, sosfilt_zi
+
+    from fakeimaging.modalities.electro.sections import pass_sections
+
+    signal = np.random.default_rng(3).standard_normal((n_channels, 1000)).astype(np.float32)
+    sections = butter(5, [1.0, 90.0], "bandpass", fs=250.0, output="sos")
+    state = sosfilt_zi(sections)[:, None, :] * signal[None, :, :1].astype(float)
+    expected, after = sosfilt(sections, signal.astype(float), axis=1, zi=state)
+    found, left = pass_sections(signal, sections, state)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(left, after, rtol=1e-9, atol=1e-12)
