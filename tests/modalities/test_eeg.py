@@ -247,6 +247,12 @@ def test_a_wrong_parameter_is_named(wrong, message):
         EegParameters.parse(wrong, where="eeg")
 
 
+def test_linked_electrodes_may_stand_in_a_list():
+    assert EegParameters.parse({"reference": ["P9", "P10"]}) == EegParameters.parse({"reference": "P9, P10"})
+    with pytest.raises(ParameterError, match="'TP9' is no electrode of the montage"):
+        EegParameters.parse({"reference": ["TP9", "P10"]})
+
+
 @pytest.mark.parametrize("parameters", [EegParameters, IeegParameters, MegParameters])
 def test_an_amplifier_may_have_no_filters(parameters):
     assert cutoffs(parameters.parse({"high_pass": "none", "low_pass": "none"})) == (None, None)
