@@ -237,9 +237,8 @@ def sidecar(parameters: EegParameters, forward: Forward) -> dict[str, Any]:
         "SoftwareFilters": "n/a",
         "HardwareFilters": hardware_filters(parameters),
         "EEGPlacementScheme": Path(parameters.montage).name if isinstance(parameters.montage, str) else "10-05",
-        "EEGChannelCount": len(forward.clean.rows("EEG")),
-        "EOGChannelCount": len(forward.clean.rows("EOG")),
-        "ECGChannelCount": len(forward.clean.rows("ECG")),
+        **{f"{kind}ChannelCount": len(forward.clean.rows(kind)) for kind in ("EEG", "EOG", "ECG", "EMG", "MISC")},
+        "TriggerChannelCount": 0,
         "RecordingDuration": clock.n * clock.step,
         "RecordingType": "continuous",
     }
