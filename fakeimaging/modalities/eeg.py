@@ -237,6 +237,7 @@ def sidecar(parameters: EegParameters, forward: Forward) -> dict[str, Any]:
         "SoftwareFilters": "n/a",
         "HardwareFilters": hardware_filters(parameters),
         "EEGPlacementScheme": Path(parameters.montage).name if isinstance(parameters.montage, str) else "10-05",
+        # Of the type of that very name, as BIDS' validator counts: VEOG and HEOG are no EOG.
         **{f"{kind}ChannelCount": len(forward.clean.rows(kind)) for kind in ("EEG", "EOG", "ECG", "EMG", "MISC")},
         "TriggerChannelCount": 0,
         "RecordingDuration": clock.n * clock.step,
