@@ -85,7 +85,7 @@ class EegParameters(
     reference: str = parameter(
         "average",
         unit="-",
-        description="average, REST, none, or an electrode of the montage; several with commas between them are linked",
+        description="average, REST, none, or an electrode of the montage; several (a list, or with commas between them) are linked",
     )
     head_model: str = parameter(
         BEM,
@@ -147,6 +147,12 @@ class EegParameters(
     @classmethod
     def _head_model_exists(cls, value: str) -> str:
         return check_head_model(value)
+
+    @field_validator("reference", mode="before")
+    @classmethod
+    def _linked(cls, value: Any) -> Any:
+        listed = isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(name, str) for name in value)
+        return ", ".join(value) if listed else value
 
     @model_validator(mode="after")
     def _electrodes_exist(self) -> Self:
@@ -231,9 +237,9 @@ def sidecar(parameters: EegParameters, forward: Forward) -> dict[str, Any]:
         "SoftwareFilters": "n/a",
         "HardwareFilters": hardware_filters(parameters),
         "EEGPlacementScheme": Path(parameters.montage).name if isinstance(parameters.montage, str) else "10-05",
-        "EEGChannelCount": len(forward.clean.rows("EEG")),
-        "EOGChannelCount": len(forward.clean.rows("EOG")),
-        "ECGChannelCount": len(forward.clean.rows("ECG")),
+        # Of the type of that very name, as BIDS' validator counts: VEOG and HEOG are no EOG.
+        **{f"{kind}ChannelCount": len(forward.clean.rows(kind)) for kind in ("EEG", "EOG", "ECG", "EMG", "MISC")},
+        "TriggerChannelCount": 0,
         "RecordingDuration": clock.n * clock.step,
         "RecordingType": "continuous",
     }

@@ -575,3 +575,8 @@ def test_a_wrong_waveform_is_the_only_problem_told():
     (line,) = caught.value.problems
     assert line.startswith("`waveform`: 'spikes' is not")
     assert line.endswith("did you mean 'spike'?")
+
+
+def test_a_place_in_metres_is_refused():
+    with pytest.raises(ParameterError, match=r"`near`: .* did you mean \(-50, -10, -20\) mm"):
+        SourceSpec.parse({"name": "a", "near": [-0.05, -0.01, -0.02], "moment": 20.0, "onsets": [3.0]})

@@ -247,6 +247,12 @@ def test_a_wrong_parameter_is_named(wrong, message):
         EegParameters.parse(wrong, where="eeg")
 
 
+def test_linked_electrodes_may_stand_in_a_list():
+    assert EegParameters.parse({"reference": ["P9", "P10"]}) == EegParameters.parse({"reference": "P9, P10"})
+    with pytest.raises(ParameterError, match="'TP9' is no electrode of the montage"):
+        EegParameters.parse({"reference": ["TP9", "P10"]})
+
+
 @pytest.mark.parametrize("parameters", [EegParameters, IeegParameters, MegParameters])
 def test_an_amplifier_may_have_no_filters(parameters):
     assert cutoffs(parameters.parse({"high_pass": "none", "low_pass": "none"})) == (None, None)
@@ -268,7 +274,8 @@ def test_the_tables_say_what_was_recorded(short):
     assert [row[0] for row in tables["channels"].rows] == [c.name for c in short.clean.channels]
     assert [row[0] for row in tables["channels"].rows if row[1] == "EEG"] == list(BIOSEMI)
     keys = module.sidecar(short.parameters, short.forward)
-    assert keys["EEGChannelCount"] == 64
+    kinds = ("EEG", "EOG", "ECG", "EMG", "MISC", "Trigger")
+    assert [keys[f"{kind}ChannelCount"] for kind in kinds] == [64, 0, 1, 0, 0, 0]
     assert keys["RecordingDuration"] == pytest.approx(30)
     assert keys["EEGReference"] == "average"
     assert keys["HardwareFilters"]["high-pass"]["cutoff (Hz)"] == 0.016

@@ -12,7 +12,7 @@ from pydantic import field_validator, model_validator
 
 from fakeimaging.activity.stimuli.waveforms import WAVEFORMS, Waveform
 from fakeimaging.core.errors import did_you_mean
-from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.parameters import Parameters, in_metres, parameter
 
 Kind = Literal[
     "gaussian", "peaks", "n170", "p1n1p2", "p300", "damped", "burst", "spike", "samples", "sinusoid", "rhythm", "noise"
@@ -208,6 +208,8 @@ def _problems(spec: SourceSpec) -> Iterator[str]:
 def _of_place(spec: SourceSpec) -> Iterator[str]:
     if (spec.region is None) == (spec.near is None):
         yield "`region`: give either a `region` or template coordinates `near` it"
+    if spec.near is not None and (problem := in_metres(spec.near)):
+        yield f"`near`: {problem}"
     if (spec.moment is None) == (spec.density is None):
         yield "`moment`: give either the `moment` of all of it in nAm or its `density` in nAm/mm2"
     point = spec.extent == 0 or (spec.extent is None and spec.region is None)
