@@ -110,7 +110,11 @@ def test_the_kernel_delivers_the_stimulus_of_the_equations():
         start=(setup.truth["target_rate"], setup.initial["S_E"], setup.initial["S_I"]),
     )  # fmt: skip
     np.testing.assert_allclose(taps["rate"], rates.reshape(-1, 20, 10).mean(axis=1), rtol=1e-5)
-    felt = 12 * 0.25 * (currents - setup.derived["rest_current"])
+    source = 0.25 * (currents - setup.derived["rest_current"])
+    dendrite = np.zeros_like(source)
+    for k in range(1, n):
+        dendrite[k] = dendrite[k - 1] + (source[k - 1] - dendrite[k - 1]) * 1e-3 / 0.008
+    felt = 8 * dendrite
     np.testing.assert_allclose(taps["dipole"], felt.reshape(-1, 4, 10).mean(axis=1), atol=1e-6)
 
 

@@ -68,7 +68,7 @@ def spline_weights(clock: Clock, knot: float) -> tuple[int, Signal]:
     Examples
     --------
     >>> first, weights = spline_weights(Clock(0.0, 0.5, 3), 1.0)
-    >>> first, weights.round(3).tolist()[0]
+    >>> first, [round(float(weight), 3) for weight in weights[0]]
     (0, [0.167, 0.021, 0.0])
     """
     place = clock.times / knot
