@@ -148,7 +148,7 @@ def stages(study: fi.Study) -> None:
 
 def whole(study: fi.Study, size: str) -> None:
     """Time the whole study with two workers, score it, and look at memory and bytes."""
-    ceilings = {"full": (60.0, 500.0), "small": (15.0, 24.0)}[size]
+    ceilings = {"full": (70.0, 600.0), "small": (15.0, 30.0)}[size]
     with tempfile.TemporaryDirectory() as folder:
         out, n = Path(folder) / "out", len(study.labels)
         seconds, peak = simulate([size, str(out)])
