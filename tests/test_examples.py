@@ -59,3 +59,26 @@ def test_an_average_nears_the_evoked_response_as_the_root_of_trials(printed):
 
 def test_the_map_of_alpha_is_that_of_the_truth(printed):
     assert numbers(r"r = ([\d.]+)", printed("eeg_alpha"))[0] > 0.9
+
+
+def test_ica_takes_the_blinks_and_leaves_the_brain(printed):
+    text = printed("artefact_removal")
+    left = {name: float(share) for name, share in re.findall(r"(\w+) .* uV rms, +(\d+)% of its variance", text)}
+    assert left["blinks"] < 5
+    assert left["brain"] < 5
+    # Beats are too small on the scalp to be told from alpha.
+    assert left["heart"] > 80
+    before, after = (float(r) for r in re.search(r"r = ([\d.]+) before, ([\d.]+) after", text).groups())
+    assert before < 0.8 < 0.9 < after
+
+
+def test_shafts_and_bold_find_where_a_seizure_starts_and_the_scalp_sees_nothing(printed):
+    text = printed("seizure")
+    zone, onset = re.search(r"truth: (\w+) from ([\d.]+)", text).groups()
+    contact, found, region = re.search(r"first grows at (\w+), ([\d.]+) s; .* in (\w+)", text).groups()
+    assert (zone, contact, region) == ("L_Hippocampus_01", "LAH1", zone)
+    assert float(found) == pytest.approx(float(onset), abs=1.0)
+    assert 100 < float(re.search(r"dB to (\d+) uV", text)[1]) < 2000
+    assert float(re.search(r"of the zone the scalp sees ([\d.]+) uV", text)[1]) < 1
+    assert f"most in {zone}" in text
+    assert "number 1 of 100" in text

@@ -26,7 +26,7 @@ from fakeimaging.core.errors import InputError, UnknownNameError
 from fakeimaging.core.parameters import parameter
 from fakeimaging.modalities.electro import eyes, heart
 from fakeimaging.modalities.electro.auxiliary import AuxiliaryParameters, auxiliary_channels, with_auxiliary
-from fakeimaging.modalities.electro.background import BACKGROUND
+from fakeimaging.modalities.electro.background import BACKGROUND, BackgroundParameters
 from fakeimaging.modalities.electro.bad import BAD, problem_of
 from fakeimaging.modalities.electro.drift import DRIFT, SWEAT
 from fakeimaging.modalities.electro.electrodes import electrode_names, electrode_tables
@@ -38,7 +38,7 @@ from fakeimaging.modalities.electro.heart import HEART_FIELD, PULSE, HeartParame
 from fakeimaging.modalities.electro.impedance import IMPEDANCE
 from fakeimaging.modalities.electro.lead_field import REFERENCES
 from fakeimaging.modalities.electro.levels import ELECTRODES, Levels
-from fakeimaging.modalities.electro.line import LINE
+from fakeimaging.modalities.electro.line import LINE, LineParameters
 from fakeimaging.modalities.electro.montages import montage_of
 from fakeimaging.modalities.electro.muscle import MUSCLE, MuscleParameters
 from fakeimaging.modalities.electro.noise import SENSOR
@@ -65,6 +65,8 @@ class EegParameters(
     AuxiliaryParameters,
     FaultParameters,
     ScannerParameters,
+    BackgroundParameters,
+    LineParameters,
 ):
     """Parameters of the recording."""
 
@@ -92,9 +94,6 @@ class EegParameters(
         unit="-",
         description="bem (the shipped boundary elements), sphere (three shells), or a forward solution of MNE-Python (.fif)",
     )
-    line_frequency: float = parameter(
-        50.0, unit="Hz", bounds=(40, 70), source="IEC 60038", description="of the mains: 50 or 60"
-    )
     line_amplitude: float = parameter(
         3e-6, unit="V", bounds=(0, 1e-3), description="of mains hum in a typical channel, rms"
     )
@@ -106,16 +105,6 @@ class EegParameters(
         unit="V/sqrt(Hz)",
         bounds=(0, 1e-4),
         description="noise of skin and electrode at 1 Hz, 1/f in power; about 1 uV from 0.5 to 125 Hz",
-    )
-    background_density: float = parameter(
-        0.05, unit="nAm/mm2", bounds=(0, 10), description="dipoles of cortex beside the network, rms from 1 to 45 Hz"
-    )
-    background_exponent: float = parameter(
-        1.5,
-        unit="1",
-        bounds=(0, 3),
-        source="Donoghue et al. 2020, 10.1038/s41593-020-00744-x",
-        description="of its spectrum, power as 1/f^exponent",
     )
     electrode_drift: float = parameter(
         6e-5, unit="V", bounds=(0, 1e-2), description="SD of the slow drift of a typical electrode over minutes"

@@ -26,9 +26,9 @@ from fakeimaging.activity.activity import Activity
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
-from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.parameters import parameter
 from fakeimaging.core.spaces import apply_affine
-from fakeimaging.modalities.electro.background import BACKGROUND
+from fakeimaging.modalities.electro.background import BACKGROUND, BackgroundParameters
 from fakeimaging.modalities.electro.bad import BAD, BadKind, as_pairs, problem_of
 from fakeimaging.modalities.electro.contact_tables import electrode_tables, truth_table
 from fakeimaging.modalities.electro.contacts_field import contact_field, field_inside, imposed_inside, recombined
@@ -37,7 +37,7 @@ from fakeimaging.modalities.electro.filters import FILTER, check_filters, cutoff
 from fakeimaging.modalities.electro.implants import Implant, check_names, devices_of
 from fakeimaging.modalities.electro.lead_field import REFERENCES, electric, to_native
 from fakeimaging.modalities.electro.levels import Levels
-from fakeimaging.modalities.electro.line import LINE
+from fakeimaging.modalities.electro.line import LINE, LineParameters
 from fakeimaging.modalities.electro.medium import CONDUCTIVITY
 from fakeimaging.modalities.electro.noise import SENSOR
 from fakeimaging.modalities.electro.placement import Contacts, place, whereabouts
@@ -58,7 +58,7 @@ SCHEMES = ("white_matter", "average", "bipolar")
 """References that are not one contact or electrode by name."""
 
 
-class IeegParameters(Parameters):
+class IeegParameters(BackgroundParameters, LineParameters):
     """Parameters of the recording."""
 
     elsewhere: ClassVar[Mapping[str, str]] = {"sfreq": "sampling_frequency", "montage": "implants"}
@@ -83,9 +83,6 @@ class IeegParameters(Parameters):
     conductivity: float = parameter(
         CONDUCTIVITY, unit="S/m", bounds=(0.01, 10), symbol="sigma", source="mne.make_bem_model", description="of brain"
     )
-    line_frequency: float = parameter(
-        50.0, unit="Hz", bounds=(40, 70), source="IEC 60038", description="of the mains: 50 or 60"
-    )
     line_amplitude: float = parameter(
         2e-6, unit="V", bounds=(0, 1e-3), description="of mains hum in a typical channel, rms"
     )
@@ -97,16 +94,6 @@ class IeegParameters(Parameters):
     )
     electrode_drift: float = parameter(
         5e-5, unit="V", bounds=(0, 1e-2), description="SD of the slow drift of a typical contact over minutes"
-    )
-    background_density: float = parameter(
-        0.05, unit="nAm/mm2", bounds=(0, 10), description="dipoles of cortex beside the network, rms from 1 to 45 Hz"
-    )
-    background_exponent: float = parameter(
-        1.5,
-        unit="1",
-        bounds=(0, 3),
-        source="Donoghue et al. 2020, 10.1038/s41593-020-00744-x",
-        description="of its spectrum, power as 1/f^exponent",
     )
     high_pass: float | Literal["none"] | None = parameter(
         0.15,

@@ -28,7 +28,7 @@ from fakeimaging.core.spaces import Affine
 from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro import eyes, heart
 from fakeimaging.modalities.electro.auxiliary import LEVELS, AuxiliaryParameters, auxiliary_channels, with_auxiliary
-from fakeimaging.modalities.electro.background import BACKGROUND
+from fakeimaging.modalities.electro.background import BACKGROUND, BackgroundParameters
 from fakeimaging.modalities.electro.bad import BAD, MAGNETIC_KINDS, problem_of
 from fakeimaging.modalities.electro.coil_faults import CoilFaultParameters
 from fakeimaging.modalities.electro.drift import DRIFT
@@ -46,7 +46,7 @@ from fakeimaging.modalities.electro.helmet import (
 )
 from fakeimaging.modalities.electro.lead_field import REFERENCES
 from fakeimaging.modalities.electro.levels import Levels
-from fakeimaging.modalities.electro.line import LINE
+from fakeimaging.modalities.electro.line import LINE, LineParameters
 from fakeimaging.modalities.electro.movement import MOVEMENT, Movement
 from fakeimaging.modalities.electro.muscle import MUSCLE, MuscleParameters
 from fakeimaging.modalities.electro.noise import SENSOR
@@ -73,7 +73,15 @@ COUNTED = {
 """Types of channels behind each of BIDS' counts."""
 
 
-class MegParameters(EyeParameters, HeartParameters, MuscleParameters, AuxiliaryParameters, CoilFaultParameters):
+class MegParameters(
+    EyeParameters,
+    HeartParameters,
+    MuscleParameters,
+    AuxiliaryParameters,
+    CoilFaultParameters,
+    BackgroundParameters,
+    LineParameters,
+):
     """Parameters of the recording."""
 
     elsewhere: ClassVar[Mapping[str, str]] = {"sfreq": "sampling_frequency", "montage": "array", "helmet": "array"}
@@ -122,19 +130,6 @@ class MegParameters(EyeParameters, HeartParameters, MuscleParameters, AuxiliaryP
         unit="Hz",
         bounds=(0, 100),
         description="frequency below which noise of power 1/f is larger than white noise",
-    )
-    background_density: float = parameter(
-        0.05, unit="nAm/mm2", bounds=(0, 10), description="dipoles of cortex beside the network, rms from 1 to 45 Hz"
-    )
-    background_exponent: float = parameter(
-        1.5,
-        unit="1",
-        bounds=(0, 3),
-        source="Donoghue et al. 2020, 10.1038/s41593-020-00744-x",
-        description="of its spectrum, power as 1/f^exponent",
-    )
-    line_frequency: float = parameter(
-        50.0, unit="Hz", bounds=(40, 70), source="IEC 60038", description="of the mains: 50 or 60"
     )
     line_amplitude: float = parameter(
         1e-13, unit="T", bounds=(0, 1e-9), description="of mains hum in a typical magnetometer in a shielded room, rms"

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.arrays import Kept, frozen
+from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.streams import Streams
 from fakeimaging.modalities.electro.coloured import Floats, Signal, Spectrum, filtered_rows, impulse
 from fakeimaging.modalities.electro.lead_field import electric
@@ -50,6 +51,21 @@ ALMOST = 0.999
 """Share of the rate to which courses are low-passed before they are made faster."""
 KEPT = 16 * 2**20
 """Bytes of courses that a recording keeps."""
+
+
+class BackgroundParameters(Parameters):
+    """How strong the cortex beside the network is."""
+
+    background_density: float = parameter(
+        0.05, unit="nAm/mm2", bounds=(0, 10), description="dipoles of cortex beside the network, rms from 1 to 45 Hz"
+    )
+    background_exponent: float = parameter(
+        1.5,
+        unit="1",
+        bounds=(0, 3),
+        source="Donoghue et al. 2020, 10.1038/s41593-020-00744-x",
+        description="of its spectrum, power as 1/f^exponent",
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.clocks import Clock
+from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.modalities.electro.levels import levels_of
 from fakeimaging.modalities.layers import Factors, Forward, Recipe, Stage
 
@@ -35,6 +36,14 @@ SLOW = (0.003, 0.05)
 N_COSINES = 6
 KNOT = 0.125
 """s between the knots of both; straight lines between them are off by 4e-5 rad at most."""
+
+
+class LineParameters(Parameters):
+    """The mains."""
+
+    line_frequency: float = parameter(
+        50.0, unit="Hz", bounds=(40, 70), source="IEC 60038", description="of the mains: 50 or 60"
+    )
 
 
 def mains_of(forward: Forward, parameters: Any) -> dict[str, Any]:

@@ -159,10 +159,8 @@ class Movement:
         maps = pose_derivatives(self.sensors, self.subject.anatomy.to_template)
         field = replace(self.field, maps=maps.reshape(-1, maps.shape[2]))
         parts = moments(self.subject, self.courses.activity, field.space)
-        regions, modes, sources = (None if part is None else field.project(part) for part in parts)
-        assert regions is not None
-        assert sources is not None
-        return Gains(regions, modes, sources)
+        regions, modes, sources = parts
+        return Gains(field.project(regions), None if modes is None else field.project(modes), field.project(sources))
 
     @cached_property
     def _factors(self) -> PoseFactors:
