@@ -580,3 +580,9 @@ def test_a_wrong_waveform_is_the_only_problem_told():
 def test_a_place_in_metres_is_refused():
     with pytest.raises(ParameterError, match=r"`near`: .* did you mean \(-50, -10, -20\) mm"):
         SourceSpec.parse({"name": "a", "near": [-0.05, -0.01, -0.02], "moment": 20.0, "onsets": [3.0]})
+
+
+def test_a_size_told_in_ampere_metres_is_refused():
+    with pytest.raises(ParameterError, match="`moment`: 2e-08 is next to nothing in nAm; told in Am, it is 20"):
+        one("gaussian", moment=20e-9)
+    assert one("gaussian", moment=2e-5).total

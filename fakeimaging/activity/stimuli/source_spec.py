@@ -24,6 +24,10 @@ _OF_TRIALS = ("trial_type", "onsets", "rate", "latency", "latency_jitter", "ampl
 _OF_FOLLOWERS = ("lag", "phase_lag", "coupling", "envelope")
 
 
+SMALLEST = 1e-5
+"""nAm (or nAm/mm2) below which a size was told in another unit: one synapse makes some 2e-5 nAm (Hamalainen et al. 1993)."""
+
+
 class SourceSpec(Parameters):
     """One source of current that is imposed on the electric and magnetic recordings of a run, beside what the network does.
 
@@ -200,6 +204,10 @@ class SourceSpec(Parameters):
 
 
 def _problems(spec: SourceSpec) -> Iterator[str]:
+    for name in ("moment", "density"):
+        size = getattr(spec, name)
+        if size is not None and 0 < abs(size) < SMALLEST:
+            yield f"`{name}`: {size:g} is next to nothing in nAm; told in Am, it is {1e9 * size:g}"
     yield from _of_place(spec)
     yield from _of_waveform(spec)
     yield from _of_events(spec)
