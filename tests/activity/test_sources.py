@@ -583,6 +583,6 @@ def test_a_place_in_metres_is_refused():
 
 
 def test_a_size_told_in_ampere_metres_is_refused():
-    with pytest.raises(ParameterError, match="`moment`: 2e-08 is next to nothing in nAm; told in Am, it is 20"):
+    with pytest.raises(ParameterError, match="moment`: 2e-08 is next to nothing in nAm; told in Am, it is 20"):
         one("gaussian", moment=20e-9)
     assert one("gaussian", moment=2e-5).total
