@@ -8,6 +8,8 @@ from pathlib import Path
 import mne
 import pytest
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -65,7 +67,7 @@ def test_ica_takes_the_blinks_and_leaves_the_brain(printed):
     text = printed("artefact_removal")
     left = {name: float(share) for name, share in re.findall(r"(\w+) .* uV rms, +(\d+)% of its variance", text)}
     assert left["blinks"] < 5
-    assert left["brain"] < 5
+    assert left["brain"] < 10
     # Beats are too small on the scalp to be told from alpha.
     assert left["heart"] > 80
     before, after = (float(r) for r in re.search(r"r = ([\d.]+) before, ([\d.]+) after", text).groups())

@@ -168,7 +168,7 @@ def test_the_amplifier_filters_a_scalp_reference_with_the_contacts():
         off=[name for name in OFF if name != "filter"], reference="scalp:Cz", high_pass=2.0, low_pass=40.0
     )
     taken = fi.acquire("eeg", person(), rest(), montage=("Cz", "Pz")).clean.to_array()[0].astype(np.float64)
-    filters = sections(2.0, 40.0, recording.clean.clock.rate)
+    filters = np.array(sections(2.0, 40.0, recording.clean.clock.rate))
     expected = recording.clean.to_array() - taken
     start = sosfilt_zi(filters)[:, None, :] * expected[None, :, :1]
     expected, _ = sosfilt(filters, expected, axis=1, zi=start)

@@ -177,6 +177,7 @@ def test_the_sidecar_has_what_bids_requires(recording):
     assert told["RecordingDuration"] == pytest.approx(20.0)
 
 
+@pytest.mark.slow
 def test_equal_recordings_have_equal_bits_and_runs_their_own_position(recording):
     again = fi.acquire("meg", tiny_subject(), short_activity(), array="ctf151")
     np.testing.assert_array_equal(recording.observed.make(0), again.observed.make(0))

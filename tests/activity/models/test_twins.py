@@ -42,7 +42,7 @@ def epileptor(person, weights):
     return (
         partial(masses.epileptor, x0=-2.2, K=2.0, unit=0.01, row_sum=weights.sum(axis=1)),
         lambda x: x[0],
-        {0: 1.0, 3: 1.0},
+        {0: 0.5, 3: 0.5},
         (),
     )
 

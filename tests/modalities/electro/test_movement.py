@@ -84,6 +84,7 @@ def test_derivatives_are_those_of_the_field_at_moved_coils(movement):
         np.testing.assert_allclose(found[k], numeric, atol=1e-6 * np.abs(numeric).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "of_itself", "of_signal"), [(1.0, 0.08, 0.004), (3.0, 0.15, 0.02), (5.0, 0.25, 0.06)])
 def test_the_first_order_is_this_far_from_a_direct_evaluation(
     movement, recording, activity_part, size, of_itself, of_signal
@@ -122,6 +123,7 @@ def test_movement_is_small_beside_the_signal_and_leaves_triggers_alone(recording
     assert not term[151:].any()
 
 
+@pytest.mark.slow
 def test_imposed_sources_move_with_the_head():
     """The term of a run with a source, less that of the same run without it, is the source's own, whole."""
     spot = {"name": "spot", "near": (-38.0, -20.0, 58.0), "moment": 50.0, "waveform": "sinusoid", "frequency": 5.0}

@@ -17,6 +17,8 @@ from fakeimaging.modalities.electro.own_forward import field_of, read_forward
 from fakeimaging.modalities.electro.sources import vertex_labels
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("Fp1", "Fp2", "C3", "Cz", "C4", "Pz", "O1", "O2", "T7", "T8")
 OPTIONS = {"eeg": {"montage": NAMES}, "meg": {"head_rotation_sd": 0.0, "head_shift_sd": 0.0}}
 each = pytest.mark.parametrize("modality", ["eeg", "meg"])
