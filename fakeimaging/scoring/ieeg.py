@@ -1,4 +1,4 @@
-"""Scores of an intracranial EEG: the alpha peak of all contacts, and how far each contact shows the activity of its own region.
+"""Scores of an intracranial EEG: how far each contact shows the activity of its own region.
 
 A contact's sign depends on which side of the cortex it lies, so that correlations count without it. A bipolar channel belongs to
 the region of its first contact.
@@ -16,7 +16,6 @@ from fakeimaging.core.streams import Streams
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import SOURCE, Scan, subject_folder
 from fakeimaging.scoring.eeg import SHORTEST
-from fakeimaging.scoring.electro.alpha import peak_row
 from fakeimaging.scoring.electro.detection import detection_rows
 from fakeimaging.scoring.electro.files import IEEG, Recorded, read_channels, read_table
 from fakeimaging.scoring.electro.sources import band_passed, source_agreement, true_dipoles
@@ -24,13 +23,14 @@ from fakeimaging.scoring.table import Row
 
 
 def score_ieeg(dataset: Dataset, scan: Scan) -> Iterator[Row]:
-    """Yield how well the alpha peak (where the recording is fast enough to hold it), each contact's region and bad channels are found."""
+    """Yield how well each contact shows its region, and which bad channels are found.
+
+    There is no row of alpha: contacts lie where a person is ill, mostly far from where that rhythm is.
+    """
     observed = read_channels(dataset.root, scan, IEEG)
     if observed.seconds < SHORTEST:
         return
     stream, rate = Streams(dataset.study.seed or 0).at("score", scan.recording), observed.rate
-    clean = read_clean(dataset.root, scan)
-    yield from peak_row(scan, observed, clean, rng=stream.at("alpha_peak").rng())
     region = contact_regions(dataset.root, scan)
     near = [(row, region[name]) for row, name in enumerate(observed.names) if name in region]
     if near:
