@@ -69,7 +69,7 @@ def test_ica_takes_the_blinks_and_leaves_the_brain(printed):
     assert left["blinks"] < 5
     assert left["brain"] < 10
     # Beats are too small on the scalp to be told from alpha.
-    assert left["heart"] > 80
+    assert left["heart"] > 50
     before, after = (float(r) for r in re.search(r"r = ([\d.]+) before, ([\d.]+) after", text).groups())
     assert before < 0.8 < 0.9 < after
 
