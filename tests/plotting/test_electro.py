@@ -60,9 +60,7 @@ def test_contacts_are_drawn_where_they_are_without_bad_traces(every_modality):
     assert {tuple(row) for row in drawn.round(3)} == {tuple(row) for row in ieeg.points[:, :2].round(3)}
 
 
-@pytest.mark.parametrize(
-    ("modality", "wanted"), [("meg", {"sources", "blinks", "beats"}), ("ieeg", {"own_region"})]
-)
+@pytest.mark.parametrize(("modality", "wanted"), [("meg", {"sources", "blinks", "beats"}), ("ieeg", {"own_region"})])
 def test_scores_of_files_beat_chance(every_modality, modality, wanted):
     dataset = fi.load(every_modality)
     rows = {row.name: row for row in SCORES.get(modality)(dataset, scan_of(dataset, modality))}
