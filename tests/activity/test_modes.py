@@ -34,7 +34,7 @@ def test_a_faster_tap_has_faster_modes(rate):
     samples = np.asarray(modes.samples[: 2 * rate])
     assert samples.shape == (2 * rate, 2 * subject.n_regions)
     assert modes.clock == activity.tap("dipole").clock
-    # What lies within a quarter of a millisecond hardly differs: were it the slow modes by another name, neighbours would.
+    # Samples 1 or 2 ms apart hardly differ; were they the slow modes by another name, neighbours would.
     assert np.abs(np.diff(samples, axis=0)).std() < 0.3 * samples.std()
 
 

@@ -42,7 +42,7 @@ def magnetic_field(points: Floats, directions: Floats, owner: npt.NDArray[np.int
         Sensor of each point.
     n_sensors : int
     """
-    charges, layer, amounts, step = _shipped()
+    charges, layer, amounts, step = charges_and_amounts()
     maps = np.zeros((n_sensors, layer.shape[1]))
     for first in range(0, len(points), POINTS):
         some = slice(first, first + POINTS)
@@ -51,6 +51,7 @@ def magnetic_field(points: Floats, directions: Floats, owner: npt.NDArray[np.int
 
 
 @lru_cache(maxsize=1)
-def _shipped() -> tuple[Floats, Floats, npt.NDArray[np.int16], npt.NDArray[np.float32]]:
+def charges_and_amounts() -> tuple[Floats, Floats, npt.NDArray[np.int16], npt.NDArray[np.float32]]:
+    """Return the charges' places, their components, and amounts and steps of the sources."""
     stored = shipped("magnetic_field.npz")
     return stored["charges"].astype(np.float64), stored["layer"].astype(np.float64), stored["amounts"], stored["step"]

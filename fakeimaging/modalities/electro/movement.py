@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from fakeimaging.activity.physiology import SPHERE, Physiology
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.spaces import Affine, apply_affine
 from fakeimaging.modalities.electro.helmet import dev_head_t
-from fakeimaging.modalities.electro.lead_field import LowRank, shipped
+from fakeimaging.modalities.electro.lead_field import LowRank
+from fakeimaging.modalities.electro.magnetic import charges_and_amounts
 from fakeimaging.modalities.electro.projection import Courses, Gains, moments
 from fakeimaging.modalities.electro.sensors import Sensors
 from fakeimaging.modalities.layers import Companion, Factors, Forward, Recipe, Stage
@@ -61,7 +62,7 @@ def pose_derivatives(sensors: Sensors, to_template: Affine) -> Floats:
     """
     points, directions = sensors.coils_in(to_template)
     shifts, turns = _changes(sensors, to_template)
-    charges, layer = _charges()
+    charges, layer, *_ = charges_and_amounts()
     found = np.empty((POSES, len(sensors.names), len(charges)))
     for i in range(len(sensors.names)):
         own = np.flatnonzero(sensors.owner == i)
@@ -100,12 +101,6 @@ def _felt_changes(points: Floats, directions: Floats, shifts: Floats, turns: Flo
     for axis in range(3):
         found += (shifts[:, :, axis] @ stretch - turns[:, :, axis] @ cube) * charges[:, axis]
     return found
-
-
-@lru_cache(maxsize=1)
-def _charges() -> tuple[Floats, Floats]:
-    stored = shipped("magnetic_field.npz")
-    return stored["charges"].astype(np.float64), stored["layer"].astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)

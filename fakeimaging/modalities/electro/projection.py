@@ -203,14 +203,19 @@ def clean_series(
 
     What was made last is kept: observed and clean signal of a part are often wanted together.
     """
-    kept = Kept(KEPT)
+    kept, block = Kept(KEPT), BLOCK if len(channels) <= MANY else BLOCK // 2
+    # A series that referred to itself would stay in memory until the collector comes by.
+    silent = Series(channels, clock, _nothing, resolution, block)
 
     def make(v: int) -> Signal:
-        part = series.part(v)
+        part = silent.part(v)
         return kept.get(v, lambda: frozen(_with_rest(courses.projected(gains, part), len(channels))))
 
-    series = Series(channels, clock, make, resolution, BLOCK if len(channels) <= MANY else BLOCK // 2)
-    return series
+    return silent.made_by(make)
+
+
+def _nothing(v: int) -> Signal:
+    raise NotImplementedError("a series without samples")
 
 
 def _with_rest(signal: Signal, n_channels: int) -> Signal:
