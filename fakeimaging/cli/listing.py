@@ -94,7 +94,7 @@ def _list_models() -> None:
 
 
 def _list_tracers() -> None:
-    from fakeimaging.modalities.tracers import TRACERS
+    from fakeimaging.modalities.pet.tracers import TRACERS
 
     table = TRACERS.table()
     print("\ntracers  (pet.tracer=NAME, or a .toml file with a table of your own)")

@@ -23,8 +23,8 @@ from fakeimaging.dataset import names
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
 from fakeimaging.modalities.pet import PSF, suv
-from fakeimaging.modalities.resolution import blurred
-from fakeimaging.modalities.tracers import TRACERS, half_life
+from fakeimaging.modalities.pet.resolution import blurred
+from fakeimaging.modalities.pet.tracers import TRACERS, half_life
 from fakeimaging.scoring import kinetics
 from fakeimaging.scoring.connectivity import regional_series
 from fakeimaging.scoring.kinetics import Array, Plasma, Timing

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from fakeimaging.core.errors import InputError
-from fakeimaging.modalities import kinetics as models
-from fakeimaging.modalities.kinetics import Constants, feng, frame_means, reference_tissue, rise_and_fall
+from fakeimaging.modalities.pet import kinetics as models
+from fakeimaging.modalities.pet.kinetics import Constants, frame_means, reference_tissue
+from fakeimaging.modalities.pet.plasma import feng, rise_and_fall
 from fakeimaging.scoring import kinetics
 from fakeimaging.scoring.kinetics import Plasma, Timing
 

@@ -4,8 +4,9 @@ from scipy.integrate import quad
 from scipy.linalg import expm
 
 from fakeimaging.core.errors import InputError
-from fakeimaging.modalities import kinetics
-from fakeimaging.modalities.kinetics import Constants, feng, frame_means, reference_tissue, rise_and_fall, tissue_curve
+from fakeimaging.modalities.pet import kinetics
+from fakeimaging.modalities.pet.kinetics import Constants, frame_means, reference_tissue, tissue_curve
+from fakeimaging.modalities.pet.plasma import InputFunction, Piece, feng, parent_fraction, rise_and_fall
 from tests.reference import compartments
 
 FENG = (851.1225, 21.8798, 20.8113), (4.1339, 0.1191, 0.0104)
@@ -34,7 +35,7 @@ def test_curves_are_the_closed_forms(case):
 
 
 def test_equal_rates_of_tissue_and_input_lose_nothing():
-    plasma = kinetics.InputFunction((kinetics.Piece(0.0, (1.0,), (0.2,), (0,)),))
+    plasma = InputFunction((Piece(0.0, (1.0,), (0.2,), (0,)),))
     for k2 in (0.2, 0.2 + 1e-9):
         found = tissue_curve(plasma, constants((0.1, k2, 0, 0)), TIMES)[0]
         np.testing.assert_allclose(found, 0.1 * TIMES * np.exp(-0.2 * TIMES), rtol=1e-7)
@@ -109,9 +110,7 @@ def test_two_halves_of_a_frame_make_the_whole():
 
 
 def test_a_steady_input_fills_the_distribution_volume_and_washes_out():
-    steady = kinetics.InputFunction(
-        (kinetics.Piece(0.0, (2.0,), (0.0,), (0,)), kinetics.Piece(400.0, (0.0,), (0.0,), (0,)))
-    )
+    steady = InputFunction((Piece(0.0, (2.0,), (0.0,), (0,)), Piece(400.0, (0.0,), (0.0,), (0,))))
     c = constants((0.3, 0.17, 0.05, 0.12), (0.08, 0.195, 0, 0))
     full, after = tissue_curve(steady, c, [400.0, 410.0]).T
     np.testing.assert_allclose(full, 2 * c.distribution, rtol=1e-9)
@@ -156,7 +155,7 @@ def test_the_exponential_of_a_stack_is_scipys(size):
 
 def test_parent_fraction_falls_from_one():
     shape = (0.55, 1.2, 77.6)
-    values = kinetics.parent_fraction(np.array([0.0, 10.0, 42.0, 600.0]), shape)
+    values = parent_fraction(np.array([0.0, 10.0, 42.0, 600.0]), shape)
     assert values[0] == 1
     assert (np.diff(values) < 0).all()
     assert values[2] == pytest.approx(0.76, abs=0.001)

@@ -9,9 +9,13 @@ import fakeimaging as fi
 from fakeimaging.core.clocks import Clock, Frames
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import Grid, centred_grid
-from fakeimaging.modalities import pet, resolution, uptake
-from fakeimaging.modalities.kinetics import Constants, tissue_curve
-from fakeimaging.modalities.tracers import TRACERS
+from fakeimaging.modalities import pet
+from fakeimaging.modalities.pet import blood as blood_of
+from fakeimaging.modalities.pet import frames as frames_of
+from fakeimaging.modalities.pet import resolution, signal, uptake
+from fakeimaging.modalities.pet.kinetics import Constants, tissue_curve
+from fakeimaging.modalities.pet.noise import SURVIVAL, noise_constant
+from fakeimaging.modalities.pet.tracers import TRACERS
 from fakeimaging.scoring.kinetics import Plasma, Timing, patlak
 from fakeimaging.structure import receptors
 from fakeimaging.testing import check_modality
@@ -139,7 +143,7 @@ def test_the_clean_image_is_curves_times_tissue():
 def test_true_curves_behind_the_point_spread_are_those_of_the_image():
     person = subject_of_kinds()
     made = scan(person=person, voxel_size=9.0, psf_fwhm=12.0)
-    masks = pet._masks(person, made.clean.grid)
+    masks = signal.masks(person, made.clean.grid)
     for frame in (5, 30):
         image = made.after("psf").make(frame)
         means = np.array([image[masks == i + 1].mean(dtype=float) for i in range(10)])
@@ -191,7 +195,7 @@ def test_noise_follows_counts(seed):
         voxel_size=4.0,
         tracer="raclopride",
     )
-    kappa, decay = pet.noise_constant(made.parameters), TRACERS.get("raclopride").decay
+    kappa, decay = noise_constant(made.parameters), TRACERS.get("raclopride").decay
     law = []
     for frame in (2, 12, 22, 33):
         activity, noise = made.after("psf").make(frame), made.layer("noise").make(frame)
@@ -218,7 +222,7 @@ def test_noise_has_unit_variance_and_the_width_of_the_point_spread():
 def test_a_cylinder_lets_out_the_share_that_is_stated():
     chord = lambda s: 2 * np.sqrt(10.0**2 - s**2)  # noqa: E731
     seen = quad(lambda s: chord(s) * np.exp(-0.096 * chord(s)), 0, 10)[0]
-    assert seen / quad(chord, 0, 10)[0] == pytest.approx(pet.SURVIVAL, abs=5e-4)
+    assert seen / quad(chord, 0, 10)[0] == pytest.approx(SURVIVAL, abs=5e-4)
 
 
 def test_images_without_noise_average_to_the_truth():
@@ -339,12 +343,12 @@ def test_what_comes_after_the_scan_drives_nothing():
 
 def test_effective_seconds_are_those_without_decay():
     frames = Frames(np.array([60.0, 300.0]))
-    np.testing.assert_allclose(pet.effective_seconds(frames, 0.0), [60.0, 300.0])
+    np.testing.assert_allclose(frames_of.effective_seconds(frames, 0.0), [60.0, 300.0])
 
 
 @pytest.mark.parametrize("seconds", [60.0, 3300.0, 4500.0, 7000.0, 14_400.0])
 def test_blood_is_drawn_until_the_last_frame_ends(seconds):
-    times = pet.drawn(seconds)
+    times = blood_of.drawn(seconds)
     assert (times[0], times[-1]) == (0.0, seconds)
     steps = np.diff(times)
     assert steps.min() > 0
@@ -382,8 +386,8 @@ def test_the_default_noise_constant_is_the_one_worked_out_by_hand():
     # A slice of 4.5 mm of a disk of 200 mm: 141.37 mL; 13.7 counts per kBq, .209 of the pairs leave it, and 4.5 for the reconstruction.
     counts = 141.372 * 13.7e-3 * 0.209 * 4.5
     cells = 31_415.93 / 4.5**2
-    assert pet.noise_constant(pet.PetParameters()) == pytest.approx(1.44 * cells**1.5 / counts, rel=1e-5)
-    assert pet.noise_constant(pet.PetParameters()) == pytest.approx(48_306, rel=1e-3)
+    assert noise_constant(pet.PetParameters()) == pytest.approx(1.44 * cells**1.5 / counts, rel=1e-5)
+    assert noise_constant(pet.PetParameters()) == pytest.approx(48_306, rel=1e-3)
 
 
 def test_injected_mass_per_weight_is_in_micrograms_per_kilogram():

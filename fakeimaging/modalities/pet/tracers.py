@@ -15,7 +15,7 @@ from pydantic import field_validator, model_validator
 
 from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters
-from fakeimaging.modalities.kinetics import InputFunction, feng, rise_and_fall
+from fakeimaging.modalities.pet.plasma import InputFunction, feng, rise_and_fall
 
 MINUTE = 60.0
 SUV_TIME = 60.0

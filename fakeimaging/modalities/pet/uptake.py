@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.errors import InputError
-from fakeimaging.modalities.kinetics import Array, Constants, InputFunction, Schedule, reference_tissue
-from fakeimaging.modalities.tracers import BEYOND, MINUTE, Tracer
+from fakeimaging.modalities.pet.kinetics import Constants, Schedule, reference_tissue
+from fakeimaging.modalities.pet.plasma import Array, InputFunction
+from fakeimaging.modalities.pet.tracers import BEYOND, MINUTE, Tracer
 from fakeimaging.structure.receptors import kinds_of, varied
 from fakeimaging.structure.subject import Subject
 

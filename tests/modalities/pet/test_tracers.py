@@ -4,8 +4,8 @@ from scipy.integrate import quad
 
 import fakeimaging as fi
 from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError
-from fakeimaging.modalities.kinetics import Constants
-from fakeimaging.modalities.tracers import TRACERS, Tracer, half_lives
+from fakeimaging.modalities.pet.kinetics import Constants
+from fakeimaging.modalities.pet.tracers import TRACERS, Tracer, half_lives
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 
 OWN = """

@@ -1,0 +1,47 @@
+"""Positron emission tomography: tracer kinetics of each class of tissue, frame by frame, and the scanner that counts its decays.
+
+`signal` makes the clean frames, `parameters` says what can be chosen, and the stages follow the way of the signal.
+"""
+
+from __future__ import annotations
+
+from fakeimaging.core.citations import Reference
+from fakeimaging.modalities.modality import Modality
+from fakeimaging.modalities.pet.frames import geometry
+from fakeimaging.modalities.pet.noise import NOISE
+from fakeimaging.modalities.pet.parameters import PetParameters, suv
+from fakeimaging.modalities.pet.psf import PSF
+from fakeimaging.modalities.pet.sidecar import sidecar
+from fakeimaging.modalities.pet.signal import forward
+from fakeimaging.modalities.pet.tracers import TRACERS
+from fakeimaging.modalities.stages import QUANTISATION
+
+__all__ = ["MODALITY", "NOISE", "PSF", "PetParameters", "forward", "geometry", "sidecar", "suv"]
+
+
+def entities(parameters: PetParameters) -> dict[str, str]:
+    """Return the BIDS entity of the tracer."""
+    return {"trc": TRACERS.get(parameters.tracer).label}
+
+
+MODALITY = Modality(
+    name="pet",
+    parameters=PetParameters,
+    images="function",
+    reads=("rate",),
+    geometry=geometry,
+    forward=forward,
+    observe=(PSF, NOISE, QUANTISATION),
+    datatype="pet",
+    suffix="pet",
+    sidecar=sidecar,
+    small={"voxel_size": 8.0},
+    entities=entities,
+    names_run=False,
+    unit="Bq/mL",
+    references=(
+        Reference("Innis et al.", 2007, "10.1038/sj.jcbfm.9600493", "names and units of kinetic constants"),
+        Reference("Lammertsma and Hume", 1996, "10.1006/nimg.1996.0066", "simplified reference tissue model"),
+        Reference("Rousset et al.", 1998, "pubmed:9591599", "transfer of signal between regions"),
+    ),
+)
