@@ -34,7 +34,8 @@ def imaging_problems(session: Session, where: str) -> Iterator[str]:
             yield f"`{where}.runs[{r}].{'step' if run.taps is None else 'taps'}`: {error}"
     runs = [(run.task, run.run) for run in session.runs]
     for a, scan in enumerate(session.acquisitions):
-        if scan.modality not in MODALITIES or MODALITIES.get(scan.modality).images != "function":
+        parameters = _parsed(scan) if scan.modality in MODALITIES else None
+        if parameters is None or MODALITIES.get(scan.modality).sees(parameters) != "function":
             continue
         imaged = (scan.task, scan.run)
         if imaged not in runs:

@@ -205,8 +205,9 @@ def scans(study: Study, subject: str) -> Iterator[Scan]:
     for session in study.sessions:
         for acquisition in session.acquisitions:
             modality = MODALITIES.get(acquisition.modality)
-            task, run = (acquisition.task, acquisition.run) if modality.images == "function" else (None, None)
-            for part in modality.parts(modality.parameters.parse(acquisition.parameters, where=modality.name)):
+            parameters = modality.parameters.parse(acquisition.parameters, where=modality.name)
+            task, run = (acquisition.task, acquisition.run) if modality.sees(parameters) == "function" else (None, None)
+            for part in modality.parts(parameters):
                 yield Scan(subject, session.label, modality.name, task, run, acquisition, part)
 
 

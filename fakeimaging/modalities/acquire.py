@@ -70,8 +70,8 @@ def acquire(
         raise UnknownNameError(f"{chosen.name} has no stage '{name}'{did_you_mean(name, names)}", value=name)
     if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
         raise InputError(f"`repeat`: {repeat!r} is not a whole number of at least 1", value=repeat)
-    used = activity if chosen.images == "function" else None
-    origin = _origin(chosen, subject, used, session)
+    used = activity if chosen.sees(checked) == "function" else None
+    origin = _origin(chosen, subject, used, session, sees=chosen.sees(checked))
     forward = chosen.forward(subject, used, checked)
     streams = origin.at(*scan_path(chosen, checked, repeat))
     return Recording(chosen, checked, streams, forward, (subject, used), switched_off)
@@ -83,8 +83,10 @@ def scan_path(modality: Modality, parameters: Any, repeat: int) -> tuple[str, ..
     return (modality.name, *own, f"repeat-{repeat}")
 
 
-def _origin(modality: Modality, subject: Subject, activity: Activity | None, session: str | None) -> Streams:
-    if modality.images != "function":
+def _origin(
+    modality: Modality, subject: Subject, activity: Activity | None, session: str | None, *, sees: str
+) -> Streams:
+    if sees != "function":
         return subject.streams.at(f"ses-{legal_label(session)}") if session is not None else subject.streams
     if activity is None:
         raise InputError(f"{modality.name} images activity: acquire('{modality.name}', subject, activity)")

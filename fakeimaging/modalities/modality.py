@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from fakeimaging.modalities.recording import Recording
 
 
+Sight = Literal["tissue", "function", "connectivity"]
+"""What an instrument maps."""
 EXTENSIONS = {"nifti": ".nii.gz", "brainvision": ".vhdr", "edf": ".edf", "eeglab": ".set", "fif": ".fif"}
 """Endings of the formats."""
 
@@ -78,6 +80,8 @@ class Modality:
         Of the files: images are NIfTI, series one of the others.
     format_of : callable, optional
         ``format_of(parameters)`` where the format of the observed file is a parameter; the truth keeps `format`.
+    images_of : callable, optional
+        ``images_of(parameters)`` where what it maps depends on a parameter, as on the tracer of a PET scan.
     same_in_session : tuple of str
         Parameters that all scans of a session must share, since one file of the session tells them.
     reads : tuple of str
@@ -86,7 +90,7 @@ class Modality:
 
     name: str
     parameters: type[Parameters]
-    images: Literal["tissue", "function", "connectivity"]
+    images: Sight
     geometry: Callable[[Any, float], tuple[Grid | tuple[Channel, ...], Clock | Frames | None]]
     forward: Callable[[Subject, Activity | None, Any], Forward]
     observe: tuple[Stage, ...]
@@ -103,6 +107,7 @@ class Modality:
     unit: str = "arbitrary"
     format: Literal["nifti", "brainvision", "fif"] = "nifti"
     format_of: Callable[[Any], str] | None = None
+    images_of: Callable[[Any], Sight] | None = None
     same_in_session: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
 
@@ -125,6 +130,10 @@ class Modality:
     def extension_of(self, parameters: Any) -> str:
         """Return the ending of the observed file of a recording."""
         return EXTENSIONS[self.format if self.format_of is None else self.format_of(parameters)]
+
+    def sees(self, parameters: Any) -> Sight:
+        """Return what a scan of these parameters maps."""
+        return self.images if self.images_of is None else self.images_of(parameters)
 
     def shape(self, parameters: Any, duration: float) -> tuple[int, ...]:
         """Return the shape of a recording of a run of that many seconds."""

@@ -241,7 +241,7 @@ def _plain(dataset: Dataset, scan: Scan) -> Picture:
         return Picture(
             "Traces", f"A stretch of {scan.raw} over the same without noise (truth).", _plain_traces(dataset, scan)
         )
-    static = scan.instrument.images == "tissue"
+    static = scan.instrument.shape(scan.parameters, 1.0)[3:] == ()
     return Picture("Image", f"What the scanner saw: {scan.raw}.", plot_planes(Volume.read(path, None if static else 0)))
 
 

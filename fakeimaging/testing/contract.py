@@ -146,7 +146,7 @@ def check_modality(modality: str | Modality, *, subject: Subject | None = None, 
     _check_parameters(chosen.parameters, chosen.name)
     person = subject or tiny_subject()
     run = short_activity() if subject is None else simulate_activity(subject, model="linear", duration=20.0)
-    activity = run if chosen.images == "function" else None
+    activity = run if chosen.sees(chosen.parameters.parse(parameters)) == "function" else None
     first = acquire(chosen, person, activity, **parameters)
     _check_signals(first, person, run.duration)
     _check_streams(
@@ -175,7 +175,10 @@ def _check_signals(recording: Recording, subject: Subject, duration: float) -> N
             np.isfinite(array).all() and len(array) == subject.n_regions,
             f"{name}: truth '{key}' is not one finite row a region",
         )
-    _demand(recording.modality.images != "function" or recording.truth, f"{name}: no truth beside the clean image")
+    _demand(
+        recording.modality.sees(recording.parameters) != "function" or recording.truth,
+        f"{name}: no truth beside the clean image",
+    )
 
 
 def _check_streams(first: Recording, again: Recording, repeated: Recording) -> None:

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from fakeimaging.core.citations import Reference
-from fakeimaging.modalities.modality import Modality
+from fakeimaging.modalities.modality import Modality, Sight
 from fakeimaging.modalities.pet.frames import geometry
 from fakeimaging.modalities.pet.noise import NOISE
 from fakeimaging.modalities.pet.parameters import PetParameters, suv
 from fakeimaging.modalities.pet.psf import PSF
 from fakeimaging.modalities.pet.sidecar import sidecar
 from fakeimaging.modalities.pet.signal import forward
-from fakeimaging.modalities.pet.tracers import TRACERS
+from fakeimaging.modalities.pet.tracers import SIGHT, TRACERS
 from fakeimaging.modalities.stages import QUANTISATION
 
 __all__ = ["MODALITY", "NOISE", "PSF", "PetParameters", "forward", "geometry", "sidecar", "suv"]
@@ -24,10 +24,16 @@ def entities(parameters: PetParameters) -> dict[str, str]:
     return {"trc": TRACERS.get(parameters.tracer).label}
 
 
+def images_of(parameters: PetParameters) -> Sight:
+    """Return what a tracer shows: function where activity drives it, else receptors of the tissue, or what follows the wiring."""
+    return SIGHT[TRACERS.get(parameters.tracer).drive]
+
+
 MODALITY = Modality(
     name="pet",
     parameters=PetParameters,
     images="function",
+    images_of=images_of,
     reads=("rate",),
     geometry=geometry,
     forward=forward,

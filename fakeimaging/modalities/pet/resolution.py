@@ -66,7 +66,7 @@ class Painted:
     ----------
     grid : Grid
     labels : ndarray, shape grid.shape
-        i + 1 where the grey matter is region i's.
+        i + 1 where the grey matter is of class i: a region, or a place of its own within one.
     grey : ndarray, shape grid.shape
         Fraction of grey matter.
     others : tuple of ndarray, shape grid.shape
@@ -79,7 +79,9 @@ class Painted:
     others: tuple[npt.NDArray[np.float32], ...]
 
 
-def transfer(painted: Painted, masks: npt.NDArray, n_regions: int, fwhm: float) -> npt.NDArray[np.float64]:
+def transfer(
+    painted: Painted, masks: npt.NDArray, n_regions: int, fwhm: float, n_places: int = 0
+) -> npt.NDArray[np.float64]:
     """Return how much of each class the mean over a region's mask holds after the blur (geometric transfer matrix).
 
     Parameters
@@ -90,10 +92,12 @@ def transfer(painted: Painted, masks: npt.NDArray, n_regions: int, fwhm: float) 
     n_regions : int
     fwhm : float
         mm.
+    n_places : int
+        Classes of places of their own, after the regions.
 
     Returns
     -------
-    ndarray, shape (n_regions, n_regions + len(painted.others))
+    ndarray, shape (n_regions, n_regions + n_places + len(painted.others))
         Row: region that is averaged; column: class that gives. Zeros where a mask has no voxel.
 
     References
@@ -103,7 +107,8 @@ def transfer(painted: Painted, masks: npt.NDArray, n_regions: int, fwhm: float) 
     from scipy.ndimage import find_objects
 
     margin = np.ceil(REACH * fwhm / FWHM / painted.grid.voxel_size + 1).astype(int)
-    matrix = np.zeros((n_regions, n_regions + len(painted.others)))
+    n_grey = n_regions + n_places
+    matrix = np.zeros((n_regions, n_grey + len(painted.others)))
     for i, box in enumerate(find_objects(masks.astype(np.int32), n_regions)):
         if box is None:
             continue
@@ -111,7 +116,7 @@ def transfer(painted: Painted, masks: npt.NDArray, n_regions: int, fwhm: float) 
         inside = masks[around] == i + 1
         share = blurred(inside, painted.grid, fwhm).astype(np.float64) / inside.sum()
         grey = (share * painted.grey[around]).ravel()
-        given = np.bincount(painted.labels[around].ravel(), weights=grey, minlength=n_regions + 1)
-        matrix[i, :n_regions] = given[1 : n_regions + 1]
-        matrix[i, n_regions:] = [float((share * fraction[around]).sum()) for fraction in painted.others]
+        given = np.bincount(painted.labels[around].ravel(), weights=grey, minlength=n_grey + 1)
+        matrix[i, :n_grey] = given[1 : n_grey + 1]
+        matrix[i, n_grey:] = [float((share * fraction[around]).sum()) for fraction in painted.others]
     return matrix

@@ -12,18 +12,19 @@ import numpy.typing as npt
 
 from fakeimaging.activity.activity import Activity
 from fakeimaging.core.clocks import Frames
-from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.layers import Forward, Image
 from fakeimaging.modalities.pet.blood import blood_table, whole_blood
+from fakeimaging.modalities.pet.classes import classes_of
 from fakeimaging.modalities.pet.frames import geometry
 from fakeimaging.modalities.pet.kinetics import curve_means, frame_means
-from fakeimaging.modalities.pet.parameters import PetParameters, suv
+from fakeimaging.modalities.pet.modulation import Imaged
+from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.plasma import Array
 from fakeimaging.modalities.pet.resolution import Painted, transfer
 from fakeimaging.modalities.pet.tracers import BEYOND, MINUTE, TRACERS, Tracer
-from fakeimaging.modalities.pet.truth import curve_tables, regional, window
-from fakeimaging.modalities.pet.uptake import Uptake, firing, uptake
+from fakeimaging.modalities.pet.truth import curve_tables, regional
+from fakeimaging.modalities.pet.uptake import Uptake, uptake
 from fakeimaging.modalities.stages import slope_for
 from fakeimaging.structure.anatomy import resample
 from fakeimaging.structure.subject import Subject
@@ -31,33 +32,31 @@ from fakeimaging.structure.subject import Subject
 
 def forward(subject: Subject, activity: Activity | None, parameters: PetParameters) -> Forward:
     """Return the noise-free frames before the blur, and the truth: curves, constants, transfer of signal between regions."""
-    if activity is None:
-        raise InputError("pet images activity")
     p, tracer = parameters, TRACERS.get(parameters.tracer)
-    grid, frames = geometry(p, activity.duration)
-    fired = firing(activity, baseline=p.baseline_rate, seconds=float(frames.ends[-1]) if p.follow else None)
-    taken = uptake(subject, tracer, fired, suv(p), p.release_gain)
+    grid, frames = geometry(p, 0.0)
+    classes = classes_of(subject)
+    taken = uptake(Imaged(subject, activity, tracer, p, classes, float(frames.ends[-1])))
     curves = measured(taken, tracer, frames)
-    painted = _paint(subject, grid)
-    matrix = transfer(painted, masks(subject, grid), subject.n_regions, p.psf_fwhm)
+    painted = paint(subject, grid)
+    matrix = transfer(painted, masks(subject, grid), subject.n_regions, p.psf_fwhm, len(classes.hosts))
     truth = regional(subject, taken, curves, matrix)
     brightest = float(curves.max())
     clean = Image(grid, frames, partial(_volume, painted, curves.astype(np.float32)), slope_for(brightest))
-    companions = (blood_table(tracer, taken, frames), *curve_tables(subject, frames, truth, window(activity, fired, p)))
+    companions = (blood_table(tracer, taken, frames), *curve_tables(subject, frames, truth, taken.about))
     return Forward(clean, brightest, None, truth, companions)
 
 
 def _volume(painted: Painted, curves: npt.NDArray[np.float32], v: int) -> npt.NDArray[np.float32]:
-    """Give each region's curve to its grey matter, and the other tissues theirs."""
-    n_regions = len(curves) - len(BEYOND)
-    unlabelled, *outer = curves[n_regions:, v]
-    image = painted.grey * np.concatenate([[unlabelled], curves[:n_regions, v]])[painted.labels]
+    """Give each class's curve to its grey matter, and the other tissues theirs."""
+    n_grey = len(curves) - len(BEYOND)
+    unlabelled, *outer = curves[n_grey:, v]
+    image = painted.grey * np.concatenate([[unlabelled], curves[:n_grey, v]])[painted.labels]
     for fraction, value in zip(painted.others[1:], outer, strict=True):
         image += fraction * value
     return image
 
 
-def _paint(subject: Subject, grid: Grid) -> Painted:
+def paint(subject: Subject, grid: Grid) -> Painted:
     """Return the regions' grey matter, and beyond it, as `BEYOND` has it: grey matter without a label, and the other tissues."""
     tissue, labels = subject.anatomy.tissue(grid), subject.labels(grid)
     unlabelled = np.where(labels == 0, tissue.grey, np.float32(0))

@@ -31,6 +31,12 @@ NEEDED = {
 }
 """Constants that a model and a drive ask for."""
 
+SIGHT: Mapping[str, Literal["tissue", "function", "connectivity"]] = {
+    "metabolism": "function",
+    "release": "function",
+    "none": "tissue",
+}
+"""What a tracer of each drive maps."""
 UNITS = {
     "K1": "mL/cm3/min",
     "k2": "1/min",

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fakeimaging.activity.activity import Activity
 from fakeimaging.core.clocks import Frames
 from fakeimaging.modalities.layers import Companion
-from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.plasma import Array
-from fakeimaging.modalities.pet.uptake import Firing, Uptake
+from fakeimaging.modalities.pet.uptake import Uptake
 from fakeimaging.structure.subject import Subject
 
 
@@ -29,16 +27,8 @@ def regional(subject: Subject, taken: Uptake, curves: Array, matrix: Array) -> d
     }
 
 
-def window(activity: Activity, fired: Firing, p: PetParameters) -> dict[str, Any]:
-    """Say what of the activity drove the scan."""
-    words = (
-        "its course, 30 s steps" if p.follow else f"the mean of its {activity.duration:g} s, held for the whole scan"
-    )
-    return {"Run": f"task-{activity.task} run-{activity.run}", "DrivenBy": words, "BaselineRate": fired.baseline}
-
-
 def curve_tables(
-    subject: Subject, frames: Frames, truth: Mapping[str, npt.NDArray], window: dict[str, Any]
+    subject: Subject, frames: Frames, truth: Mapping[str, npt.NDArray], driven: Mapping[str, Any]
 ) -> tuple[Companion, ...]:
     """Return the tables of true curves, of the tissue itself and behind the point spread."""
     columns = ("frame_start", "frame_end", *(region.name for region in subject.regions))
@@ -52,6 +42,6 @@ def curve_tables(
             [float(start), float(end), *np.round(values, 3).tolist()]
             for start, end, values in zip(frames.starts, frames.ends, truth[key].T, strict=True)
         ]
-        about = {"Description": f"true curves of {what}, Bq/mL, decay-corrected", "Activity": window, **times}
+        about = {"Description": f"true curves of {what}, Bq/mL, decay-corrected", "Activity": dict(driven), **times}
         made.append(Companion(name, columns, rows, about, truth=True, named=False))
     return tuple(made)

@@ -12,7 +12,8 @@ from fakeimaging.core.spaces import Grid, centred_grid
 from fakeimaging.modalities import pet
 from fakeimaging.modalities.pet import blood as blood_of
 from fakeimaging.modalities.pet import frames as frames_of
-from fakeimaging.modalities.pet import resolution, signal, uptake
+from fakeimaging.modalities.pet import resolution, signal
+from fakeimaging.modalities.pet.drives import firing
 from fakeimaging.modalities.pet.kinetics import Constants, tissue_curve
 from fakeimaging.modalities.pet.noise import SURVIVAL, noise_constant
 from fakeimaging.modalities.pet.tracers import TRACERS
@@ -323,8 +324,8 @@ def test_activity_is_averaged_between_the_edges():
         run.taps["rate"], clock=clock, samples=np.arange(20, dtype=np.float32)[:, None] * np.ones(10, np.float32)
     )
     moved = replace(run, taps={"rate": tap})
-    np.testing.assert_allclose(uptake._course(moved, "rate", np.array([0.0, 5.0, np.inf]))[:, 0], [2.0, 12.0])
-    np.testing.assert_allclose(uptake._course(moved, "rate", np.array([0.0, 5.0, 10.0]))[:, 0], [2.0, 7.0])
+    np.testing.assert_allclose(firing._course(moved, "rate", np.array([0.0, 5.0, np.inf]))[:, 0], [2.0, 12.0])
+    np.testing.assert_allclose(firing._course(moved, "rate", np.array([0.0, 5.0, 10.0]))[:, 0], [2.0, 7.0])
 
 
 def test_what_comes_after_the_scan_drives_nothing():
@@ -332,12 +333,12 @@ def test_what_comes_after_the_scan_drives_nothing():
     rates = np.where(np.arange(n) < 3600, 1.0, 10.0)[:, None] * np.ones(10)
     tap = replace(run.taps["rate"], clock=Clock(0.0, 1.0, n), samples=rates.astype(np.float32))
     long = replace(run, taps={"rate": tap}, duration=float(n))
-    fired = uptake.firing(long, baseline=None, seconds=3600.0)
+    fired = firing.firing(long, baseline=None, seconds=3600.0)
     np.testing.assert_allclose(fired.ratio, 1.0)
     np.testing.assert_allclose(fired.rate, 1.0)
     assert fired.baseline == 1.0
     assert len(fired.starts) == 120
-    whole = uptake.firing(long, baseline=None, seconds=None)
+    whole = firing.firing(long, baseline=None, seconds=None)
     np.testing.assert_allclose(whole.rate, (3600 * 1 + 1800 * 10) / 5400)
 
 
