@@ -3,197 +3,89 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
-from pydantic import field_validator, model_validator
+from pydantic import model_validator
 
 from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters
-from fakeimaging.modalities.pet.plasma import InputFunction, feng, rise_and_fall
+from fakeimaging.modalities.pet.tracer_table import (
+    BEYOND,
+    NEEDED_BY_DRIVE,
+    NEEDED_BY_MODEL,
+    RIVALS,
+    SIGHT,
+    UNITS,
+    Drive,
+    Framing,
+    Input,
+    Method,
+    Model,
+    Numbers,
+    Quantity,
+    Variation,
+    Window,
+    half_life,
+    half_lives,
+    problem_of,
+    problems_of_kind,
+)
+
+__all__ = ["BEYOND", "MINUTE", "SIGHT", "TRACERS", "Tracer", "Tracers", "half_life", "half_lives"]
 
 MINUTE = 60.0
-SUV_TIME = 60.0
-"""Minutes after injection at which ``plasma_suv`` holds."""
-BEYOND = ("brainstem", "white", "csf", "bone", "scalp")
-"""Tissue outside every region; ``brainstem`` is grey matter without a label."""
-NEEDED = {
-    "trapping": ("K1", "k2", "k3", "vB", "lumped_constant", "plasma_glucose"),
-    "reference": ("K1", "k2", "vB"),
-    "metabolism": ("share",),
-    "release": ("occupancy", "gain"),
-    "none": (),
-}
-"""Constants that a model and a drive ask for."""
-
-SIGHT: Mapping[str, Literal["tissue", "function", "connectivity"]] = {
-    "metabolism": "function",
-    "release": "function",
-    "none": "tissue",
-}
-"""What a tracer of each drive maps."""
-UNITS = {
-    "K1": "mL/cm3/min",
-    "k2": "1/min",
-    "k3": "1/min",
-    "vB": "1",
-    "R1": "1",
-    "BPND": "1",
-    "cmrglc": "umol/100 mL/min",
-    "lumped_constant": "1",
-    "plasma_glucose": "umol/mL",
-    "share": "1",
-    "occupancy": "1",
-    "gain": "1",
-    "half_life": "s",
-    "injected_activity": "MBq",
-    "injected_mass": "ug",
-    "frames": "s",
-    "whole_blood": "1",
-    "start": "min",
-    "peak": "min",
-    "rates": "1/min",
-    "plasma_suv": "g/mL",
-    "between": "1",
-    "within": "1",
-}
-"""The unit each number is taken in; another one is refused, not converted."""
-SHARES = {"vB", "share", "occupancy"}
-"""Numbers that lie between 0 and 1."""
-POSITIVE = {"half_life", "injected_activity", "injected_mass", "plasma_suv"}
-"""Numbers that are above 0."""
 SAME_HALF_LIFE = 0.01
 """Relative difference within which a half-life is that of its nuclide."""
-MOST_FRAMES, SHORTEST_FRAME = 1000, 1.0
-"""Most frames of a tracer, and the shortest one in s (assumed)."""
-
-
-def problem_of(name: str, unit: str, values: Sequence[float]) -> str | None:
-    """Say what is wrong with a number of a tracer, if anything is."""
-    if name not in UNITS:
-        return f"`{name}`: no such number of a tracer{did_you_mean(name, UNITS)}"
-    if unit != UNITS[name]:
-        return f"`{name}`: its unit here is {UNITS[name]}, not {unit}"
-    if min(values) < 0 or (name in SHARES and max(values) > 1) or (name == "occupancy" and max(values) == 1):
-        return f"`{name}`: {list(values)} is outside {'[0, 1]' if name in SHARES else '[0, inf)'}"
-    if name in POSITIVE and min(values) == 0:
-        return f"`{name}`: 0 {unit} is not above 0"
-    return None
-
-
-class Quantity(Parameters):
-    """A number with its unit and its source."""
-
-    value: float
-    unit: str
-    source: str
-
-
-@lru_cache(maxsize=1)
-def half_lives() -> Mapping[str, float]:
-    """Return the half-life in s of each nuclide of ``data/nuclides.toml``."""
-    table = tomllib.loads((files("fakeimaging.data") / "nuclides.toml").read_text())
-    return {name: Quantity.parse(number, where=name).value for name, number in table.items()}
-
-
-def half_life(nuclide: str) -> float:
-    """Return the half-life of a nuclide in s.
-
-    Raises
-    ------
-    UnknownNameError
-        With the nearest known nuclide.
-
-    Examples
-    --------
-    >>> half_life("O15")
-    122.24
-    """
-    if nuclide not in half_lives():
-        raise UnknownNameError(f"no nuclide called '{nuclide}'{did_you_mean(nuclide, half_lives())}", value=nuclide)
-    return half_lives()[nuclide]
-
-
-class Numbers(Parameters):
-    """Several numbers with their unit and their source."""
-
-    value: tuple[float, ...]
-    unit: str
-    source: str
-
-
-class Framing(Parameters):
-    """Numbers of frames and their lengths in s."""
-
-    value: tuple[tuple[int, float], ...]
-    unit: str
-    source: str
-
-    @field_validator("value")
-    @classmethod
-    def _positive(cls, value: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
-        if not value or any(n < 1 or seconds < SHORTEST_FRAME for n, seconds in value):
-            raise ValueError(
-                f"pairs of how many frames (at least 1) and how long (at least {SHORTEST_FRAME:g} s) are needed"
-            )
-        if (total := sum(n for n, _ in value)) > MOST_FRAMES:
-            raise ValueError(f"{total} frames are more than the {MOST_FRAMES} a tracer may have")
-        return value
-
-    @property
-    def durations(self) -> list[float]:
-        """Length of each frame in s."""
-        return [seconds for n, seconds in self.value for _ in range(n)]
-
-
-class Input(Parameters):
-    """Shape of the plasma curve: ``feng`` (its model 2), or ``rise`` (linear to ``peak``, then exponentials)."""
-
-    shape: Literal["feng", "rise"]
-    start: Quantity
-    peak: Quantity | None = None
-    amplitudes: Numbers
-    rates: Numbers
-    plasma_suv: Quantity
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        n = len(self.rates.value)
-        if len(self.amplitudes.value) != n or (self.shape == "feng" and n != 3):
-            raise ValueError("`rates`: as many rates as amplitudes are needed, three of each for the shape 'feng'")
-        if self.shape == "rise" and (self.peak is None or self.peak.value <= self.start.value):
-            raise ValueError("`peak`: the shape 'rise' needs a peak after its start")
-        if not (late := float(self._shape().at(SUV_TIME))) > 0:
-            raise ValueError(
-                f"`plasma_suv`: the curve is {late:g} at {SUV_TIME:g} min, where a level above 0 is stated"
-            )
-        return self
-
-    def curve(self) -> InputFunction:
-        """Return the concentration of unchanged tracer in plasma, in units of injected activity over body weight (SUV, g/mL)."""
-        shape = self._shape()
-        return shape.scaled(self.plasma_suv.value / float(shape.at(SUV_TIME)))
-
-    def _shape(self) -> InputFunction:
-        if self.shape == "feng" or self.peak is None:
-            return feng(self.amplitudes.value, self.rates.value, self.start.value)
-        return rise_and_fall(self.start.value, self.peak.value, self.amplitudes.value, self.rates.value)
-
-
-class Variation(Parameters):
-    """How density or metabolism differs: SD of its logarithm between subjects, and within a subject between regions."""
-
-    between: Quantity
-    within: Quantity
+NETWORK = "network:"
+"""Before the name of a network, when the cortex of that network is the reference region."""
 
 
 class Tracer(Parameters):
-    """A tracer: what it is, its plasma curve, its kinetics by kind of tissue, and how activity changes them."""
+    """A tracer: what it is, its plasma curve, its kinetics by kind of tissue, and what changes them.
+
+    Parameters
+    ----------
+    title, tracer_name, label, radionuclide : str
+        What it is, its name in PET-BIDS, its ``trc-`` entity (letters and digits), its nuclide (one of ``data/nuclides.toml``).
+    binds, driven_by : str
+        What holds it in tissue and what changes that, in words.
+    target : str, optional
+        The system of a subject's densities that it binds: ``"D2"``, ``"SERT"``, ``"SV2A"``, ``"amyloid"`` ...
+    model : {"trapping", "reference", "compartments", "flow"}
+        How ``constants`` and ``kinds`` are read; see `constants`.
+    drive : {"metabolism", "flow", "release", "synapses", "pathology", "none"}
+        What of a subject or a run changes it; see `drives`.
+    reference : str
+        Where nothing binds: a kind of region, ``"brainstem"``, ``"white"``, or ``"network:NAME"`` (the cortex of a network).
+    methods : tuple of str
+        Analyses in use, the first the usual one.
+    half_life : Quantity
+        s.
+    injected_activity, injected_mass, molecular_weight : Quantity
+        MBq, ug, g/mol.
+    frames : Framing
+        Numbers of frames and their lengths in s.
+    late_window : Window, optional
+        Minutes after injection of the late ratio (SUVR).
+    parent_fraction : Numbers
+        a, b, c of Hill's 1 - (1 - a) t^b / (c + t^b), t in min: the share of plasma that is still the tracer.
+    whole_blood : Quantity
+        Activity of whole blood over that of plasma.
+    input : Input
+        Unchanged tracer in plasma.
+    constants : dict of str to Quantity
+        What holds of the tracer as a whole, and of each kind that says nothing else.
+    variation : Variation
+        Differences between subjects and regions.
+    kinds : dict of str to dict of str to Quantity
+        What holds of each kind of tissue, `BEYOND` included.
+    """
 
     title: str
     label: str
@@ -201,12 +93,17 @@ class Tracer(Parameters):
     radionuclide: str
     binds: str
     driven_by: str
-    model: Literal["trapping", "reference"]
-    drive: Literal["metabolism", "release", "none"]
+    target: str | None = None
+    model: Model
+    drive: Drive
+    reference: str = "cerebellum"
+    methods: tuple[Method, ...] = ()
     half_life: Quantity
     injected_activity: Quantity
     injected_mass: Quantity | None = None
+    molecular_weight: Quantity | None = None
     frames: Framing
+    late_window: Window | None = None
     parent_fraction: Numbers
     whole_blood: Quantity
     input: Input
@@ -216,32 +113,38 @@ class Tracer(Parameters):
 
     @model_validator(mode="after")
     def _says_what_its_model_needs(self) -> Self:
-        lacking = [name for name in NEEDED[self.model] + NEEDED[self.drive] if name not in self.constants]
-        if lacking:
-            raise ValueError(f"`constants`: a tracer of model '{self.model}' needs {', '.join(lacking)}")
+        needed = NEEDED_BY_MODEL[self.model] + NEEDED_BY_DRIVE[self.drive]
+        if lacking := [name for name in needed if name not in self.constants]:
+            raise ValueError(
+                f"`constants`: a tracer of model '{self.model}' and drive '{self.drive}' needs {', '.join(lacking)}"
+            )
         if missing := [kind for kind in BEYOND if kind not in self.kinds]:
             raise ValueError(f"`kinds`: there is nothing about {', '.join(missing)}")
+        found = (problems_of_kind(self.model, kind, of, self.constants) for kind, of in self.kinds.items())
+        if problems := [problem for each in found for problem in each]:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _is_of_known_words(self) -> Self:
         if not self.label.isalnum() or not self.label.isascii():
             raise ValueError(f"`label`: {self.label!r} is not letters and digits, as BIDS wants them")
         if len(self.parent_fraction.value) != 3:
             raise ValueError("`parent_fraction` is three numbers")
+        if self.reference_kind not in self.kinds:
+            raise ValueError(
+                f"`reference`: '{self.reference}' is neither one of its kinds nor {NETWORK}NAME"
+                f"{did_you_mean(self.reference, self.kinds)}"
+            )
         return self
 
     @model_validator(mode="after")
     def _numbers_are_of_their_units(self) -> Self:
-        named = [
-            (name, getattr(self, name)) for name in ("half_life", "injected_activity", "injected_mass", "whole_blood")
-        ]
-        named += [(name, getattr(self.input, name)) for name in ("start", "peak", "rates", "plasma_suv")]
+        named = [(name, getattr(self, name)) for name in UNITS if name in type(self).model_fields]
+        named += [(name, getattr(self.input, name)) for name in UNITS if name in Input.model_fields]
         named += [(name, getattr(self.variation, name)) for name in ("between", "within")]
         named += [*self.constants.items(), *(pair for numbers in self.kinds.values() for pair in numbers.items())]
-        found = [
-            problem_of(name, number.unit, number.value if isinstance(number, Numbers) else [number.value])
-            for name, number in named
-            if number is not None
-        ]
-        if self.frames.unit != UNITS["frames"]:
-            found.append(f"`frames`: its unit here is s, not {self.frames.unit}")
+        found = [problem_of(name, number.unit, _values(number.value)) for name, number in named if number is not None]
         if problems := list(dict.fromkeys(filter(None, found))):
             raise ValueError("; ".join(problems))
         return self
@@ -260,6 +163,25 @@ class Tracer(Parameters):
     def decay(self) -> float:
         """Decay constant in 1/min."""
         return float(np.log(2) / self.half_life.value * MINUTE)
+
+    @property
+    def molar_activity(self) -> float | None:
+        """Activity over amount in GBq/umol; None where mass or molecular weight is not known."""
+        if self.injected_mass is None or self.molecular_weight is None:
+            return None
+        return self.injected_activity.value / 1e3 / (self.injected_mass.value / self.molecular_weight.value)
+
+    @property
+    def reference_kind(self) -> str:
+        """Kind of tissue of the reference region."""
+        return "cortex" if self.reference.startswith(NETWORK) else self.reference
+
+    @property
+    def reference_selector(self) -> str | None:
+        """The reference region as `structure.selection` has it; None where it lies beyond all regions."""
+        if self.reference in BEYOND:
+            return None
+        return self.reference if self.reference.startswith(NETWORK) else f"kind:{self.reference}"
 
     def constant(self, name: str) -> float:
         """Return a constant of the tracer as a whole."""
@@ -283,6 +205,11 @@ class Tracer(Parameters):
         if found is None and default is None:
             raise InputError(f"the tracer {self.tracer_name} has no {name} of '{kind}'", value=name)
         return found.value if found is not None else float(default)  # type: ignore[arg-type]
+
+
+def _values(value: object) -> list[float]:
+    """Return all numbers of a quantity, a window or a framing."""
+    return np.asarray(value, dtype=float).ravel().tolist()
 
 
 @dataclass(frozen=True)
@@ -322,7 +249,7 @@ class Tracers:
         return _one_of_ours(name)
 
     def table(self) -> list[dict[str, str]]:
-        """Return one row a tracer: name, what it is, isotope, what it binds, what drives it."""
+        """Return one row a tracer: name, what it is, nuclide, what it maps, what it binds, what drives it, how it is analysed."""
         rows = ((name, self.get(name)) for name in self.names())
         return [
             {
@@ -330,6 +257,11 @@ class Tracers:
                 "tracer": tracer.title,
                 "radionuclide": tracer.radionuclide,
                 "half_life": f"{tracer.half_life.value / MINUTE:.1f} min",
+                "maps": SIGHT[tracer.drive],
+                "drive": tracer.drive,
+                "scan": f"{sum(tracer.frames.durations) / MINUTE:g} min",
+                "reference": tracer.reference,
+                "methods": ", ".join(tracer.methods),
                 "binds": tracer.binds,
                 "driven_by": tracer.driven_by,
             }
@@ -376,8 +308,9 @@ def _own(path: str, text: str) -> Tracer:
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with ``changes``, table by table; a number is replaced with its unit and source."""
-    result = dict(base)
+    """Return ``base`` with ``changes``, table by table; a number is replaced with its unit and source, a rival of it falls away."""
+    ousted = {other for pair in RIVALS for one, other in (pair, pair[::-1]) if one in changes and other not in changes}
+    result = {key: value for key, value in base.items() if key not in ousted}
     for key, value in changes.items():
         deeper = isinstance(value, dict) and isinstance(base.get(key), dict) and "value" not in value
         result[key] = _merged(base[key], value) if deeper else value
