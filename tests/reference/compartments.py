@@ -1,25 +1,55 @@
 """Slow second implementations of tracer kinetics: ordinary differential equations, closed forms from the convolution integral."""
 
 import numpy as np
-from scipy.integrate import solve_ivp
+from scipy.integrate import quad, solve_ivp
 
 
 def by_ode(plasma, K1, k2, k3, k4, times, breaks=()):
     """F + B of one tissue at ``times`` (min), by an adaptive solver restarted at each break of the input."""
-    stops = sorted({0.0, *breaks, *np.asarray(times).tolist()})
-    state, found = np.zeros(2), {0.0: 0.0}
+    return free_and_bound_by_ode(plasma, K1, k2, k3, k4, times, breaks).sum(axis=0)
+
+
+def free_and_bound_by_ode(plasma, K1, k2, k3, k4, times, breaks=(), most=np.inf):
+    """F and B, shape (2, n_times); rates are numbers or functions of time, and ``most`` is how much B the sites hold."""
 
     def rhs(t, y):
         f, b = y
-        rates = [rate(t) if callable(rate) else rate for rate in (K1, k2, k3, k4)]
-        return [rates[0] * float(plasma(t)) - (rates[1] + rates[2]) * f + rates[3] * b, rates[2] * f - rates[3] * b]
+        k = [rate(t) if callable(rate) else rate for rate in (K1, k2, k3, k4)]
+        on = k[2] * (1 - b / most)
+        return [k[0] * float(plasma(t)) - (k[1] + on) * f + k[3] * b, on * f - k[3] * b]
 
+    return _stepped(rhs, 2, times, breaks)
+
+
+def displaced_by_ode(plasma, K1, k2_prime, R1, k2, outflow, times, breaks=()):
+    """Target of lp-ntPET, dCT/dt = R1 dCR/dt + k2 CR - outflow(t) CT, beside the reference region that it is written in."""
+
+    def rhs(t, y):
+        target, reference = y
+        change = K1 * float(plasma(t)) - k2_prime * reference
+        return [R1 * change + k2 * reference - outflow(t) * target, change]
+
+    return _stepped(rhs, 2, times, breaks)[0]
+
+
+def _stepped(rhs, n, times, breaks):
+    stops = sorted({0.0, *breaks, *np.asarray(times).tolist()})
+    state, found = np.zeros(n), {0.0: np.zeros(n)}
     for start, end in zip(stops[:-1], stops[1:], strict=True):
         middle = start + 1e-9 * (end - start)
         solution = solve_ivp(rhs, (middle, end - 1e-9 * (end - start)), state, method="DOP853", rtol=1e-11, atol=1e-13)
         state = solution.y[:, -1]
-        found[end] = state.sum()
-    return np.array([found[float(t)] for t in times])
+        found[end] = state
+    return np.stack([found[float(t)] for t in times], axis=1)
+
+
+def convolved(curve, kernel, t, breaks=()):
+    """The integral of curve(u) kernel(t - u) from 0 to ``t``, by adaptive quadrature between the breaks."""
+    stops = [0.0, *sorted(b for b in breaks if 0 < b < t), t]
+    return sum(
+        quad(lambda u: float(curve(u)) * kernel(t - u), a, b, epsabs=0, epsrel=1e-12, limit=400)[0]
+        for a, b in zip(stops[:-1], stops[1:], strict=True)
+    )
 
 
 def exponential_through_one_tissue(t, K1, k2, rate):
@@ -70,3 +100,13 @@ def two_tissues(one_tissue, K1, k2, k3, k4):
     a1, a2 = (total - root) / 2, (total + root) / 2
     share = K1 / (a2 - a1)
     return one_tissue(share * (k3 + k4 - a1), a1) + one_tissue(share * (a2 - k3 - k4), a2)
+
+
+def full_reference_tissue(reference, t, R1, k2, k3, k4, breaks=()):
+    """The operational equation of FRTM as printed: a reference curve convolved with two exponentials."""
+    s, r = k2 + k3 + k4, k2 / R1
+    p = np.sqrt(s**2 - 4 * k2 * k4)
+    c, d = (s + p) / 2, (s - p) / 2
+    a, b = (k3 + k4 - c) * (c - r) / p, (d - k3 - k4) * (d - r) / p
+    kernel = lambda u: a * np.exp(-c * u) + b * np.exp(-d * u)  # noqa: E731
+    return R1 * (float(reference(t)) + convolved(reference, kernel, t, breaks))

@@ -25,7 +25,7 @@ NODES = 16
 STAGES = 8
 """Of a panel, for rates that move: the order is twice as high."""
 LONGEST, LONGEST_MOVING = 12.0, 2.0
-"""Panels are no longer than this over the fastest rate; the quadrature of exp(-12 t) and the collocation of exp(-2 t) are then exact to rounding."""
+"""Panels are no longer than this over the fastest rate: quadrature and collocation are then exact to rounding."""
 _CHUNK = 50_000
 """Panels times tissues times nodes worked on at once."""
 

@@ -18,7 +18,7 @@ one. Times are in minutes. The shape of h is written as in two open implementati
 References
 ----------
 Lammertsma and Hume (1996), doi:10.1006/nimg.1996.0066. Lammertsma et al. (1996), J Cereb Blood Flow Metab 16:42-52. Wu and Carson (2002),
-J Cereb Blood Flow Metab 22:1440-1452. Alpert et al. (2003), doi:10.1016/S1053-8119(03)00236-4. Normandin et al. (2012),
+J Cereb Blood Flow Metab 22:1440-1452. Alpert et al. (2003), doi:10.1016/S1053-8119(03)00186-1. Normandin et al. (2012),
 doi:10.1016/j.neuroimage.2011.07.002.
 """
 
@@ -134,7 +134,9 @@ def gamma_variate(start: float, peak: float, sharpness: float) -> Response:
     array([0., 0., 1.])
     """
     if not peak > start:
-        raise InputError(f"the response peaks at {peak:g} min, which is not after its start at {start:g} min", value=peak)
+        raise InputError(
+            f"the response peaks at {peak:g} min, which is not after its start at {start:g} min", value=peak
+        )
     if not sharpness > 0:
         raise InputError(f"sharpness: {sharpness:g} is not above 0", value=sharpness)
 
