@@ -166,6 +166,7 @@ def test_flow_leaves_the_distribution_volume_alone():
 def test_a_panel_carries_as_the_matrix_exponential_does(size):
     rng = np.random.default_rng(5)
     rates = rng.uniform(0, 1, (4, 1, 40)) * rng.integers(0, 2, (4, 1, 40)) * size
+    rates[:, 0, 0] = 0.1 * size, 0.3 * size, 0.0, 0.3 * size  # two equal roots
     decay, length = 0.3, 0.7
     maps = propagation.still(rates, np.array([length]), np.zeros((1, propagation.NODES)), decay)
     for n, (_, k2, k3, k4) in enumerate(rates[:, 0].T):
@@ -393,6 +394,14 @@ def test_flow_changes_the_ratio_but_not_the_distribution_volume():
     assert abs(ratios[1] / ratios[0] - 1) > 0.05
     steady = [np.divide(*tissue_curve(exponential(0.0), c, [900.0])[::-1, 0]) for c in (slow, fast)]
     assert steady == pytest.approx([3.0, 3.0], rel=1e-9)
+
+
+def test_frames_of_a_fast_curve_are_those_of_its_area():
+    # Blood behind tubing of 2 s, and an infusion that stops inside a long late frame.
+    plasma = dispersed(infused(exponential(20.0, 20.0), 61.0), 2 / 60)
+    starts, ends = np.array([0.0, 20.0, 60.0]), np.array([20.0, 60.0, 65.0])
+    expected = (area(plasma, ends) - area(plasma, starts)) / (ends - starts)
+    np.testing.assert_allclose(input_means(plasma, starts, ends, 0.0), expected, rtol=1e-11)
 
 
 def test_measured_blood_drives_tissue_as_well():

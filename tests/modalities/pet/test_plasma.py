@@ -163,6 +163,9 @@ def test_samples_are_joined_by_lines_and_fall_beyond_the_last():
     assert float(curve.at(1.5)) == pytest.approx(5.0)
     assert float(curve.at(0.4)) == 0
     assert float(curve.at(80.0)) == pytest.approx(0.64 * 0.8**2, rel=1e-12)
+    bent = from_samples(times, [0.0, 6.0, 4.0, 1.5, 0.8, 0.64])
+    slope = np.polyfit(times[3:], np.log([1.5, 0.8, 0.64]), 1)[0]
+    assert float(bent.at(80.0)) == pytest.approx(0.64 * np.exp(20 * slope), rel=1e-12)
     assert float(from_samples(times, values, tail=0).at(80.0)) == 0
     assert float(from_samples([0.0, 1.0, 2.0], [1.0, 2.0, 3.0]).at(9.0)) == pytest.approx(3.0)
 
