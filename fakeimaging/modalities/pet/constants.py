@@ -2,8 +2,8 @@
 
 trapping      K1, k2, k3 of the tracer, scaled to each kind's CMRglc = Ki Cglc / LC: flow follows metabolism (k4 where a user gives it)
 reference     K1 = R1 K1', k2 = R1 k2' / (1 + BPND): the simplified reference tissue model
-compartments  each kind's own K1 and k2 = K1 / VND; then k3 and k4 (k3 = BPND k4; no k4: trapped), or one tissue with
-              VT = VND (1 + BPND), k2 = K1 / VT
+compartments  each kind's own K1 and k2 = K1 / VND; then k3 and k4 (k3 = (BPND + off_target) k4; k3 without k4: trapped), or one
+              tissue with VT = VND (1 + off_target + BPND), k2 = K1 / VT; its binding potential is VT / VT of the reference region - 1
 flow          K1 = E F, k2 = K1 / p of a tracer that diffuses freely
 """
 
@@ -33,17 +33,22 @@ class AtRest:
         Of the classes; of one tissue, without any binding.
     bpnd : ndarray, shape (n_classes,)
         Binding potential over free and nonspecific tracer: what binding slows k2 by where that is one tissue, 0 elsewhere.
+    k3_off : ndarray, shape (n_classes,)
+        What binds elsewhere than at the target, in 1/min: no factor changes it.
     """
 
     tracer: Tracer
     classes: Classes
     constants: Constants
     bpnd: Array
+    k3_off: Array
 
     def at(self, delivery: Array, binding: Array) -> Constants:
         """Return the constants under factors of each class, shape (n_classes,) or (n_steps, n_classes)."""
         c = self.constants
-        return Constants(c.K1 * delivery, c.k2 * delivery / (1 + self.bpnd * binding), c.k3 * binding, c.k4)
+        return Constants(
+            c.K1 * delivery, c.k2 * delivery / (1 + self.bpnd * binding), c.k3 * binding + self.k3_off, c.k4
+        )
 
     def truth(self, delivery: Array, binding: Array) -> dict[str, Array]:
         """Return what an analyst looks for, from factors (n_steps, n_classes): (n_steps, n_regions) each."""
@@ -71,9 +76,18 @@ def own(subject: Subject, tracer: Tracer, classes: Classes, values: Array, name:
 
 @dataclass(frozen=True)
 class OfKind:
-    """What a model of compartments makes of one kind of tissue: K1 in mL/cm3/min, k2, k3, k4 in 1/min (k2 without binding).
+    """What a model of compartments makes of one kind of tissue.
 
-    ``bpnd`` is binding within one tissue, 0 where k3 stands for it.
+    Parameters
+    ----------
+    K1, k2 : float
+        mL/cm3/min and 1/min, k2 without binding.
+    bpnd : float
+        Binding within one tissue; 0 where k3 stands for it.
+    k3, k4 : float
+        1/min.
+    k3_off : float
+        1/min, of what binds elsewhere than at the target.
     """
 
     K1: float
@@ -81,11 +95,13 @@ class OfKind:
     bpnd: float = 0.0
     k3: float = 0.0
     k4: float = 0.0
+    k3_off: float = 0.0
 
     @property
     def distribution(self) -> float:
         """Distribution volume VT in mL/cm3, infinite where tracer is trapped."""
-        bound = self.k3 / self.k4 if self.k4 else np.inf if self.k3 else 0.0
+        k3 = self.k3 + self.k3_off
+        bound = k3 / self.k4 if self.k4 else np.inf if k3 else 0.0
         return self.K1 / self.k2 * (1 + self.bpnd + bound) if self.k2 else np.inf
 
 
@@ -97,18 +113,22 @@ def of_kind(tracer: Tracer, kind: str) -> OfKind:
     tables = tracer.kinds[kind], tracer.constants
     value = {name: number.value for table in reversed(tables) for name, number in table.items()}
     out = next(name for table in tables for name in ("VT", "VND", "k2") if name in table)
-    held = next((name for table in tables for name in ("k3", "BPND") if name in table), None)
-    K1, k4 = value["K1"], value.get("k4", 0.0)
+    K1, k4, off = value["K1"], value.get("k4", 0.0), value.get("off_target", 0.0)
     if out == "VT":
-        nothing_binds = tracer.kinds[tracer.reference_kind].get("VT", tracer.kinds[kind].get("VT"))
-        free = min(value["VT"], value.get("VND", nothing_binds.value if nothing_binds else value["VT"]))
+        free = min(value["VT"], value.get("VND", _of_reference(tracer)))
         return OfKind(K1, K1 / free, value["VT"] / free - 1)
-    k2 = value["k2"] if out == "k2" else K1 / value["VND"]
-    if held is None or value[held] == 0:
-        return OfKind(K1, k2)
-    if held == "k3":
-        return OfKind(K1, k2, 0.0, value["k3"], k4)
-    return OfKind(K1, k2, 0.0, value["BPND"] * k4, k4) if k4 else OfKind(K1, k2, value["BPND"])
+    k2, bpnd = value["k2"] if out == "k2" else K1 / value["VND"], value.get("BPND", 0.0)
+    if "k3" in value and ("k3" in tables[0] or "BPND" not in value):
+        return OfKind(K1, k2, 0.0, value["k3"], k4, off * k4)
+    if k4:
+        return OfKind(K1, k2, 0.0, bpnd * k4, k4, off * k4)
+    return OfKind(K1, k2 / (1 + off), bpnd / (1 + off))
+
+
+def _of_reference(tracer: Tracer) -> float:
+    """Return the VT that the table states of the reference region; infinite if it states none."""
+    stated = tracer.kinds[tracer.reference_kind].get("VT")
+    return np.inf if stated is None else stated.value
 
 
 def _trapping(tracer: Tracer, classes: Classes, subject: Subject) -> AtRest:
@@ -118,32 +138,34 @@ def _trapping(tracer: Tracer, classes: Classes, subject: Subject) -> AtRest:
     rates = own(subject, tracer, classes, classes.column(tracer, "cmrglc", np.nan), "metabolism")
     rates = np.where(np.isnan(rates), tabled, rates)
     scale = np.divide(rates, tabled, out=np.ones_like(rates), where=tabled > 0)
-    return AtRest(tracer, classes, Constants(K1 * scale, k2 * scale, k3 * scale, constants.k4), np.zeros(classes.n))
+    return AtRest(
+        tracer, classes, Constants(K1 * scale, k2 * scale, k3 * scale, constants.k4), *np.zeros((2, classes.n))
+    )
 
 
 def _reference(tracer: Tracer, classes: Classes, subject: Subject) -> AtRest:
     R1 = classes.column(tracer, "R1", 1.0)
     density = own(subject, tracer, classes, classes.column(tracer, "BPND", 0.0), "receptors")
     without = reference_tissue(R1, 0.0, tracer.constant("K1"), tracer.constant("k2"))
-    return AtRest(tracer, classes, without, density)
+    return AtRest(tracer, classes, without, density, np.zeros(classes.n))
 
 
 def _compartments(tracer: Tracer, classes: Classes, subject: Subject) -> AtRest:
     found = [of_kind(tracer, kind) for kind in (*classes.kinds, *BEYOND)]
     n = classes.n_regions
-    K1, k2, bpnd, k3, k4 = (
+    K1, k2, bpnd, k3, k4, k3_off = (
         classes.spread([getattr(each, name) for each in found[:n]], [getattr(each, name) for each in found[n:]])
-        for name in ("K1", "k2", "bpnd", "k3", "k4")
+        for name in ("K1", "k2", "bpnd", "k3", "k4", "k3_off")
     )
     density = own(subject, tracer, classes, np.ones(classes.n), tracer.target or "receptors")
-    return AtRest(tracer, classes, Constants(K1, k2, k3 * density, k4), bpnd * density)
+    return AtRest(tracer, classes, Constants(K1, k2, k3 * density, k4), bpnd * density, k3_off)
 
 
 def _flow(tracer: Tracer, classes: Classes, subject: Subject) -> AtRest:
     flow = own(subject, tracer, classes, classes.column(tracer, "flow"), "flow")
     K1 = classes.column(tracer, "extraction", 1.0) * flow
     zero = np.zeros(classes.n)
-    return AtRest(tracer, classes, Constants(K1, K1 / classes.column(tracer, "partition"), zero, zero), zero)
+    return AtRest(tracer, classes, Constants(K1, K1 / classes.column(tracer, "partition"), zero, zero), zero, zero)
 
 
 MODELS = {"trapping": _trapping, "reference": _reference, "compartments": _compartments, "flow": _flow}
@@ -167,15 +189,14 @@ def _shown_of_compartments(rest: AtRest, delivery: Array, binding: Array) -> dic
     """Ratios are to the reference region as the table has it; trapped tracer has a Ki, other tracer volumes and binding potentials."""
     c, elsewhere = rest.at(delivery, binding), of_kind(rest.tracer, rest.tracer.reference_kind)
     shown = {"K1": c.K1, "k2": c.k2, "R1": c.K1 / elsewhere.K1}
-    if two_tissues := bool(np.any(c.k3 > 0)):
+    if np.any(c.k3 > 0):
         shown |= {"k3": c.k3, "k4": c.k4}
     if np.any((c.k3 > 0) & (c.k4 == 0)):
         return shown | {"ki": c.trapping, "ki_reference": c.trapping / elsewhere.distribution}
-    per_density = np.divide(rest.constants.k3, c.k4, out=np.zeros_like(c.k4), where=c.k4 > 0) + rest.bpnd
     vt = c.distribution
+    density = rest.bpnd + np.divide(rest.constants.k3, c.k4, out=np.zeros_like(c.k4), where=c.k4 > 0)
     dvr = vt / elsewhere.distribution
-    bpnd = per_density * binding if two_tissues else dvr - 1
-    return shown | {"vt": vt, "dvr": dvr, "bpnd": bpnd, "density": per_density}
+    return shown | {"vt": vt, "dvr": dvr, "bpnd": dvr - 1, "density": density}
 
 
 def _shown_of_flow(rest: AtRest, delivery: Array, binding: Array) -> dict[str, Array]:

@@ -46,7 +46,7 @@ NEEDED_BY_KIND: Mapping[Model, tuple[tuple[str, ...], ...]] = {
     "flow": (("flow",), ("partition",)),
 }
 """Numbers that a model asks of each kind, there or among the tracer's constants: one of each group."""
-RIVALS = (("VT", "k2"), ("VT", "k3"), ("VT", "BPND"), ("VND", "k2"), ("k3", "BPND"))
+RIVALS = (("VT", "k2"), ("VT", "k3"), ("VT", "BPND"), ("VT", "off_target"), ("VND", "k2"), ("k3", "BPND"))
 """Two ways to say the same of one kind: both at once are refused."""
 
 SIGHT: Mapping[Drive, Literal["tissue", "function", "connectivity"]] = {
@@ -68,6 +68,7 @@ UNITS = {
     "VT": "mL/cm3",
     "R1": "1",
     "BPND": "1",
+    "off_target": "1",
     "flow": "mL/cm3/min",
     "extraction": "1",
     "partition": "mL/cm3",
