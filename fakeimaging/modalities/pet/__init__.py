@@ -11,6 +11,7 @@ from fakeimaging.modalities.pet.frames import geometry
 from fakeimaging.modalities.pet.noise import NOISE
 from fakeimaging.modalities.pet.parameters import PetParameters, suv
 from fakeimaging.modalities.pet.psf import PSF
+from fakeimaging.modalities.pet.reconstruction import RECONSTRUCTION
 from fakeimaging.modalities.pet.sidecar import sidecar
 from fakeimaging.modalities.pet.signal import forward
 from fakeimaging.modalities.pet.tracers import SIGHT, TRACERS
@@ -37,7 +38,7 @@ MODALITY = Modality(
     reads=("rate",),
     geometry=geometry,
     forward=forward,
-    observe=(PSF, NOISE, QUANTISATION),
+    observe=(PSF, RECONSTRUCTION, NOISE, QUANTISATION),
     datatype="pet",
     suffix="pet",
     sidecar=sidecar,

@@ -41,11 +41,13 @@ def noise_constant(parameters: PetParameters) -> float:
 def _draw_noise(forward: Forward, parameters: PetParameters, *, rng: np.random.Generator) -> Recipe:
     decay = TRACERS.get(parameters.tracer).decay
     scale = np.sqrt(noise_constant(parameters) / effective_seconds(forward.clean.clock, decay))
-    return {"fwhm": max(parameters.psf_fwhm, parameters.voxel_size), "psf": parameters.psf_fwhm, "sd_over_root": scale}
+    return {"fwhm": max(parameters.psf_fwhm, parameters.voxel_size), "psf": parameters.psf_fwhm, "sd_over_root": scale, "tier": parameters.tier}
 
 
-def _noise(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def _noise(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32] | None:
     """SD follows the blurred activity itself, whether or not the blur is on."""
+    if recipe["tier"] != "image":
+        return None
     grid = forward.clean.grid
     activity = blurred(forward.clean.make(v), grid, recipe["psf"])
     return np.sqrt(activity) * np.float32(recipe["sd_over_root"][v]) * unit_noise(grid, recipe["fwhm"], rng=rng)

@@ -74,8 +74,8 @@ def model(lines: Lines, survival: npt.NDArray, subsets: int, fwhm: float) -> Mod
     return Model(lines, frozen(np.asarray(survival)), spread, weights, float(total[seen].sum(dtype=np.float64)))
 
 
-def _spread(slabs: Slabs, spread: Blur | None) -> Slabs:
-    return slabs if spread is None else spread.of(slabs)
+def _spread(slabs: Slabs, spread: Blur | None, out: Slabs | None = None) -> Slabs:
+    return slabs if spread is None else spread.of(slabs, out)
 
 
 def reconstruct(
@@ -101,8 +101,9 @@ def reconstruct(
     measured = to_bins(counts) * np.float32(1 / scale)
     beyond = to_bins(background / (np.float32(scale) * model.survival))
     x = _start(measured, model)
+    rooms = empty(lines), empty(lines)
     for step in range(iterations * model.subsets):
-        x *= _correction(x, measured, beyond, model, step % model.subsets)
+        x *= _correction(x, measured, beyond, model, step % model.subsets, rooms)
     smooth = blur(lines.grid, post_filter)
     return from_slabs(_spread(x, smooth), lines.grid.shape)
 
@@ -113,12 +114,14 @@ def _start(measured: Slabs, model: Model) -> Slabs:
     return np.where(model.weights[0] > 0, np.float32(level), np.float32(0))
 
 
-def _correction(x: Slabs, measured: Slabs, beyond: Slabs, model: Model, subset: int) -> Slabs:
-    """Return what one step multiplies each voxel by; 0 where nothing is seen."""
-    lines, result = model.lines, empty(model.lines)
-    room = np.empty(-(-lines.n_views // model.subsets) * lines.n_bins * WIDE, dtype=np.float32)
+def _correction(
+    x: Slabs, measured: Slabs, beyond: Slabs, model: Model, subset: int, rooms: tuple[Slabs, Slabs]
+) -> Slabs:
+    """Return what one step multiplies each voxel by, in one of two rooms; 0 where nothing is seen."""
+    lines, (one, other) = model.lines, rooms
+    views = np.empty(-(-lines.n_views // model.subsets) * lines.n_bins * WIDE, dtype=np.float32)
     where = lines.table, lines.plane, lines.n_bins, subset, model.subsets
-    kernel().compare(_spread(x, model.spread), *where, measured, beyond, NOTHING, room, result)
-    correction = _spread(result, model.spread)
+    kernel().compare(_spread(x, model.spread, one), *where, measured, beyond, NOTHING, views, other)
+    correction = _spread(other, model.spread, one)
     correction *= model.weights[subset]
     return correction

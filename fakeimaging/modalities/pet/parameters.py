@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import field_validator
 
 from fakeimaging.core.errors import FakeImagingError
@@ -34,6 +36,18 @@ class PetParameters(Parameters):
     )
     release_gain: float | None = parameter(
         None, unit="1", bounds=(0, 100), description="dopamine change over firing change; the tracer's when left out"
+    )
+
+    # Reconstruction.
+    tier: Literal["image", "projection"] = parameter(
+        "image", unit="-", description="noise added to the image, or counts along lines that are reconstructed"
+    )
+    views: int = parameter(126, unit="1", bounds=(8, 1024), description="angles over half a circle (projection tier)")
+    iterations: int = parameter(4, unit="1", bounds=(1, 200), description="passes through all subsets")
+    subsets: int = parameter(21, unit="1", bounds=(1, 128), description="of the views, each as many apart")
+    psf_model: bool = parameter(True, unit="-", description="the reconstruction undoes the point spread")
+    post_filter: float = parameter(
+        0.0, unit="mm", bounds=(0, 20), symbol="FWHM", description="Gaussian after the reconstruction"
     )
 
     @field_validator("tracer")

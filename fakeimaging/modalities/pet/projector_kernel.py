@@ -102,7 +102,7 @@ def backward(sinogram, lines, shape, n_bins, first, step, slabs):
 
 @njit(**FLAGS)
 def compare(slabs, lines, shape, n_bins, first, step, counts, beyond, nothing, room, result):
-    """Add to the cells of each line how many times more was counted along it than the slabs let expect.
+    """Sum in each cell, over its lines, how many times more was counted than the slabs let expect.
 
     ``counts`` and ``beyond`` are sinograms of the counts and of the background expected among them, both over the factors of their bins.
     A bin in which nothing is expected says nothing. ``room`` holds the views that are taken: all of them are compared before any is
@@ -116,6 +116,7 @@ def compare(slabs, lines, shape, n_bins, first, step, counts, beyond, nothing, r
                 low, high = low + load(beyond[s], o + b), high + load(beyond[s], o + b + HALF)
                 store(room, own + b, select(low > TINY, load(counts[s], o + b) / low, 0.0))
                 store(room, own + b + HALF, select(high > TINY, load(counts[s], o + b + HALF) / high, 0.0))
+        result[s, :] = np.float32(0)
         for v in range(first, len(lines), step):
             own = (v - first) // step * n_bins
             for b in range(n_bins):

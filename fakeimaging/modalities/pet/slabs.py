@@ -77,11 +77,11 @@ class Blur:
     shape: tuple[int, int, int]
     taps: tuple[npt.NDArray[np.float32], ...]
 
-    def of(self, slabs: Slabs) -> Slabs:
-        """Return slabs blurred."""
+    def of(self, slabs: Slabs, out: Slabs | None = None) -> Slabs:
+        """Return slabs blurred, in ``out`` where it is given."""
         nx, ny, nz = self.shape
         x, y, z = self.taps
-        result = np.zeros_like(slabs)
+        result = np.zeros_like(slabs) if out is None else out
         row = np.zeros((ny + len(y) - 1) * WIDE, dtype=np.float32)
         kernel().blur_in_plane(slabs, (nx, ny), x, y, NOTHING, row, result)
         if len(z) > 1:
