@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.model import Model
-from fakeimaging.activity.tables import ENDINGS, read_table
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.errors import InputError, ParameterError, did_you_mean
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.structure.parcellation import Region
-from fakeimaging.structure.selection import chosen, specificity, unknown
+from fakeimaging.structure.selection import filled
+from fakeimaging.structure.tables import ENDINGS, read_table
 
 Maps = Mapping[str, npt.NDArray[np.float64]]
 """Values by the name of a parameter, each of shape (n_regions,)."""
@@ -117,7 +117,7 @@ def _filled(
     if isinstance(value, str):
         value = _from_file(value, len(regions))
     if isinstance(value, Mapping):
-        return _from_names(key, value, own, regions, problems)
+        return filled(value, regions, own, where=key, problems=problems)
     if len(value) != len(regions):
         problems.append(f"`{key}`: {len(value)} numbers for {len(regions)} regions")
         return np.full(len(regions), own)
@@ -137,24 +137,6 @@ def _from_file(path: str, n_regions: int) -> dict[str, float] | list[float]:
     if len(values) != n_regions:
         raise InputError(f"{path}: {len(values)} numbers for {n_regions} regions", value=path)
     return values
-
-
-def _from_names(
-    key: str, values: Mapping[str, float], own: float, regions: Sequence[Region], problems: list[str]
-) -> npt.NDArray[np.float64]:
-    """Go from the least to the most specific, so that what is said of one region holds against what is said of its group."""
-    filled, level = np.full(len(regions), own, dtype=float), np.full(len(regions), -1)
-    for selector in sorted(values, key=lambda word: specificity(word, regions)):
-        if problem := unknown(selector, regions):
-            problems.append(f"`{key}`: {problem}")
-        meant, rank = chosen([selector], regions), specificity(selector, regions)
-        both = np.flatnonzero(meant & (level == rank) & (filled != values[selector]))
-        if len(both):
-            problems.append(
-                f"`{key}`: '{selector}' and another group both reach '{regions[both[0]].name}', with different values; name that region"
-            )
-        filled[meant], level[meant] = values[selector], rank
-    return filled
 
 
 def _invalid(parameters: Parameters, maps: Maps, regions: Sequence[Region], where: str) -> list[str]:

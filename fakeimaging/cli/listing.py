@@ -32,7 +32,7 @@ def print_listing(what: str | None) -> None:
     from fakeimaging.dataset.study import Run
     from fakeimaging.modalities import MODALITIES
     from fakeimaging.modalities.electro.implants import Implant
-    from fakeimaging.structure.subject import SubjectParameters
+    from fakeimaging.structure.parameters import SubjectParameters
 
     entries: dict[str, dict[str, tuple[type[Parameters], str]]] = {
         "study": {

@@ -8,7 +8,7 @@ from typing import Any
 
 from fakeimaging.modalities.electro.montages import FILES, landmark_file
 
-OF_SUBJECT = ("atlas", "atlas_table", "connectome", "tract_lengths")
+OF_SUBJECT = ("atlas", "atlas_table", "connectome", "tract_lengths", "density_table")
 OF_SCAN = (".toml", ".fif", ".fif.gz", *FILES)
 """Endings by which a text among the parameters of a scan is a file."""
 

@@ -20,7 +20,7 @@ from fakeimaging.dataset.study import Run, Session, Study
 from fakeimaging.dataset.tasks import Task, tasks
 from fakeimaging.modalities.acquire import scan_path
 from fakeimaging.modalities.bold.task import FAINT
-from fakeimaging.structure.subject import check_lesion, count_regions
+from fakeimaging.structure.subject import check_words, count_regions
 
 BYTES_A_VOXEL = {"observed": 1.35, "clean": 0.55, "prep": 1.35, "truth": 0.4, "weights": 0.15}
 """Compressed bytes a voxel, rounded up (the default study: 1.19 and 1.27 observed, 0.46 and 0.39 clean, 0.31 truth)."""
@@ -69,7 +69,7 @@ def plan(study: Study) -> list[Item]:
     ParameterError
         If the lesion or a condition names regions that are not there, or events, sizes or courses cannot be.
     """
-    check_lesion(study.subject)
+    check_words(study.for_subject(study.labels[0]).subject)
     tasks(study)
     return _items(study)
 

@@ -193,7 +193,7 @@ def template_grid(anatomy: Anatomy, raw: Grid) -> Grid:
     It is centred on the template's brain for everybody, and its voxels are cubes.
     """
     edges = raw.voxel_size.round(6)
-    x, y, z = np.round(brain_centre(anatomy.maps)).tolist()
+    x, y, z = np.round(brain_centre(anatomy.healthy)).tolist()
     nx, ny, nz = np.maximum(np.rint(np.array(raw.shape) * edges / edges[0]), 1).astype(int).tolist()
     return centred_grid((nx, ny, nz), float(edges[0]), (x, y, z))
 

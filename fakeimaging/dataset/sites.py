@@ -6,7 +6,7 @@ condition with that trial type, ``bold.snr`` that of every BOLD scan, ``subject.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from fakeimaging.activity.models import as_model
 from fakeimaging.activity.stimuli import Condition
 from fakeimaging.core.errors import FakeImagingError, ParameterError, did_you_mean
 from fakeimaging.modalities import MODALITIES
+from fakeimaging.structure.receptors import SYSTEMS, unsaid
 
 if TYPE_CHECKING:
     from fakeimaging.dataset.study import Acquisition, Run, Session, Study
@@ -115,17 +116,37 @@ def _site(place: _Place, on: str, where: str) -> Site:
     value: Any = place.owner
     if value is None:
         raise ParameterError([])
-    for step in place.steps:
-        fields = type(value).model_fields if isinstance(value, BaseModel) else ()
-        if step not in fields:
-            raise ParameterError([f"`{where}`: no such key {on!r}{did_you_mean(step, fields)}"])
-        value = getattr(value, step)
+    path, rest = place.path, place.steps
+    while rest:
+        below = _in_table(value, path, rest) if isinstance(value, Mapping) else value
+        fields = (
+            type(below).model_fields if isinstance(below, BaseModel) else below if isinstance(below, Mapping) else ()
+        )
+        step = next((step for step in (".".join(rest), rest[0]) if step in fields), None)
+        if step is None:
+            raise ParameterError([f"`{where}`: no such key {on!r}{did_you_mean(rest[0], fields)}"])
+        value = below[step] if isinstance(below, Mapping) else getattr(below, step)
+        path, rest = (*path, step), () if step == ".".join(rest) else rest[1:]
+    if isinstance(value, Mapping) and path[:2] == ("subject", "densities"):
+        value, path = value.get("all", unsaid(str(path[2]))), (*path, "all")
     if isinstance(value, bool) or not isinstance(value, int | float):
         named = "nothing by default" if value is None else repr(value)
         raise ParameterError(
             [f"`{where}`: {on} is {named}; give it a number in the study, which differences can start from"]
         )
-    return Site(on, place.at, (*place.path, *place.steps), value, isinstance(value, int))
+    return Site(on, place.at, path, value, isinstance(value, int))
+
+
+def _in_table(table: Mapping[str, Any], path: Path, rest: tuple[str, ...]) -> Mapping[str, Any]:
+    """Return a table of the subject with what holds where it says nothing: no loss, the density of a healthy person."""
+    word = ".".join(rest)
+    if path == ("subject", "atrophy"):
+        return {word: 0.0, **table}
+    if path == ("subject", "densities"):
+        return {**dict.fromkeys(SYSTEMS, {}), **table}
+    if path[:2] == ("subject", "densities"):
+        return {word: table.get("all", unsaid(str(path[2]))), **table}
+    return table
 
 
 def _visits(study: Study, session: str | None) -> Iterator[tuple[int, Session, tuple[str, ...]]]:

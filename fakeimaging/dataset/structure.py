@@ -107,6 +107,25 @@ def _write_source(subject: Subject, root: Path, manifest: Manifest) -> None:
     ]
     path = names.table(subject.label, "regions")
     manifest.add(path, write_tsv(root / path, columns, rows))
+    _write_condition(subject, root, manifest)
     path = folder / f"{stem}_transform.json"
     transform = {"from": "native", "to": subject.anatomy.maps.space, "mm": subject.anatomy.to_template.tolist()}
     manifest.add(path, write_json(root / path, transform))
+
+
+def _write_condition(subject: Subject, root: Path, manifest: Manifest) -> None:
+    """Write densities and loss of grey matter of each region, where the subject differs in them from a healthy one of 30 years."""
+    named = [[i + 1, region.name] for i, region in enumerate(subject.regions)]
+    columns = {"densities": dict(subject.densities)}
+    if subject.atrophy is not None:
+        size = abs(np.linalg.det(np.linalg.inv(subject.anatomy.to_template)))
+        truth = subject.atrophy
+        columns["atrophy"] = {"loss": truth.losses, "grey_before": size * truth.before, "grey": size * truth.after}
+    for name, values in columns.items():
+        if values:
+            rows = [
+                [*row, *numbers]
+                for row, numbers in zip(named, np.stack(list(values.values()), axis=1).tolist(), strict=True)
+            ]
+            path = names.table(subject.label, name)
+            manifest.add(path, write_tsv(root / path, ["index", "name", *values], rows))

@@ -41,7 +41,8 @@ from fakeimaging.modalities import MODALITIES
 from fakeimaging.modalities.modality import Modality
 from fakeimaging.modalities.stages import MAGNITUDE, THERMAL
 from fakeimaging.structure.formats import PLAIN, lengths_path
-from fakeimaging.structure.subject import SubjectParameters, legal_label
+from fakeimaging.structure.parameters import SubjectParameters
+from fakeimaging.structure.subject import legal_label
 
 SPIKES = "spikes"
 """Stage, and the parameter that is its rate."""

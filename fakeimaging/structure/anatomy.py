@@ -96,10 +96,18 @@ class Anatomy:
         Tissue on the template's grids.
     to_template : ndarray, shape (4, 4)
         Native mm to template mm.
+    intact : TissueMaps, optional
+        What the maps were before atrophy.
     """
 
     maps: TissueMaps
     to_template: Affine
+    intact: TissueMaps | None = None
+
+    @property
+    def healthy(self) -> TissueMaps:
+        """The maps without what atrophy took."""
+        return self.maps if self.intact is None else self.intact
 
     def tissue(self, grid: Grid) -> Tissue:
         """Return the tissue on a native grid; the shares asked for last are kept."""

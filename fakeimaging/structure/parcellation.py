@@ -117,7 +117,7 @@ class Parcellation:
         factor = int(np.ceil(grid.voxel_size.max() / (2.0 * self.grid.voxel_size.max())))
         samples = resample(self.labels, self.grid, grid.finer(factor), to_template, order=0).astype(np.uint16)
         labels = samples if factor == 1 else _most_frequent(blocks_of(samples, factor), len(self.regions))
-        return frozen(_without_crumbs(labels if grey is None else _spilled(labels, grey)))
+        return frozen(_without_crumbs(labels if grey is None else spilled(labels, grey)))
 
 
 def _most_frequent(samples: npt.NDArray[np.uint16], n_regions: int) -> npt.NDArray[np.uint16]:
@@ -131,7 +131,7 @@ def _most_frequent(samples: npt.NDArray[np.uint16], n_regions: int) -> npt.NDArr
     return result.reshape(samples.shape[:-1])
 
 
-def _spilled(labels: npt.NDArray[np.uint16], grey: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+def spilled(labels: npt.NDArray[np.uint16], grey: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
     """Give unlabelled voxels that hold grey matter the label of a neighbour by a face, where there is one."""
     padded = np.pad(labels, 1)
     wanted = np.flatnonzero(np.pad((labels == 0) & (grey > LEAST_GREY), 1))

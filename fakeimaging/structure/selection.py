@@ -5,7 +5,7 @@ A region's own name is meant before anything else, so that no atlas can name a r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +76,41 @@ def check_known(selectors: Iterable[str], regions: Sequence[Region], *, where: s
     problems = [f"`{where}`: {problem}" for selector in selectors if (problem := unknown(selector, regions))]
     if problems:
         raise ParameterError(problems)
+
+
+def filled(
+    values: Mapping[str, float], regions: Sequence[Region], own: float, *, where: str, problems: list[str]
+) -> npt.NDArray[np.float64]:
+    """Return a value for each region; what is said of one region holds against what is said of its group.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        By selector.
+    regions : sequence of Region
+    own : float
+        Of a region that no selector means.
+    where : str
+        Key that the values stand under, for messages.
+    problems : list of str
+        Takes a line for each selector that means no region, or says otherwise than another of its rank.
+
+    Returns
+    -------
+    ndarray, shape (n_regions,)
+    """
+    found, level = np.full(len(regions), own, dtype=float), np.full(len(regions), -1)
+    for selector in sorted(values, key=lambda word: specificity(word, regions)):
+        if problem := unknown(selector, regions):
+            problems.append(f"`{where}`: {problem}")
+        meant, rank = chosen([selector], regions), specificity(selector, regions)
+        both = np.flatnonzero(meant & (level == rank) & (found != values[selector]))
+        if len(both):
+            problems.append(
+                f"`{where}`: '{selector}' and another group both reach '{regions[both[0]].name}', with different values; name that region"
+            )
+        found[meant], level[meant] = values[selector], rank
+    return found
 
 
 def _meant(selector: str, regions: Sequence[Region]) -> npt.NDArray[np.bool_]:

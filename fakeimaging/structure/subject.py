@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import field_validator, model_validator
 
 from fakeimaging.core.citations import Reference, collect
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.core.spaces import Grid, apply_affine
 from fakeimaging.core.streams import Streams, fresh_seed
 from fakeimaging.structure import patterns, template
-from fakeimaging.structure.anatomy import Anatomy, Pose, brain_centre, ellipsoid_maps, random_pose
+from fakeimaging.structure.anatomy import Anatomy, brain_centre, ellipsoid_maps, random_pose
 from fakeimaging.structure.atlas import read_atlas
-from fakeimaging.structure.connectome import Connectome, DistanceRule, generate_connectome
+from fakeimaging.structure.atrophy import Atrophy
+from fakeimaging.structure.atrophy import forget as forget_atrophy
+from fakeimaging.structure.condition import conditioned
+from fakeimaging.structure.connectome import Connectome, generate_connectome
 from fakeimaging.structure.formats import connectome_of, read_parts
 from fakeimaging.structure.lesion import lesion
+from fakeimaging.structure.parameters import REGION_COUNTS, SubjectParameters
 from fakeimaging.structure.parcellation import (
     DEFAULT_REGIONS,
     Parcellation,
@@ -29,68 +32,11 @@ from fakeimaging.structure.parcellation import (
     shell_parcellation,
     template_parcellation,
 )
+from fakeimaging.structure.pathology import REFERENCES as SPREAD
+from fakeimaging.structure.pathology import SEEDS
 from fakeimaging.structure.selection import check_known
 
 TINY_REGIONS = 10
-REGION_COUNTS = {"template": (20, 300), "tiny": (2, 60)}
-"""Fewest and most regions of each anatomy."""
-
-
-class SubjectParameters(Parameters):
-    """What a subject is made from."""
-
-    anatomy: Literal["template", "tiny"] = parameter(
-        "template", unit="-", description="brain of the MNI template, or an ellipsoid"
-    )
-    n_regions: int | None = parameter(None, unit="1", bounds=(2, 300), description="number of regions (100; tiny 10)")
-    atlas: str | None = parameter(
-        None,
-        unit="-",
-        description="label image of your own in template space (NIfTI), in place of the regions that are grown",
-    )
-    atlas_table: str | None = parameter(None, unit="-", description="table of its regions: index, name, hemisphere ...")
-    connectome: str | None = parameter(
-        None,
-        unit="-",
-        description="wiring of your own (.npy, .csv, .tsv, .txt, .zip of TVB, .graphml), row i is label i + 1",
-    )
-    tract_lengths: str | None = parameter(None, unit="-", description="its tract lengths in mm, if the file has none")
-    signed: bool = parameter(False, unit="-", description="allow negative weights in it")
-    lesion: tuple[str, ...] = parameter(
-        (), unit="-", description="regions whose tracts are cut: names, kind:thalamus, network:Default, hemisphere:L"
-    )
-    lesion_edges: tuple[tuple[str, str], ...] = parameter(
-        (), unit="-", description="pairs of regions between which the tracts are cut, in the same words"
-    )
-    lesion_share: float = parameter(1.0, unit="1", bounds=(0, 1), description="share of each weight that is lost there")
-    pose: Pose = Pose()
-    distance_rule: DistanceRule = DistanceRule()
-
-    @field_validator("lesion", mode="before")
-    @classmethod
-    def _one_word_is_a_list_of_one(cls, lesion: Any) -> Any:
-        return (lesion,) if isinstance(lesion, str) else tuple(lesion) if isinstance(lesion, list) else lesion
-
-    @model_validator(mode="after")
-    def _files_fit_together(self) -> Self:
-        if self.atlas is not None and self.n_regions is not None:
-            raise ValueError("`n_regions`: the atlas says how many there are; leave it out")
-        if self.atlas_table is not None and self.atlas is None:
-            raise ValueError("`atlas_table`: there is no `atlas` it belongs to")
-        if self.tract_lengths is not None and self.connectome is None:
-            raise ValueError("`tract_lengths`: there is no `connectome` they belong to")
-        if self.lesion_share != 1 and not self.lesion and not self.lesion_edges:
-            raise ValueError("`lesion_share`: there is no `lesion` it belongs to")
-        return self
-
-    @model_validator(mode="after")
-    def _as_many_regions_as_there_can_be(self) -> Self:
-        low, high = REGION_COUNTS[self.anatomy]
-        if self.n_regions is not None and not low <= self.n_regions <= high:
-            raise ValueError(
-                f"`n_regions`: {self.n_regions} is not a number from {low} to {high} ({self.anatomy} anatomy)"
-            )
-        return self
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,6 +53,10 @@ class Subject:
     parcellation : Parcellation
         Row i of the connectome is region i, label i + 1.
     connectome : Connectome
+    densities : mapping of str to ndarray of shape (n_regions,)
+        By system, factors on the density of a healthy person, and loads of pathology in [0, 1]; `receptors.densities_of` reads them.
+    atrophy : Atrophy, optional
+        What its grey matter has lost; anatomy and parcellation are what is left.
     """
 
     label: str
@@ -114,6 +64,8 @@ class Subject:
     anatomy: Anatomy
     parcellation: Parcellation
     connectome: Connectome
+    densities: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    atrophy: Atrophy | None = None
 
     def __repr__(self) -> str:
         return f"Subject({self.label!r}, seed {self.streams.seed}: {self.n_regions} regions, {self.anatomy.maps.space})"
@@ -132,7 +84,7 @@ class Subject:
     def references(self) -> tuple[Reference, ...]:
         """The papers behind this subject."""
         images = (template.REFERENCE, template.SEEDS_REFERENCE) if self.anatomy.maps.space == template.SPACE else ()
-        return collect(images, self.connectome.references)
+        return collect(images, self.connectome.references, SPREAD if set(self.densities) & set(SEEDS) else ())
 
     def labels(self, grid: Grid) -> npt.NDArray[np.uint16]:
         """Return the region labels on a native grid, shape grid.shape; 0 outside every region."""
@@ -187,7 +139,9 @@ def make_subject(
         parcellation, row i is label i + 1.
     **parameters
         Fields of `SubjectParameters`: ``anatomy="tiny"`` needs no image and takes under a second; ``atlas="mine.nii.gz"``
-        brings regions of your own; ``lesion=["kind:thalamus"]`` cuts tracts as `lesion` does.
+        brings regions of your own; ``lesion=["kind:thalamus"]`` cuts tracts as `lesion` does; ``age=70.0, disease="alzheimer"``,
+        ``atrophy={"kind:cortex": 0.1}``, ``densities={"D2": {"kind:putamen": 0.7}}`` and ``pathology={"tau": {"years": 20.0}}`` change its
+        grey matter and what tracers bind to.
 
     Raises
     ------
@@ -220,8 +174,8 @@ def make_subject(
     _check_fit(connectome, parcellation.regions, checked)
     subject = Subject(label, own, anatomy, parcellation, connectome)
     if checked.lesion or checked.lesion_edges:
-        return lesion(subject, checked.lesion, edges=checked.lesion_edges, share=checked.lesion_share)
-    return subject
+        subject = lesion(subject, checked.lesion, edges=checked.lesion_edges, share=checked.lesion_share)
+    return conditioned(subject, checked)
 
 
 def _wiring(regions: tuple[Region, ...], parameters: SubjectParameters, group: Streams, own: Streams) -> Connectome:
@@ -265,6 +219,7 @@ def forget_template() -> None:
     """Release the template that the subjects made so far keep in memory; it is read again when it is needed."""
     for cached in (_maps, template.template_maps, template.template_structures):
         cached.cache_clear()
+    forget_atrophy()
 
 
 def legal_label(label: str) -> str:
@@ -289,17 +244,23 @@ def regions_of(parameters: SubjectParameters) -> tuple[Region, ...]:
     return _structure(parameters)[1].regions
 
 
-def check_lesion(parameters: SubjectParameters) -> None:
-    """Check that the regions of a lesion are there.
+def check_words(parameters: SubjectParameters) -> None:
+    """Check that the regions that lesion, atrophy, densities and pathology name are there.
 
     Raises
     ------
     ParameterError
         Naming each that is not.
     """
-    words = [*parameters.lesion, *(word for edge in parameters.lesion_edges for word in edge)]
-    if words:
-        check_known(words, _structure(parameters)[1].regions, where="subject.lesion")
+    named = {
+        "lesion": [*parameters.lesion, *(word for edge in parameters.lesion_edges for word in edge)],
+        "atrophy": list(parameters.atrophy),
+        "densities": [word for given in parameters.densities.values() if isinstance(given, dict) for word in given],
+        "pathology": [word for spread in parameters.pathology.values() for word in spread.seed],
+    }
+    for key, words in named.items():
+        if words:
+            check_known(words, _structure(parameters)[1].regions, where=f"subject.{key}")
 
 
 def _structure(parameters: SubjectParameters) -> tuple[template.TissueMaps, Parcellation]:

@@ -7,7 +7,7 @@ import fakeimaging as fi
 from fakeimaging.activity.models import dmf_setup
 from fakeimaging.activity.wiring import WiringParameters, wiring
 from fakeimaging.core.errors import InputError, ParameterError
-from fakeimaging.structure.subject import SubjectParameters
+from fakeimaging.structure.parameters import SubjectParameters
 from fakeimaging.testing.fixtures import tiny_subject
 
 SUBJECT = tiny_subject()

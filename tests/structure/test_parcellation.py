@@ -12,10 +12,10 @@ from fakeimaging.structure.growth import grow_regions
 from fakeimaging.structure.parcellation import (
     KINDS,
     _most_frequent,
-    _spilled,
     _without_crumbs,
     grow_template_parcellation,
     shell_parcellation,
+    spilled,
     template_parcellation,
     unlabelled_grey,
 )
@@ -183,4 +183,4 @@ def test_labels_spill_over_faces_into_grey_matter_only():
     labels = np.zeros((5, 1, 1), dtype=np.uint16)
     labels[2] = 7
     grey = np.array([0.9, 0.9, 1.0, 0.04, 0.9], dtype=np.float32)[:, None, None]
-    assert _spilled(labels, grey).ravel().tolist() == [0, 7, 7, 0, 0]
+    assert spilled(labels, grey).ravel().tolist() == [0, 7, 7, 0, 0]

@@ -26,12 +26,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.model import Model, Observable, Setup
-from fakeimaging.activity.tables import read_table
 from fakeimaging.activity.wiring import WiringParameters, everywhere, wiring
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.errors import InputError, ModelError
 from fakeimaging.core.parameters import parameter
 from fakeimaging.structure.subject import Subject
+from fakeimaging.structure.tables import read_table
 
 Array = npt.NDArray[np.float64]
 HOPFIELD = "form: Hopfield 1984, doi:10.1073/pnas.81.10.3088; value assumed"

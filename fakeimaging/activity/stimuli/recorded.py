@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from fakeimaging.activity.stimuli.condition import Condition
 from fakeimaging.activity.stimuli.rules import SLACK
-from fakeimaging.activity.tables import Table, read_table
 from fakeimaging.core.errors import InputError, did_you_mean
+from fakeimaging.structure.tables import Table, read_table
 
 
 @dataclass(frozen=True, eq=False)

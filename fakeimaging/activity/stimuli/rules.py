@@ -74,7 +74,7 @@ def _of_noise(condition: Any) -> Iterator[str]:
 
 
 def _of_file(condition: Any) -> Iterator[str]:
-    from fakeimaging.activity.tables import ENDINGS
+    from fakeimaging.structure.tables import ENDINGS
 
     if not condition.file.lower().endswith(ENDINGS):
         ending = condition.file[condition.file.rfind(".") :] if "." in condition.file else condition.file
