@@ -43,7 +43,8 @@ def forward(subject: Subject, activity: Activity | None, parameters: PetParamete
     brightest = float(curves.max())
     clean = Image(grid, frames, partial(_volume, painted, curves.astype(np.float32)), slope_for(brightest))
     companions = (blood_table(tracer, taken, frames), *curve_tables(subject, frames, truth, taken.about))
-    return Forward(clean, brightest, None, truth, companions)
+    context = {"painted": painted, "curves": curves, "classes": classes, "uptake": taken}
+    return Forward(clean, brightest, None, truth, companions, context)
 
 
 def _volume(painted: Painted, curves: npt.NDArray[np.float32], v: int) -> npt.NDArray[np.float32]:
