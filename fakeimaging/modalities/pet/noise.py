@@ -41,7 +41,12 @@ def noise_constant(parameters: PetParameters) -> float:
 def _draw_noise(forward: Forward, parameters: PetParameters, *, rng: np.random.Generator) -> Recipe:
     decay = TRACERS.get(parameters.tracer).decay
     scale = np.sqrt(noise_constant(parameters) / effective_seconds(forward.clean.clock, decay))
-    return {"fwhm": max(parameters.psf_fwhm, parameters.voxel_size), "psf": parameters.psf_fwhm, "sd_over_root": scale, "tier": parameters.tier}
+    return {
+        "fwhm": max(parameters.psf_fwhm, parameters.voxel_size),
+        "psf": parameters.psf_fwhm,
+        "sd_over_root": scale,
+        "tier": parameters.tier,
+    }
 
 
 def _noise(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32] | None:

@@ -14,10 +14,11 @@ from fakeimaging.activity.activity import Activity
 from fakeimaging.core.clocks import Frames
 from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.layers import Forward, Image
-from fakeimaging.modalities.pet.blood import blood_table, whole_blood
+from fakeimaging.modalities.pet.blood import blood_tables, whole_blood
 from fakeimaging.modalities.pet.classes import classes_of
 from fakeimaging.modalities.pet.frames import geometry
 from fakeimaging.modalities.pet.kinetics import curve_means, frame_means
+from fakeimaging.modalities.pet.maps import constant_tables, parametric_maps
 from fakeimaging.modalities.pet.modulation import Imaged
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.plasma import Array
@@ -42,8 +43,15 @@ def forward(subject: Subject, activity: Activity | None, parameters: PetParamete
     truth = regional(subject, taken, curves, matrix)
     brightest = float(curves.max())
     clean = Image(grid, frames, partial(_volume, painted, curves.astype(np.float32)), slope_for(brightest))
-    companions = (blood_table(tracer, taken, frames), *curve_tables(subject, frames, truth, taken.about))
-    return Forward(clean, brightest, None, truth, companions, {"anatomy": subject.anatomy})
+    blood = blood_tables(p, tracer, taken, frames)
+    companions = (
+        *blood,
+        *curve_tables(subject, frames, truth, taken.about),
+        *constant_tables(subject, tracer, taken, p),
+    )
+    context = {"anatomy": subject.anatomy, "painted": painted, "curves": curves, "classes": classes, "uptake": taken}
+    maps = parametric_maps(painted, tracer, taken) if p.maps else {}
+    return Forward(clean, brightest, None, truth, companions, context, maps)
 
 
 def _volume(painted: Painted, curves: npt.NDArray[np.float32], v: int) -> npt.NDArray[np.float32]:
