@@ -249,7 +249,7 @@ class Tracers:
         return _one_of_ours(name)
 
     def table(self) -> list[dict[str, str]]:
-        """Return one row a tracer: name, what it is, half-life, what it maps, length of a scan, reference, analyses, what binds and drives it."""
+        """Return one row a tracer: what it is, what it maps, its usual scan, reference and analyses, what it binds and what drives it."""
         rows = ((name, self.get(name)) for name in self.names())
         return [
             {
