@@ -28,13 +28,12 @@ def geometry(parameters: PetParameters, duration: float) -> tuple[Grid, Frames]:
     """
     nx, ny, nz = (round(length / parameters.voxel_size) for length in FIELD_OF_VIEW)
     lengths = TRACERS.get(parameters.tracer).frames.durations
-    more = max(0, math.ceil((parameters.duration - sum(lengths)) / lengths[-1]))
+    wanted = sum(lengths) if parameters.duration is None else parameters.duration
+    more = max(0, math.ceil((wanted - sum(lengths)) / lengths[-1]))
     lengths = [*lengths, *[lengths[-1]] * more]
-    n = int(np.searchsorted(np.cumsum(lengths), parameters.duration + 1e-6))
+    n = int(np.searchsorted(np.cumsum(lengths), wanted + 1e-6))
     if n == 0:
-        raise InputError(
-            f"`pet.duration`: {parameters.duration:g} s is shorter than the first frame of {lengths[0]:g} s"
-        )
+        raise InputError(f"`pet.duration`: {wanted:g} s is shorter than the first frame of {lengths[0]:g} s")
     return centred_grid((nx, ny, nz), parameters.voxel_size), Frames(np.array(lengths[:n]))
 
 

@@ -16,7 +16,9 @@ class PetParameters(Parameters):
     """Parameters of the scan."""
 
     tracer: str = parameter("fdg", unit="-", description="name of a tracer, or a .toml file with a table of one's own")
-    duration: float = parameter(3600.0, unit="s", bounds=(15, 14_400), description="length of the scan from injection")
+    duration: float | None = parameter(
+        None, unit="s", bounds=(15, 14_400), description="length of the scan from injection; the tracer's own when left out"
+    )
     voxel_size: float = parameter(3.0, unit="mm", bounds=(1, 20), description="edge of the cubic voxel")
     injected_activity: float | None = parameter(
         None, unit="MBq", bounds=(1, 2000), description="the tracer's own when left out"
