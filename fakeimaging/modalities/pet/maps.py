@@ -56,7 +56,9 @@ KNOWN: Mapping[str, Known] = {
     "CMRglc": Known("umol/100 mL/min", "metabolic rate of glucose"),
     "flow": Known("mL/cm3/min", "blood flow"),
     "density": Known("1", "binding potential before anything competes", False),
-    "occupancy": Known("1", "largest share of the binding that drugs, challenges and displaced places take during the scan", False),
+    "occupancy": Known(
+        "1", "largest share of the binding that drugs, challenges and displaced places take during the scan", False
+    ),
 }
 """By the name in files (``meas-K1_mimap``)."""
 TRUTH_NAMES = {

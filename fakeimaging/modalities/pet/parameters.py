@@ -23,7 +23,10 @@ class PetParameters(Parameters):
 
     tracer: str = parameter("fdg", unit="-", description="name of a tracer, or a .toml file with a table of one's own")
     duration: float | None = parameter(
-        None, unit="s", bounds=(15, 14_400), description="length of the scan from injection; the tracer's own when left out"
+        None,
+        unit="s",
+        bounds=(15, 14_400),
+        description="length of the scan from injection; the tracer's own when left out",
     )
     voxel_size: float = parameter(3.0, unit="mm", bounds=(1, 20), description="edge of the cubic voxel")
     injected_activity: float | None = parameter(

@@ -99,7 +99,9 @@ def places_table(subject: Subject, places: Places, painted: Painted) -> tuple[Co
     return (Companion("desc-displaced_places", columns, rows, about, truth=True, named=False),)
 
 
-def displaced_mask(subject: Subject, places: Places, painted: Painted) -> tuple[dict[str, Image], tuple[Companion, ...]]:
+def displaced_mask(
+    subject: Subject, places: Places, painted: Painted
+) -> tuple[dict[str, Image], tuple[Companion, ...]]:
     """Return where the displaced places are, and what is said of it; nothing where there are none."""
     if not places.n:
         return {}, ()

@@ -23,6 +23,9 @@ from fakeimaging.modalities.pet.plasma import Array, InputFunction
 from fakeimaging.modalities.pet.tracers import MINUTE
 from fakeimaging.structure.receptors import densities_of
 
+OWN_DENSITY = ("metabolism", "pathology")
+"""Drives that look at the density of the target themselves."""
+
 
 @dataclass(frozen=True, eq=False)
 class Uptake:
@@ -115,7 +118,7 @@ def with_imposed(imaged: Imaged, driven: Modulation) -> Modulation:
 def _density(imaged: Imaged) -> Array:
     """Return the density of what the tracer binds, relative to the average person's, shape (n_classes,)."""
     tracer, classes = imaged.tracer, imaged.classes
-    if tracer.target is None or tracer.drive == "pathology":
+    if tracer.target is None or tracer.drive in OWN_DENSITY:
         return np.ones(classes.n)
     return classes.spread(densities_of(imaged.subject, tracer.target), 1.0)
 
