@@ -34,9 +34,9 @@ def sidecar(parameters: PetParameters, forward: Forward) -> dict[str, Any]:
         "ImageDecayCorrectionTime": 0,
         "DecayCorrectionFactor": np.round(factors, 6).tolist(),
         "ReconMethodName": "simulated in image space",
-        "ReconMethodParameterLabels": ["point_spread_fwhm"],
-        "ReconMethodParameterUnits": ["mm"],
-        "ReconMethodParameterValues": [p.psf_fwhm],
+        "ReconMethodParameterLabels": [f"point_spread_fwhm_{axis}" for axis in "xyz"],
+        "ReconMethodParameterUnits": ["mm"] * 3,
+        "ReconMethodParameterValues": list(p.point_spread),
         "ReconFilterType": "none",
         "AttenuationCorrection": "none needed: simulated after correction for attenuation, scatter and randoms",
     }

@@ -16,12 +16,16 @@ from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.layers import Forward, Image
 from fakeimaging.modalities.pet.blood import blood_table, whole_blood
 from fakeimaging.modalities.pet.classes import classes_of
+from fakeimaging.modalities.pet.counts import count_table, counted
 from fakeimaging.modalities.pet.frames import geometry
 from fakeimaging.modalities.pet.kinetics import curve_means, frame_means
 from fakeimaging.modalities.pet.modulation import Imaged
+from fakeimaging.modalities.pet.noise import attenuated
+from fakeimaging.modalities.pet.once import Once, Seen
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.plasma import Array
-from fakeimaging.modalities.pet.resolution import Painted, transfer
+from fakeimaging.modalities.pet.resolution import Painted, point_spread, transfer
+from fakeimaging.modalities.pet.survival import survival
 from fakeimaging.modalities.pet.tracers import BEYOND, MINUTE, TRACERS, Tracer
 from fakeimaging.modalities.pet.truth import curve_tables, regional
 from fakeimaging.modalities.pet.uptake import Uptake, uptake
@@ -38,12 +42,21 @@ def forward(subject: Subject, activity: Activity | None, parameters: PetParamete
     taken = uptake(Imaged(subject, activity, tracer, p, classes, float(frames.ends[-1])))
     curves = measured(taken, tracer, frames)
     painted = paint(subject, grid)
-    matrix = transfer(painted, masks(subject, grid), subject.n_regions, p.psf_fwhm, len(classes.hosts))
+    spread = point_spread(p)
+    matrix = transfer(painted, masks(subject, grid), subject.n_regions, spread, len(classes.hosts))
     truth = regional(subject, taken, curves, matrix)
     brightest = float(curves.max())
-    clean = Image(grid, frames, partial(_volume, painted, curves.astype(np.float32)), slope_for(brightest))
-    companions = (blood_table(tracer, taken, frames), *curve_tables(subject, frames, truth, taken.about))
-    return Forward(clean, brightest, None, truth, companions, {"anatomy": subject.anatomy})
+    clean = Image(grid, frames, Once(partial(_volume, painted, curves.astype(np.float32))), slope_for(brightest))
+    shares = survival(painted)
+    counts = counted(p, frames, tracer.decay, curves, painted, shares)
+    context = {
+        "anatomy": subject.anatomy,
+        "counts": counts,
+        "seen": Seen(clean.make, grid, spread),
+        "attenuated": attenuated(shares),
+    }
+    tables = (*curve_tables(subject, frames, truth, taken.about), count_table(counts, frames))
+    return Forward(clean, brightest, None, truth, (blood_table(tracer, taken, frames), *tables), context)
 
 
 def _volume(painted: Painted, curves: npt.NDArray[np.float32], v: int) -> npt.NDArray[np.float32]:
