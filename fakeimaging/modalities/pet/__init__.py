@@ -8,6 +8,7 @@ from __future__ import annotations
 from fakeimaging.core.citations import Reference
 from fakeimaging.modalities.modality import Modality, Sight
 from fakeimaging.modalities.pet.frames import geometry
+from fakeimaging.modalities.pet.motion import MOTION
 from fakeimaging.modalities.pet.noise import NOISE
 from fakeimaging.modalities.pet.parameters import PetParameters, suv
 from fakeimaging.modalities.pet.psf import PSF
@@ -17,7 +18,7 @@ from fakeimaging.modalities.pet.signal import forward
 from fakeimaging.modalities.pet.tracers import SIGHT, TRACERS
 from fakeimaging.modalities.stages import QUANTISATION
 
-__all__ = ["MODALITY", "NOISE", "PSF", "PetParameters", "forward", "geometry", "sidecar", "suv"]
+__all__ = ["MODALITY", "MOTION", "NOISE", "PSF", "PetParameters", "forward", "geometry", "sidecar", "suv"]
 
 
 def entities(parameters: PetParameters) -> dict[str, str]:
@@ -38,7 +39,7 @@ MODALITY = Modality(
     reads=("rate",),
     geometry=geometry,
     forward=forward,
-    observe=(PSF, RECONSTRUCTION, NOISE, QUANTISATION),
+    observe=(MOTION, PSF, RECONSTRUCTION, NOISE, QUANTISATION),
     datatype="pet",
     suffix="pet",
     sidecar=sidecar,

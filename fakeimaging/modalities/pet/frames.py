@@ -15,10 +15,6 @@ from fakeimaging.modalities.pet.plasma import Array
 from fakeimaging.modalities.pet.scanners import Three
 from fakeimaging.modalities.pet.tracers import MINUTE, TRACERS
 
-FIELD_OF_VIEW = (192.0, 240.0, 192.0)
-"""mm, centred on the isocentre."""
-
-
 LASTS = 3600.0
 """s, a scan of which neither length nor frames are said."""
 
@@ -32,7 +28,7 @@ def geometry(parameters: PetParameters, duration: float) -> tuple[Grid, Frames]:
         If not one frame fits.
     """
     edges = parameters.voxel_edges
-    nx, ny, nz = (round(length / edge) for length, edge in zip(FIELD_OF_VIEW, edges, strict=True))
+    nx, ny, nz = (max(1, round(length / edge)) for length, edge in zip(parameters.field_of_view, edges, strict=True))
     return boxed_grid((nx, ny, nz), edges), frames_of(parameters)
 
 

@@ -11,7 +11,7 @@ from fakeimaging.core.parameters import Parameters, parameter
 from fakeimaging.modalities.pet.scanners import SCANNERS, Three
 from fakeimaging.modalities.pet.tracers import TRACERS, Framing
 
-WITHIN = {"voxel_size": (1.0, 20.0), "psf_fwhm": (0.0, 20.0)}
+WITHIN = {"voxel_size": (1.0, 20.0), "psf_fwhm": (0.0, 20.0), "field_of_view": (20.0, 600.0)}
 """Bounds in mm of what may be one number or three."""
 
 
@@ -33,6 +33,11 @@ class PetParameters(Parameters):
     )
     voxel_size: float | Three = parameter(
         3.0, unit="mm", description="edges of the voxel, one number or three, within [1, 20]"
+    )
+    field_of_view: Three = parameter(
+        (192.0, 240.0, 192.0),
+        unit="mm",
+        description="of the image along x, y and z, around the isocentre, within [20, 600]",
     )
     scanner: str = parameter(
         "discovery_mi", unit="-", description="name of a scanner, or a .toml file with a table of one's own"
@@ -70,6 +75,17 @@ class PetParameters(Parameters):
     noise_level: float = parameter(1.0, unit="1", bounds=(0, 100), description="factor on the SD of the noise")
     noise_attenuation: bool = parameter(
         True, unit="-", description="whether noise grows towards the middle of the head, from where fewer pairs get out"
+    )
+    motion: float | None = parameter(
+        None,
+        unit="mm",
+        bounds=(0, 50),
+        source="some mm in Ruttimann et al. 1995",
+        description="how far the head has moved after an hour, root mean square; left out, it does as in a run that is followed, else "
+        "lies still",
+    )
+    attenuation_moves: bool = parameter(
+        True, unit="-", description="whether the correction for attenuation knows where the head lies in each frame"
     )
     follow: bool = parameter(
         False, unit="-", description="follow the run's course (it must be as long) rather than take its mean"
@@ -118,7 +134,7 @@ class PetParameters(Parameters):
             raise ValueError(f"{list(value)} mm; give one number or three")
         return tuple(value) if isinstance(value, list) else value
 
-    @field_validator("voxel_size", "psf_fwhm")
+    @field_validator("voxel_size", "psf_fwhm", "field_of_view")
     @classmethod
     def _within(cls, value: float | Three | None, info: ValidationInfo) -> float | Three | None:
         low, high = WITHIN[str(info.field_name)]

@@ -20,12 +20,13 @@ from fakeimaging.modalities.pet.counts import count_table, counted
 from fakeimaging.modalities.pet.frames import geometry
 from fakeimaging.modalities.pet.kinetics import curve_means, frame_means
 from fakeimaging.modalities.pet.modulation import Imaged
+from fakeimaging.modalities.pet.mu_map import mu_map
 from fakeimaging.modalities.pet.noise import attenuated
 from fakeimaging.modalities.pet.once import Once, Seen
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.plasma import Array
 from fakeimaging.modalities.pet.resolution import Painted, point_spread, transfer
-from fakeimaging.modalities.pet.survival import survival
+from fakeimaging.modalities.pet.survival import coarse, survival
 from fakeimaging.modalities.pet.tracers import BEYOND, MINUTE, TRACERS, Tracer
 from fakeimaging.modalities.pet.truth import curve_tables, regional
 from fakeimaging.modalities.pet.uptake import Uptake, uptake
@@ -47,10 +48,13 @@ def forward(subject: Subject, activity: Activity | None, parameters: PetParamete
     truth = regional(subject, taken, curves, matrix)
     brightest = float(curves.max())
     clean = Image(grid, frames, Once(partial(_volume, painted, curves.astype(np.float32))), slope_for(brightest))
-    shares = survival(painted)
+    attenuation = coarse(mu_map(subject.anatomy, grid) * np.float32(0.1), grid)
+    shares = survival(attenuation, grid)
     counts = counted(p, frames, tracer.decay, curves, painted, shares)
     context = {
+        "activity": activity,
         "anatomy": subject.anatomy,
+        "attenuation": attenuation,
         "counts": counts,
         "seen": Seen(clean.make, grid, spread),
         "attenuated": attenuated(shares),
