@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def header(grid: Grid, n_volumes: int | None, step: float, dtype: str, slope: fl
     step : float
         Seconds between volumes.
     dtype : str
-        ``"int16"``, ``"uint16"`` or ``"float64"``, stored little-endian.
+        ``"int16"``, ``"uint16"``, ``"float32"`` or ``"float64"``, stored little-endian.
     slope : float
         Stored value times slope is the signal.
     code : int
@@ -123,7 +124,7 @@ def write_labels(path: Path, labels: npt.NDArray, grid: Grid, *, code: int = SCA
 def write_floats(
     path: Path, grid: Grid, volumes: Iterable[npt.NDArray], n_volumes: int | None, *, code: int = SCANNER
 ) -> Written:
-    """Write volumes that must stay exact (float64); their order is no time.
+    """Write volumes that must stay exact, float32 where the first one is and else float64; their order is no time.
 
     Parameters
     ----------
@@ -135,11 +136,13 @@ def write_floats(
     code : int
         What the millimetres are: `SCANNER` or `MNI`.
     """
-    receipt = Receipt()
+    receipt, volumes = Receipt(), iter(volumes)
+    first = next(volumes)
+    dtype = "float32" if first.dtype == np.float32 else "float64"
     with writing(path, receipt) as file:
-        file.write(header(grid, n_volumes, 1.0, "float64", 1.0, code=code))
-        for volume in volumes:
-            file.write(volume.astype("<f8").tobytes(order="F"))
+        file.write(header(grid, n_volumes, 1.0, dtype, 1.0, code=code))
+        for volume in chain([first], volumes):
+            file.write(volume.astype(np.dtype(dtype).newbyteorder("<")).tobytes(order="F"))
     return receipt.result
 
 

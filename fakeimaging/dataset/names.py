@@ -37,6 +37,8 @@ class Scan:
     acquisition : Acquisition
     part : mapping
         Parameters that tell this file of the acquisition from its others, such as ``{"echo": 2}``.
+    number : int, optional
+        Which one it is of the scans of its session that would have the same name, where its modality numbers those.
     """
 
     subject: str
@@ -46,6 +48,7 @@ class Scan:
     run: int | None
     acquisition: Acquisition
     part: Mapping[str, Any] = field(default_factory=dict)
+    number: int | None = None
 
     @property
     def instrument(self) -> Modality:
@@ -64,16 +67,22 @@ class Scan:
 
     def named(self, *, part: bool = True, **entities: str) -> str:
         """Return `stem` with more entities in BIDS' order; without the entity of its own part when it is for all of them."""
-        named = self.instrument.names_run
-        task, run = (self.task, self.run) if named else (None, None)
-        repeat = self.acquisition.repeat
+        task = self.task if self.names_task else None
+        run = self.run if self.instrument.names_run else None
+        repeat = 1 if self.instrument.numbered else self.acquisition.repeat
         parts = [f"sub-{self.subject}"]
         parts += [f"ses-{self.session}"] if self.session is not None else []
         parts += [f"task-{task}"] if task is not None else []
         own = {"acq": f"repeat{repeat}"} if repeat > 1 and run is not None else {}
         own |= {"run": str(run if run is not None else repeat)} if run is not None or repeat > 1 else {}
+        own |= {"run": str(self.number)} if self.number is not None else {}
         own |= {**self.entities, **entities, **(self.instrument.part_of(self.parameters) if part else {})}
         return "_".join([*parts, *(f"{entity}-{own[entity]}" for entity in sorted(own, key=ORDER.index))])
+
+    @property
+    def names_task(self) -> bool:
+        """Whether the task of its run stands in its names."""
+        return self.task is not None and (self.instrument.names_run or self.instrument.names_task(self.parameters))
 
     @property
     def parameters(self) -> Parameters:
@@ -203,12 +212,22 @@ def subject_folder(subject: str, session: str | None) -> PurePosixPath:
 def scans(study: Study, subject: str) -> Iterator[Scan]:
     """Yield every recording of a subject in the order of the study."""
     for session in study.sessions:
-        for acquisition in session.acquisitions:
-            modality = MODALITIES.get(acquisition.modality)
-            parameters = modality.parameters.parse(acquisition.parameters, where=modality.name)
-            task, run = (acquisition.task, acquisition.run) if modality.sees(parameters) == "function" else (None, None)
-            for part in modality.parts(parameters):
-                yield Scan(subject, session.label, modality.name, task, run, acquisition, part)
+        yield from _numbered([scan for one in session.acquisitions for scan in _scans_of(one, subject, session)])
+
+
+def _scans_of(acquisition: Acquisition, subject: str, session: Session) -> Iterator[Scan]:
+    modality = MODALITIES.get(acquisition.modality)
+    parameters = modality.parameters.parse(acquisition.parameters, where=modality.name)
+    task, run = (acquisition.task, acquisition.run) if modality.sees(parameters) == "function" else (None, None)
+    for part in modality.parts(parameters):
+        yield Scan(subject, session.label, modality.name, task, run, acquisition, part)
+
+
+def _numbered(found: list[Scan]) -> Iterator[Scan]:
+    """Number the scans that would have the same name, where their modality has that."""
+    stems = [scan.stem if scan.instrument.numbered else "" for scan in found]
+    for k, (scan, stem) in enumerate(zip(found, stems, strict=True)):
+        yield replace(scan, number=stems[: k + 1].count(stem)) if stem and stems.count(stem) > 1 else scan
 
 
 def tap_file(subject: str, session: Session | None, task: str, run: int, tap: str) -> PurePosixPath:

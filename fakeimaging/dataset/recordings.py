@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.activity import Activity
+from fakeimaging.activity.stimuli import Event
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.files import Written, tsv_text, write_json, write_tsv
 from fakeimaging.dataset.anatomical import anatomical
@@ -23,6 +24,7 @@ from fakeimaging.dataset.images import write_array, write_floats, write_image, w
 from fakeimaging.dataset.job import Job
 from fakeimaging.dataset.manifest import Manifest
 from fakeimaging.dataset.names import TRUTH, Scan, subject_folder
+from fakeimaging.dataset.pet import clean_sidecar, scan_events, write_derived
 from fakeimaging.dataset.physio import write_physio
 from fakeimaging.dataset.sidecars import extra_sidecar, raw_sidecar, recipe_of, write_sidecar
 from fakeimaging.modalities.layers import Companion, Extra, Image
@@ -68,8 +70,11 @@ def _is_mask(name: str) -> bool:
 
 def _write_of_all_parts(job: Job) -> None:
     """Write what the files of one scan have in common: events, sensors, true courses."""
-    if job.activity is not None and job.activity.events and job.recording.modality.names_run:
-        _write_events(job.activity, job)
+    events = scan_events(job)
+    if job.activity is not None and events and job.scan.names_task:
+        _write_events(job.activity, events, job)
+    if job.recording.modality.name == "pet":
+        write_derived(job)
     if job.recording.modality.name == "bold":
         write_physio(job)
         write_courses(job)
@@ -98,7 +103,7 @@ def _write_clean(recording: Recording, scan: Scan, keys: dict[str, Any], root: P
     skull = {"SkullStripped": False} if isinstance(recording.clean, Image) else {}
     _write_signal(recording, recording.clean, scan.clean, root, manifest, marked=False)
     about |= recording.forward.context.get("about_clean", {})
-    write_sidecar(scan.clean, keys | about | skull, root, manifest)
+    write_sidecar(scan.clean, clean_sidecar(recording, keys) | about | skull, root, manifest)
 
 
 def _write_signal(
@@ -152,9 +157,9 @@ def _check_same(path: PurePosixPath, companion: Companion, root: Path, manifest:
         )
 
 
-def _write_events(activity: Activity, job: Job) -> None:
+def _write_events(activity: Activity, events: Sequence[Event], job: Job) -> None:
     """Write the events; sizes only where there are other ones than 1."""
-    path, events = job.scan.events, activity.events
+    path = job.scan.events
     sized = any(event.modulation != 1 for event in events)
     n = 4 if sized else 3
     columns = ["onset", "duration", "trial_type", "modulation"][:n]

@@ -21,11 +21,12 @@ MAKER = {"Manufacturer": "fakeimaging", "ManufacturersModelName": "simulated"}
 
 def raw_sidecar(recording: Recording, scan: Scan) -> dict[str, Any]:
     """Return the BIDS sidecar of a raw file."""
-    keys: dict[str, Any] = {"TaskName": scan.task} if scan.task is not None and recording.modality.names_run else {}
-    keys |= recording.modality.sidecar(recording.parameters, recording.forward)
+    keys: dict[str, Any] = {"TaskName": scan.task} if scan.names_task else {}
     keys |= MAKER
-    # Series have a unit for each channel, which their header and the table of channels state.
-    return keys | ({"Units": recording.modality.unit} if recording.modality.format == "nifti" else {})
+    # Series have a unit for each channel, which their header and the table of channels state; PET says its unit itself.
+    image = recording.modality.format == "nifti" and recording.modality.name != "pet"
+    keys |= {"Units": recording.modality.unit} if image else {}
+    return keys | recording.modality.sidecar(recording.parameters, recording.forward)
 
 
 def extra_sidecar(extra: Extra, scan: Scan) -> dict[str, Any]:
@@ -33,6 +34,8 @@ def extra_sidecar(extra: Extra, scan: Scan) -> dict[str, Any]:
     if extra.truth:
         return {**extra.sidecar, "Sources": [f"bids:raw:{scan.raw}"]}
     keys = {**extra.sidecar, **MAKER} | ({} if extra.folder or scan.task is None else {"TaskName": scan.task})
+    # BIDS asks this of every MR image that has PET beside it.
+    keys |= {"NonlinearGradientCorrection": True} if scan.instrument.datatype in {"anat", "func"} else {}
     if extra.maps_field:
         keys |= {
             "IntendedFor": [f"bids::{part.raw}" for part in scan.parts],

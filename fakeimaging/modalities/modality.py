@@ -34,6 +34,11 @@ def one_part(parameters: Any) -> tuple[Mapping[str, Any], ...]:
     return ({},)
 
 
+def no_task(parameters: Any) -> bool:
+    """A scan of no task."""
+    return False
+
+
 def no_extras(recording: Recording) -> tuple[Extra, ...]:
     """A scan is alone."""
     return ()
@@ -74,6 +79,10 @@ class Modality:
         ``extras(recording) -> iterable of Extra``: the images that are stored beside a recording.
     names_run : bool
         Whether task and run of the activity it images stand in its file names; only a modality of function has them.
+    names_task : callable
+        ``names_task(parameters) -> bool``: whether the task stands in the names, and events lie beside, where `names_run` does not say so.
+    numbered : bool
+        Whether scans of a session that would have the same name are told apart by ``run-1``, ``run-2`` in the order of the study.
     unit : str
         Of the stored values.
     format : {"nifti", "brainvision", "fif"}
@@ -104,6 +113,8 @@ class Modality:
     parts: Callable[[Any], tuple[Mapping[str, Any], ...]] = one_part
     extras: Callable[[Recording], Iterable[Extra]] = no_extras
     names_run: bool = True
+    names_task: Callable[[Any], bool] = no_task
+    numbered: bool = False
     unit: str = "arbitrary"
     format: Literal["nifti", "brainvision", "fif"] = "nifti"
     format_of: Callable[[Any], str] | None = None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from fakeimaging.core.citations import Reference
 from fakeimaging.modalities.modality import Modality, Sight
+from fakeimaging.modalities.pet.blood import BLOOD
+from fakeimaging.modalities.pet.decay import DECAY, FAULT
 from fakeimaging.modalities.pet.frames import geometry
 from fakeimaging.modalities.pet.motion import MOTION
 from fakeimaging.modalities.pet.noise import NOISE
@@ -15,15 +17,38 @@ from fakeimaging.modalities.pet.psf import PSF
 from fakeimaging.modalities.pet.reconstruction import RECONSTRUCTION
 from fakeimaging.modalities.pet.sidecar import sidecar
 from fakeimaging.modalities.pet.signal import forward
+from fakeimaging.modalities.pet.time_base import run_second, time_base, to_injection
 from fakeimaging.modalities.pet.tracers import SIGHT, TRACERS
 from fakeimaging.modalities.stages import QUANTISATION
 
-__all__ = ["MODALITY", "MOTION", "NOISE", "PSF", "PetParameters", "forward", "geometry", "sidecar", "suv"]
+__all__ = [
+    "BLOOD",
+    "DECAY",
+    "FAULT",
+    "MODALITY",
+    "MOTION",
+    "NOISE",
+    "PSF",
+    "PetParameters",
+    "forward",
+    "geometry",
+    "run_second",
+    "sidecar",
+    "suv",
+    "time_base",
+    "to_injection",
+]
 
 
 def entities(parameters: PetParameters) -> dict[str, str]:
-    """Return the BIDS entity of the tracer."""
-    return {"trc": TRACERS.get(parameters.tracer).label}
+    """Return the BIDS entities of tracer and reconstruction."""
+    rec = {"rec": parameters.rec} if parameters.rec is not None else {}
+    return {"trc": TRACERS.get(parameters.tracer).label, **rec}
+
+
+def names_task(parameters: PetParameters) -> bool:
+    """Tell whether task and events belong to a scan: where it follows the course of a run."""
+    return bool(parameters.follow)
 
 
 def images_of(parameters: PetParameters) -> Sight:
@@ -39,13 +64,15 @@ MODALITY = Modality(
     reads=("rate",),
     geometry=geometry,
     forward=forward,
-    observe=(MOTION, PSF, RECONSTRUCTION, NOISE, QUANTISATION),
+    observe=(MOTION, PSF, RECONSTRUCTION, NOISE, DECAY, FAULT, BLOOD, QUANTISATION),
     datatype="pet",
     suffix="pet",
     sidecar=sidecar,
     small={"voxel_size": 8.0},
     entities=entities,
     names_run=False,
+    names_task=names_task,
+    numbered=True,
     unit="Bq/mL",
     references=(
         Reference("Innis et al.", 2007, "10.1038/sj.jcbfm.9600493", "names and units of kinetic constants"),

@@ -218,6 +218,13 @@ def line_survival() -> float:
     return float(np.exp(-WATER * chords).mean())
 
 
+def count_keys(counts: Counts) -> dict[str, list[float]]:
+    """Return the BIDS keys of the counts of each frame: scatter fraction in percent, rates in 1/s."""
+    rates = {"PromptRate": counts.prompts, "RandomRate": counts.randoms, "SinglesRate": counts.singles}
+    shares = {"ScatterFraction": np.round(100 * counts.scatter_fraction, 4).tolist()}
+    return shares | {key: np.round(n / counts.seconds, 2).tolist() for key, n in rates.items()}
+
+
 def count_table(counts: Counts, frames: Frames) -> Companion:
     """Return the table of expected counts of each frame."""
     columns = ("frame_start", "frame_end", "trues", "scatter", "randoms", "prompts", "effective", "singles", "live")

@@ -200,7 +200,7 @@ def curve_means(
     ends: Array,
     decay: float,
     *,
-    fastest: float = 0.0,
+    fastest: Callable[[Array], Array] | None = None,
 ) -> Array:
     """Return what each frame measures of a smooth curve, decay-corrected to time 0, by Gauss-Legendre quadrature.
 
@@ -214,17 +214,19 @@ def curve_means(
         min.
     decay : float
         Decay constant in 1/min.
-    fastest : float
-        The largest rate in the curve, 1/min: panels are short enough for it.
+    fastest : callable, optional
+        The largest rate in the curve (1/min) from an array of times (min) on, as `InputFunction.fastest`: panels are short enough for it.
 
     Returns
     -------
     ndarray, shape (n_frames,)
     """
-    means, shortest = np.zeros(len(starts)), propagation.LONGEST / (fastest + decay + 1e-6)
+    means = np.zeros(len(starts))
     for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        finest = min(shortest, _LONGEST / 8 if start < _LONGEST else _LONGEST)
-        edges = propagation.panels(_broken(np.array([start, end]), breaks), finest)
+        edges = _broken(np.array([start, end]), breaks)
+        speed = decay + 1e-6 + (0.0 if fastest is None else fastest(edges[:-1]))
+        finest = np.minimum(propagation.LONGEST / speed, _LONGEST / 8 if start < _LONGEST else _LONGEST)
+        edges = propagation.panels(edges, finest)
         t = propagation.nodes(edges, propagation.NODES)
         means[i] = np.sum(propagation.weights(edges, propagation.NODES) * curve(t) * np.exp(-decay * (t - start)))
     return means / decayed_time(ends - starts, decay)
@@ -239,13 +241,19 @@ def _solved(plasma: InputFunction, constants: Kinetics, edges: Array, decay: flo
     schedule: Schedule = [(0.0, constants)] if isinstance(constants, Constants) else constants
     begins = [time for time, _ in schedule]
     table = np.stack([_stacked(c) for _, c in schedule], axis=1)
-    speed = max(float(propagation.fastest(table).max(initial=0.0)) + decay, plasma.fastest, 1e-6)
-    edges = propagation.panels(_broken(edges, [*plasma.breaks, *begins]), propagation.LONGEST / speed)
+    edges = _broken(edges, [*plasma.breaks, *begins])
+    edges = propagation.panels(edges, propagation.LONGEST / _speed(plasma, table, edges, decay))
     now = np.maximum(0, np.searchsorted(begins, edges[:-1], side="right") - 1)
     values, lengths = plasma.at(propagation.nodes(edges, propagation.NODES)), np.diff(edges)
     pieces = propagation.chunks(len(lengths), table.shape[2])
     maps = [propagation.still(table[:, now[some]], lengths[some], values[some], decay) for some in pieces]
     return edges, *propagation.walk(_joined(maps))
+
+
+def _speed(plasma: InputFunction, rates: Array, edges: Array, decay: float) -> Array:
+    """Return the fastest rate of tissue, decay and input between each edge and the next, 1/min."""
+    tissue = float(propagation.fastest(rates).max(initial=0.0)) + decay
+    return np.maximum(plasma.fastest(edges[:-1]), max(tissue, 1e-6))
 
 
 def _stacked(c: Constants) -> Array:
@@ -279,8 +287,8 @@ def _followed(plasma: InputFunction, course: Course, edges: Array, decay: float)
 def _course_panels(plasma: InputFunction, course: Course, edges: Array, decay: float) -> Array:
     edges = _broken(edges, [*plasma.breaks, *course.breaks])
     rates = np.abs(_rates_at(course, propagation.nodes(edges, propagation.STAGES)))
-    speed = max(float(propagation.fastest(rates).max(initial=0.0)) + decay, plasma.fastest, 1e-6)
-    edges = propagation.panels(edges, min(propagation.LONGEST_MOVING / speed, _LONGEST))
+    longest = propagation.LONGEST_MOVING / _speed(plasma, rates, edges, decay)
+    edges = propagation.panels(edges, np.minimum(longest, _LONGEST))
     after = np.flatnonzero(np.isin(edges[:-1], course.breaks))
     graded = [edges[i] + (edges[i + 1] - edges[i]) * _FIRST ** (np.arange(1, 19) / 18) for i in after]
     return np.union1d(edges, np.concatenate(graded)) if graded else edges

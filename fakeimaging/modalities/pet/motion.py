@@ -1,8 +1,8 @@
-"""The head between frames: it drifts, and now and then it settles anew. One pose holds for a frame, its mean; the blur within one is left out.
+"""The head between frames: it drifts, and now and then it settles anew. One pose holds for a frame, its mean: no blur within one.
 
 The level is the root mean square, over the head and over scans, of how far a place has moved after an hour; it grows with the root of
-time. Heads under a mask turned by up to 4.1 degrees in the sagittal plane and 2.4 in the coronal one within 130 min (Ruttimann et al. 1995,
-doi:10.1016/0925-4927(95)02565-F): some millimetres. Images of studies are mostly realigned, so that the head lies still unless told.
+time. Heads under a mask turned by up to 4.1 degrees in the sagittal plane and 2.4 in the coronal one within 130 min (Ruttimann et al.
+1995, doi:10.1016/0925-4927(95)02565-F): some millimetres. Images of studies are mostly realigned, so the head lies still unless told.
 """
 
 from __future__ import annotations

@@ -15,7 +15,18 @@ import numpy.typing as npt
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
 from fakeimaging.modalities.pet.projector import Lines, backward, empty
-from fakeimaging.modalities.pet.slabs import NOTHING, WIDE, Blur, Slabs, Volume, blur, from_slabs, kernel, to_bins, to_slabs
+from fakeimaging.modalities.pet.slabs import (
+    NOTHING,
+    WIDE,
+    Blur,
+    Slabs,
+    Volume,
+    blur,
+    from_slabs,
+    kernel,
+    to_bins,
+    to_slabs,
+)
 
 REFERENCES = (
     Reference("Shepp and Vardi", 1982, "10.1109/TMI.1982.4307558", "reconstruction by expectation maximisation"),
@@ -79,7 +90,13 @@ def _spread(slabs: Slabs, spread: Blur | None, out: Slabs | None = None) -> Slab
 
 
 def reconstruct(
-    counts: npt.NDArray, background: npt.NDArray, model: Model, *, scale: float, iterations: int, post_filter: float = 0.0
+    counts: npt.NDArray,
+    background: npt.NDArray,
+    model: Model,
+    *,
+    scale: float,
+    iterations: int,
+    post_filter: float = 0.0,
 ) -> Volume:
     """Return the activity that lets expect such counts, in the unit of activity.
 

@@ -6,8 +6,9 @@ from typing import Any, Literal, Self
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
-from fakeimaging.core.errors import FakeImagingError, ParameterError
+from fakeimaging.core.errors import FakeImagingError, ParameterError, did_you_mean
 from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.modalities.pet.faults import FAULTS, OF_DECAY
 from fakeimaging.modalities.pet.scanners import SCANNERS, Three
 from fakeimaging.modalities.pet.tracers import TRACERS, Framing
 
@@ -108,6 +109,89 @@ class PetParameters(Parameters):
     post_filter: float = parameter(
         0.0, unit="mm", bounds=(0, 20), symbol="FWHM", description="Gaussian after the reconstruction"
     )
+
+    # What the files say.
+    time_zero: Literal["injection", "scan"] = parameter(
+        "injection", unit="-", description="what TimeZero is; image and blood are corrected for decay to it"
+    )
+    decay_corrected: bool = parameter(
+        True,
+        unit="-",
+        description="whether the raw image is corrected for decay to TimeZero; its truth is, to injection, always",
+    )
+    rec: str | None = parameter(
+        None, unit="-",
+        description="BIDS label of the reconstruction, to tell several of one scan apart: acdyn, acstat, nacdyn, nacstat",
+    )  # fmt: skip
+    blood: Literal["manual", "both", "none"] = parameter(
+        "manual", unit="-", description="blood files: samples drawn by hand, those and a sampling machine's, or none"
+    )
+    blood_noise: float = parameter(
+        1.0, unit="1", bounds=(0, 100), description="factor on the SD of the noise of blood samples"
+    )
+    metabolite_samples: int = parameter(
+        0, unit="1", bounds=(0, 100), description="how many samples have a parent fraction, the others n/a; 0 for all"
+    )
+    hplc_recovery: bool = parameter(
+        False,
+        unit="-",
+        description="whether blood files say what share of the activity the HPLC recovers (corrected for)",
+    )
+    haematocrit: float = parameter(0.4, unit="1", bounds=(0.1, 0.7), description="share of cells in blood")
+    sampler_seconds: float = parameter(
+        600.0, unit="s", bounds=(10, 7200), description="for which the machine samples, once a second"
+    )
+    sampler_delay: float = parameter(15.0, unit="s", bounds=(0, 300), description="of blood on its way to the machine")
+    sampler_dispersion: float = parameter(
+        5.0, unit="s", bounds=(0, 60), symbol="tau", description="dispersion constant of the tubing; 0 for none"
+    )
+    maps: bool = parameter(True, unit="-", description="whether the truth has a map of each constant")
+    psf_frames: bool = parameter(
+        False,
+        unit="-",
+        description="whether the truth also has the frames behind the point spread, without noise (as large as the scan)",
+    )
+    suv_window: tuple[float, float] | None = parameter(
+        None,
+        unit="min",
+        description="from and to when after injection the standardized uptake is averaged for an image; none when left out",
+    )
+    fault: str = parameter(
+        "none",
+        unit="-",
+        description="a deliberate mistake in the raw files, to test quality control with (`fakeimaging list faults`)",
+    )
+
+    @field_validator("fault")
+    @classmethod
+    def _fault_is_known(cls, value: str) -> str:
+        if value not in FAULTS:
+            raise ValueError(f"no fault called '{value}'{did_you_mean(value, FAULTS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _fault_can_be(self) -> Self:
+        if self.fault in OF_DECAY and not self.decay_corrected:
+            raise ValueError(
+                f"`fault`: '{self.fault}' is a mistake of the correction for decay; leave decay_corrected at true"
+            )
+        if self.fault.startswith("blood") and self.blood == "none":
+            raise ValueError(f"`fault`: '{self.fault}' needs blood; say blood = 'manual' or 'both'")
+        return self
+
+    @field_validator("rec")
+    @classmethod
+    def _label_is_legal(cls, value: str | None) -> str | None:
+        if value is not None and not (value.isalnum() and value.isascii()):
+            raise ValueError(f"{value!r} is not letters and digits, as BIDS wants them")
+        return value
+
+    @field_validator("suv_window")
+    @classmethod
+    def _window_is_one(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not 0 <= value[0] < value[1]:
+            raise ValueError(f"from {value[0]:g} to {value[1]:g} min is no window after injection")
+        return value
 
     @field_validator("tracer")
     @classmethod

@@ -21,6 +21,8 @@ Array = npt.NDArray[np.float64]
 
 Term = tuple[float, float, int]
 """Amplitude a, rate l (1/min) and power n of a t^n exp(-l t)."""
+_NEGLIGIBLE = 1e-18
+"""Relative to the largest term, beyond what doubles hold."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,14 @@ class Piece:
         u = np.asarray(times, dtype=float)[..., None] - self.start
         terms = np.array(self.amplitudes) * u ** np.array(self.powers, dtype=int) * np.exp(-np.array(self.rates) * u)
         return np.asarray(terms.sum(axis=-1))
+
+    def fastest(self, time: float) -> float:
+        """Return the largest rate (1/min) of any term that is not negligible from ``time`` (min) on."""
+        a, rates, powers = np.abs(self.amplitudes), np.abs(self.rates), np.array(self.powers, dtype=float)
+        # A term with a power may still be on its way up; its highest value is at power / rate.
+        u = np.maximum(time - self.start, np.divide(powers, rates, out=np.zeros_like(rates), where=rates > 0))
+        height = a * u**powers * np.exp(-np.array(self.rates) * u)
+        return float(rates[height > _NEGLIGIBLE * height.max(initial=0.0)].max(initial=0.0))
 
     def moved(self, start: float) -> Piece:
         """Return the same curve as a piece that begins at ``start`` (min), later than now."""
@@ -83,10 +93,10 @@ class InputFunction:
         """Minutes at which a piece starts: where the curve or its slope may jump."""
         return tuple(piece.start for piece in self.pieces)
 
-    @property
-    def fastest(self) -> float:
-        """The largest rate of any term, 1/min."""
-        return max((abs(rate) for piece in self.pieces for rate in piece.rates), default=0.0)
+    def fastest(self, times: npt.ArrayLike) -> Array:
+        """Return the largest rate (1/min) of any term that still counts from each time (min) to the next break."""
+        pieces = [self.piece_at(time) for time in np.asarray(times, dtype=float).tolist()]
+        return np.array([0.0 if p is None else p.fastest(t) for p, t in zip(pieces, np.asarray(times), strict=True)])
 
     def at(self, times: npt.ArrayLike) -> Array:
         """Return the concentration at ``times`` (min)."""

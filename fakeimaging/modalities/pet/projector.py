@@ -16,7 +16,17 @@ import numpy.typing as npt
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.citations import Reference
 from fakeimaging.core.spaces import Grid
-from fakeimaging.modalities.pet.slabs import NOTHING, WIDE, Slabs, Volume, from_bins, from_slabs, kernel, to_bins, to_slabs
+from fakeimaging.modalities.pet.slabs import (
+    NOTHING,
+    WIDE,
+    Slabs,
+    Volume,
+    from_bins,
+    from_slabs,
+    kernel,
+    to_bins,
+    to_slabs,
+)
 
 REFERENCE = Reference("Joseph", 1982, "10.1109/TMI.1982.4307572", "line integrals through an image")
 
@@ -140,4 +150,3 @@ def empty(lines: Lines) -> Slabs:
     """Return slabs of zeros for an image."""
     nx, ny = lines.plane
     return np.zeros((lines.n_slabs, (nx + 2) * (ny + 2) * WIDE), dtype=np.float32)
-

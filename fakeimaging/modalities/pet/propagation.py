@@ -24,7 +24,7 @@ NODES = 16
 """Of a panel, for rates that hold still."""
 STAGES = 8
 """Of a panel, for rates that move: the order is twice as high."""
-LONGEST, LONGEST_MOVING = 12.0, 2.0
+LONGEST, LONGEST_MOVING = 12.0, 3.0
 """Panels are no longer than this over the fastest rate: quadrature and collocation are then exact to rounding."""
 _CHUNK = 50_000
 """Panels times tissues times nodes worked on at once."""
@@ -48,8 +48,8 @@ class Maps:
     kept: Array
 
 
-def panels(edges: Array, longest: float) -> Array:
-    """Return ``edges`` (min, ascending) with more of them between, evenly, so that none is farther from the next than ``longest``."""
+def panels(edges: Array, longest: Array | float) -> Array:
+    """Return ``edges`` (min, ascending) with more between them, evenly, so that no panel is longer than ``longest`` (min)."""
     parts = np.maximum(1, np.ceil(np.diff(edges) / longest)).astype(int)
     starts = np.repeat(np.arange(len(parts)), parts)
     share = (np.arange(len(starts)) - np.repeat(np.cumsum(parts) - parts, parts)) / parts[starts]

@@ -14,19 +14,18 @@ from fakeimaging.activity.activity import Activity
 from fakeimaging.core.clocks import Frames
 from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.layers import Forward, Image
-from fakeimaging.modalities.pet.blood import blood_table, whole_blood
+from fakeimaging.modalities.pet.blood import blood_tables, whole_blood
 from fakeimaging.modalities.pet.classes import classes_of
-from fakeimaging.modalities.pet.counts import count_table, counted
+from fakeimaging.modalities.pet.counts import count_table
 from fakeimaging.modalities.pet.frames import geometry
 from fakeimaging.modalities.pet.kinetics import curve_means, frame_means
+from fakeimaging.modalities.pet.maps import constant_tables, parametric_maps
 from fakeimaging.modalities.pet.modulation import Imaged
-from fakeimaging.modalities.pet.mu_map import mu_map
-from fakeimaging.modalities.pet.noise import attenuated
-from fakeimaging.modalities.pet.once import Once, Seen
+from fakeimaging.modalities.pet.once import Once
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.plasma import Array
 from fakeimaging.modalities.pet.resolution import Painted, point_spread, transfer
-from fakeimaging.modalities.pet.survival import coarse, survival
+from fakeimaging.modalities.pet.scan import scan_context
 from fakeimaging.modalities.pet.tracers import BEYOND, MINUTE, TRACERS, Tracer
 from fakeimaging.modalities.pet.truth import curve_tables, regional
 from fakeimaging.modalities.pet.uptake import Uptake, uptake
@@ -43,24 +42,28 @@ def forward(subject: Subject, activity: Activity | None, parameters: PetParamete
     taken = uptake(Imaged(subject, activity, tracer, p, classes, float(frames.ends[-1])))
     curves = measured(taken, tracer, frames)
     painted = paint(subject, grid)
-    spread = point_spread(p)
-    matrix = transfer(painted, masks(subject, grid), subject.n_regions, spread, len(classes.hosts))
+    matrix = transfer(painted, masks(subject, grid), subject.n_regions, point_spread(p), len(classes.hosts))
     truth = regional(subject, taken, curves, matrix)
     brightest = float(curves.max())
     clean = Image(grid, frames, Once(partial(_volume, painted, curves.astype(np.float32))), slope_for(brightest))
-    attenuation = coarse(mu_map(subject.anatomy, grid) * np.float32(0.1), grid)
-    shares = survival(attenuation, grid)
-    counts = counted(p, frames, tracer.decay, curves, painted, shares)
     context = {
         "activity": activity,
         "anatomy": subject.anatomy,
-        "attenuation": attenuation,
-        "counts": counts,
-        "seen": Seen(clean.make, grid, spread),
-        "attenuated": attenuated(shares),
+        "painted": painted,
+        "curves": curves,
+        "classes": classes,
+        "uptake": taken,
+        **scan_context(p, subject.anatomy, painted, curves, clean),
     }
-    tables = (*curve_tables(subject, frames, truth, taken.about), count_table(counts, frames))
-    return Forward(clean, brightest, None, truth, (blood_table(tracer, taken, frames), *tables), context)
+    blood = blood_tables(p, tracer, taken, frames)
+    companions = (
+        *blood,
+        *curve_tables(subject, frames, truth, taken.about),
+        *constant_tables(subject, tracer, taken, p),
+        count_table(context["counts"], frames),
+    )
+    maps = parametric_maps(painted, tracer, taken) if p.maps else {}
+    return Forward(clean, brightest, None, truth, companions, context, maps)
 
 
 def _volume(painted: Painted, curves: npt.NDArray[np.float32], v: int) -> npt.NDArray[np.float32]:

@@ -69,7 +69,13 @@ class Sinograms:
 
 
 def expected(
-    image: npt.NDArray, lines: Lines, survival: Volume, *, scale: float, scatter_fraction: float, randoms_fraction: float
+    image: npt.NDArray,
+    lines: Lines,
+    survival: Volume,
+    *,
+    scale: float,
+    scatter_fraction: float,
+    randoms_fraction: float,
 ) -> Expected:
     """Return the counts that an image lets expect.
 

@@ -34,6 +34,8 @@ class Uptake:
         One row a region: of what changes during the scan the mean, weighted by the plasma curve; the plain one ends in ``_plain``.
     about : mapping
         What drove the scan, in words.
+    weights : ndarray, shape (n_steps,)
+        Share of each step of the schedule in the area of the plasma curve.
     """
 
     classes: Classes
@@ -42,6 +44,7 @@ class Uptake:
     blood_volume: Array
     truth: dict[str, npt.NDArray]
     about: Mapping[str, str | float]
+    weights: Array
 
 
 def uptake(imaged: Imaged) -> Uptake:
@@ -58,9 +61,10 @@ def uptake(imaged: Imaged) -> Uptake:
     change = DRIVES[tracer.drive](imaged)
     series = [rest.at(d, b) for d, b in zip(change.delivery, change.binding, strict=True)]
     known = {**rest.truth(change.delivery, change.binding), **change.truth}
-    truth = _means(known, change.starts, _exposure(plasma, change.starts, imaged.seconds / MINUTE))
+    weights = _exposure(plasma, change.starts, imaged.seconds / MINUTE)
+    truth = _means(known, change.starts, weights)
     schedule = list(zip(change.starts.tolist(), series, strict=True))
-    return Uptake(classes, plasma, schedule, classes.column(tracer, "vB"), truth, change.about)
+    return Uptake(classes, plasma, schedule, classes.column(tracer, "vB"), truth, change.about, weights)
 
 
 def _means(known: Mapping[str, npt.NDArray], starts: Array, weights: Array) -> dict[str, npt.NDArray]:
