@@ -23,7 +23,7 @@ from fakeimaging.dataset import names
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
 from fakeimaging.modalities.pet import PSF, suv
-from fakeimaging.modalities.pet.resolution import blurred
+from fakeimaging.modalities.pet.resolution import PointSpread, point_spread
 from fakeimaging.modalities.pet.tracers import TRACERS, half_life
 from fakeimaging.scoring import kinetics
 from fakeimaging.scoring.connectivity import regional_series
@@ -163,11 +163,11 @@ def curves_behind_psf(dataset: Dataset, scan: Scan, n_regions: int) -> Array:
     image: Any = nib.load(dataset.root / scan.clean)
     labels = _on_grid(dataset.root / _labels(dataset, scan), image)
     parameters: Any = scan.instrument.parameters.parse(scan.acquisition.parameters)
-    fwhm = 0.0 if PSF.name in scan.acquisition.off else parameters.psf_fwhm
+    spread = PointSpread((0.0, 0.0, 0.0)) if PSF.name in scan.acquisition.off else point_spread(parameters)
     grid = Grid(image.shape[:3], image.affine)
     frames = np.moveaxis(np.asarray(image.dataobj, dtype=np.float32), -1, 0)
     sums = [
-        np.bincount(labels.ravel(), blurred(f, grid, fwhm).ravel(), n_regions + 1)[1 : n_regions + 1] for f in frames
+        np.bincount(labels.ravel(), spread.applied(f, grid).ravel(), n_regions + 1)[1 : n_regions + 1] for f in frames
     ]
     counts = np.bincount(labels.ravel(), minlength=n_regions + 1)[1 : n_regions + 1]
     return np.asarray(np.stack(sums, axis=1) / np.where(counts, counts, np.nan)[:, None])

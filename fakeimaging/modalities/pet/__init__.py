@@ -10,6 +10,7 @@ from fakeimaging.modalities.modality import Modality, Sight
 from fakeimaging.modalities.pet.blood import BLOOD
 from fakeimaging.modalities.pet.decay import DECAY, FAULT
 from fakeimaging.modalities.pet.frames import geometry
+from fakeimaging.modalities.pet.motion import MOTION
 from fakeimaging.modalities.pet.noise import NOISE
 from fakeimaging.modalities.pet.parameters import PetParameters, suv
 from fakeimaging.modalities.pet.psf import PSF
@@ -25,6 +26,7 @@ __all__ = [
     "DECAY",
     "FAULT",
     "MODALITY",
+    "MOTION",
     "NOISE",
     "PSF",
     "PetParameters",
@@ -62,7 +64,7 @@ MODALITY = Modality(
     reads=("rate",),
     geometry=geometry,
     forward=forward,
-    observe=(PSF, RECONSTRUCTION, NOISE, DECAY, FAULT, BLOOD, QUANTISATION),
+    observe=(MOTION, PSF, RECONSTRUCTION, NOISE, DECAY, FAULT, BLOOD, QUANTISATION),
     datatype="pet",
     suffix="pet",
     sidecar=sidecar,

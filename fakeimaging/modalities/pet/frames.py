@@ -8,14 +8,12 @@ import numpy as np
 
 from fakeimaging.core.clocks import Frames
 from fakeimaging.core.errors import InputError
-from fakeimaging.core.spaces import Grid, centred_grid
+from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.pet.kinetics import decayed_time
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.plasma import Array
+from fakeimaging.modalities.pet.scanners import Three
 from fakeimaging.modalities.pet.tracers import MINUTE, TRACERS
-
-FIELD_OF_VIEW = (192.0, 240.0, 192.0)
-"""mm, centred on the isocentre."""
 
 
 def geometry(parameters: PetParameters, duration: float) -> tuple[Grid, Frames]:
@@ -26,15 +24,47 @@ def geometry(parameters: PetParameters, duration: float) -> tuple[Grid, Frames]:
     InputError
         If not one frame fits.
     """
-    nx, ny, nz = (round(length / parameters.voxel_size) for length in FIELD_OF_VIEW)
-    lengths = TRACERS.get(parameters.tracer).frames.durations
-    wanted = sum(lengths) if parameters.duration is None else parameters.duration
-    more = max(0, math.ceil((wanted - sum(lengths)) / lengths[-1]))
-    lengths = [*lengths, *[lengths[-1]] * more]
-    n = int(np.searchsorted(np.cumsum(lengths), wanted + 1e-6))
+    edges = parameters.voxel_edges
+    nx, ny, nz = (max(1, round(length / edge)) for length, edge in zip(parameters.field_of_view, edges, strict=True))
+    return boxed_grid((nx, ny, nz), edges), frames_of(parameters)
+
+
+def frames_of(parameters: PetParameters) -> Frames:
+    """Return the frames of a scan: its own, or those of the tracer from the one that would run when the scan starts.
+
+    The last one is repeated until the scan is full, and what does not fit is left out.
+
+    Raises
+    ------
+    InputError
+        If not one frame fits.
+    """
+    p = parameters
+    if p.frames is not None:
+        return Frames(np.repeat([seconds for _, seconds in p.frames], [n for n, _ in p.frames]), p.scan_start)
+    lengths = np.array(TRACERS.get(p.tracer).frames.durations)
+    late = int(np.searchsorted(np.cumsum(lengths), p.scan_start + 1e-6))
+    lengths = lengths[min(late, len(lengths) - 1) :]
+    lasts = lengths.sum() if p.duration is None else p.duration
+    more = max(0, math.ceil((lasts - lengths.sum()) / lengths[-1]))
+    lengths = np.append(lengths, np.full(more, lengths[-1]))
+    n = int(np.searchsorted(np.cumsum(lengths), lasts + 1e-6))
     if n == 0:
-        raise InputError(f"`pet.duration`: {wanted:g} s is shorter than the first frame of {lengths[0]:g} s")
-    return centred_grid((nx, ny, nz), parameters.voxel_size), Frames(np.array(lengths[:n]))
+        raise InputError(f"`pet.duration`: {lasts:g} s is shorter than the first frame of {lengths[0]:g} s")
+    return Frames(lengths[:n], p.scan_start)
+
+
+def boxed_grid(shape: tuple[int, int, int], edges: Three) -> Grid:
+    """Return an axis-aligned RAS+ grid of voxels of these edges (mm) whose middle is the isocentre.
+
+    Examples
+    --------
+    >>> boxed_grid((3, 3, 3), (2.0, 2.0, 3.0)).affine[:3, 3]
+    array([-2., -2., -3.])
+    """
+    affine = np.diag([*edges, 1.0])
+    affine[:3, 3] = -np.array(edges) * (np.array(shape) - 1) / 2
+    return Grid(shape, affine)
 
 
 def effective_seconds(frames: Frames, decay: float) -> Array:

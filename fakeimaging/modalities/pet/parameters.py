@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from fakeimaging.activity.hemodynamics_parameters import Hemodynamics
-from fakeimaging.core.errors import FakeImagingError, did_you_mean
+from fakeimaging.core.errors import FakeImagingError, ParameterError, did_you_mean
 from fakeimaging.core.parameters import Parameters, one_or_more, parameter
 from fakeimaging.modalities.pet.faults import FAULTS, OF_DECAY
 from fakeimaging.modalities.pet.imposed import Challenge, Displaced
-from fakeimaging.modalities.pet.tracers import TRACERS
+from fakeimaging.modalities.pet.scanners import SCANNERS, Three
+from fakeimaging.modalities.pet.tracers import TRACERS, Framing
+
+WITHIN = {"voxel_size": (1.0, 20.0), "psf_fwhm": (0.0, 20.0), "field_of_view": (20.0, 600.0)}
+"""Bounds in mm of what may be one number or three."""
 
 ENDING = ".tsv"
 """Of a table of one's own arterial curve."""
@@ -26,20 +30,71 @@ class PetParameters(Parameters):
         None,
         unit="s",
         bounds=(15, 14_400),
-        description="length of the scan from injection; the tracer's own when left out",
+        description="length of the scan; that of its frames, or the tracer's, when left out",
     )
-    voxel_size: float = parameter(3.0, unit="mm", bounds=(1, 20), description="edge of the cubic voxel")
+    scan_start: float = parameter(0.0, unit="s", bounds=(0, 28_800), description="when the scan starts after injection")
+    frames: tuple[tuple[int, float], ...] | None = parameter(
+        None,
+        unit="s",
+        description="how many frames and how long, in turn: [[4, 15], [8, 30]]; the tracer's when left out",
+    )
+    voxel_size: float | Three = parameter(
+        3.0, unit="mm", description="edges of the voxel, one number or three, within [1, 20]"
+    )
+    field_of_view: Three = parameter(
+        (192.0, 240.0, 192.0),
+        unit="mm",
+        description="of the image along x, y and z, around the isocentre, within [20, 600]",
+    )
+    scanner: str = parameter(
+        "discovery_mi", unit="-", description="name of a scanner, or a .toml file with a table of one's own"
+    )
     injected_activity: float | None = parameter(
         None, unit="MBq", bounds=(1, 2000), description="the tracer's own when left out"
     )
     body_weight: float = parameter(70.0, unit="kg", bounds=(2, 300), description="of the subject")
-    psf_fwhm: float = parameter(
-        4.5, unit="mm", bounds=(0, 20), symbol="FWHM", source="Discovery MI 4.0-4.5 mm", description="point spread"
+    psf_fwhm: float | Three | None = parameter(
+        None,
+        unit="mm",
+        symbol="FWHM",
+        description="point spread, one number or along x, y and z, within [0, 20]; the scanner's when left out",
     )
-    sensitivity: float = parameter(
-        13.7, unit="1/s/kBq", bounds=(0.01, 1000), source="Discovery MI, NEMA", description="counts per decay"
+    psf_varies: bool = parameter(
+        False, unit="-", description="whether the point spread grows away from the axis as the scanner's does"
     )
+    sensitivity: float | None = parameter(
+        None,
+        unit="1/s/kBq",
+        bounds=(0.01, 1000),
+        description="counts per decay of a line of 70 cm; the scanner's when left out",
+    )
+    scatter_fraction: float | None = parameter(
+        None, unit="1", bounds=(0, 0.95), symbol="S/(T+S)", description="the scanner's when left out"
+    )
+    randoms_fraction: float | None = parameter(
+        None,
+        unit="1",
+        bounds=(0, 0.95),
+        symbol="R/(T+S+R)",
+        description="in every frame; as the scanner's at the activity of each frame when left out",
+    )
+    dead_time: bool = parameter(False, unit="-", description="whether high rates lose counts, as the scanner's do")
     noise_level: float = parameter(1.0, unit="1", bounds=(0, 100), description="factor on the SD of the noise")
+
+    noise_attenuation: bool = parameter(
+        True, unit="-", description="whether noise grows towards the middle of the head, from where fewer pairs get out"
+    )
+    motion: float | None = parameter(
+        None,
+        unit="mm",
+        bounds=(0, 50),
+        source="some mm in Ruttimann et al. 1995",
+        description="how far the head has moved after an hour, root mean square; left out, it does as in a run that is followed, else "
+        "lies still",
+    )
+    attenuation_moves: bool = parameter(
+        True, unit="-", description="whether the correction for attenuation knows where the head lies in each frame"
+    )
 
     # How activity and structure change the uptake.
     follow: bool | None = parameter(
@@ -235,6 +290,60 @@ class PetParameters(Parameters):
         if self.input_function is not None and not self.input_function.endswith(ENDING):
             raise ValueError(f"`input_function`: {Path(self.input_function).name} is not a table that ends in .tsv")
         return self
+
+    @field_validator("scanner")
+    @classmethod
+    def _known_scanner(cls, value: str) -> str:
+        try:
+            SCANNERS.get(value)
+        except FakeImagingError as error:
+            raise ValueError(str(error).replace("\n", "; ")) from None
+        return value
+
+    @field_validator("voxel_size", "psf_fwhm", mode="before")
+    @classmethod
+    def _three_for_three_axes(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple) and len(value) != 3:
+            raise ValueError(f"{list(value)} mm; give one number or three")
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("voxel_size", "psf_fwhm", "field_of_view")
+    @classmethod
+    def _within(cls, value: float | Three | None, info: ValidationInfo) -> float | Three | None:
+        low, high = WITHIN[str(info.field_name)]
+        if value is not None and not all(low <= number <= high for number in _three(value)):
+            raise ValueError(f"{value} mm is outside [{low:g}, {high:g}]")
+        return value
+
+    @field_validator("frames")
+    @classmethod
+    def _lengths_are_some(cls, value: tuple[tuple[int, float], ...] | None) -> tuple[tuple[int, float], ...] | None:
+        try:
+            return None if value is None else Framing(value=value, unit="s", source="the scan's own").value
+        except ParameterError as error:
+            raise ValueError(error.problems[0].partition(": ")[2]) from None
+
+    @model_validator(mode="after")
+    def _frames_fill_the_duration(self) -> Self:
+        if self.frames is None or self.duration is None:
+            return self
+        if abs((total := sum(n * seconds for n, seconds in self.frames)) - self.duration) > 1e-6:
+            raise ValueError(f"`frames`: they last {total:g} s and `duration` says {self.duration:g} s; leave one out")
+        return self
+
+    @property
+    def voxel_edges(self) -> Three:
+        """Edges of a voxel in mm."""
+        return _three(self.voxel_size)
+
+    @property
+    def point_spread(self) -> Three:
+        """FWHM near the axis in mm, along x, y and z of the scanner."""
+        return SCANNERS.get(self.scanner).near if self.psf_fwhm is None else _three(self.psf_fwhm)
+
+
+def _three(value: float | Three) -> Three:
+    return value if isinstance(value, tuple) else (value,) * 3
 
 
 def injected(parameters: PetParameters) -> float:

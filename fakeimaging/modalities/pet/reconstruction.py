@@ -15,6 +15,7 @@ import numpy.typing as npt
 from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
 from fakeimaging.modalities.pet import osem
+from fakeimaging.modalities.pet.counts import sensitivity
 from fakeimaging.modalities.pet.frames import effective_seconds
 from fakeimaging.modalities.pet.mu_map import mu_map, survival
 from fakeimaging.modalities.pet.parameters import PetParameters
@@ -39,9 +40,9 @@ def _draw_reconstruction(forward: Forward, parameters: PetParameters, *, rng: np
         "views": p.views,
         "subsets": p.subsets,
         "iterations": p.iterations,
-        "model_fwhm": p.psf_fwhm if p.psf_model else 0.0,
+        "model_fwhm": float(np.mean(p.point_spread)) if p.psf_model else 0.0,
         "post_filter": p.post_filter,
-        "sensitivity": p.sensitivity,
+        "sensitivity": sensitivity(p),
         "effective_seconds": effective_seconds(forward.clean.clock, decay),
         "scatter_fraction": SCATTER_FRACTION,
         "randoms_fraction": RANDOMS_FRACTION,

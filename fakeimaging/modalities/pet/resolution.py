@@ -1,61 +1,115 @@
-"""The resolution of a scanner: a Gaussian point spread, and how much of each region's signal it takes to which other."""
+"""The resolution of a scanner: a Gaussian point spread along its axes, and how much of each region's signal it takes to which other."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.arrays import frozen
 from fakeimaging.core.spaces import Grid
+from fakeimaging.modalities.normals import normals
+from fakeimaging.modalities.pet.blur import FWHM, REACH, blur, left_over, widths_on
+from fakeimaging.modalities.pet.parameters import PetParameters
+from fakeimaging.modalities.pet.scanners import SCANNERS, Three
 
-FWHM = 2 * math.sqrt(2 * math.log(2))
-"""Full width at half maximum of a Gaussian over its SD."""
-REACH = 4.0
-"""SDs after which the point spread is cut."""
+__all__ = ["FWHM", "Painted", "PointSpread", "blurred", "point_spread", "transfer", "unit_noise"]
+
+NEAR, FAR = 10.0, 100.0
+"""mm from the axis of the scanner at which the point spread is measured (NEMA NU 2)."""
 
 
-def blurred(image: npt.NDArray, grid: Grid, fwhm: float, *, around: bool = False) -> npt.NDArray[np.float32]:
+def blurred(image: npt.NDArray, grid: Grid, fwhm: float | Three, *, around: bool = False) -> npt.NDArray[np.float32]:
     """Return an image convolved with a Gaussian.
 
     Parameters
     ----------
     image : ndarray, shape grid.shape
     grid : Grid
-    fwhm : float
-        mm, the same in all directions; 0 returns the image.
+    fwhm : float or three floats
+        mm, in all directions or along x, y and z; 0 returns the image.
     around : bool
         Whether the image goes on from one edge to the opposite one; else there is nothing beyond it.
     """
-    from scipy.ndimage import gaussian_filter
-
-    if fwhm == 0:
-        return np.asarray(image, dtype=np.float32)
-    sigma = fwhm / FWHM / grid.voxel_size
-    mode = "wrap" if around else "constant"
-    return np.asarray(gaussian_filter(np.asarray(image, dtype=np.float32), sigma, mode=mode, truncate=REACH))
+    return blur(image, widths_on(grid.affine, _three(fwhm)), around=around)
 
 
-def unit_noise(grid: Grid, fwhm: float, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def _three(fwhm: float | Three) -> Three:
+    return fwhm if isinstance(fwhm, tuple) else (fwhm,) * 3
+
+
+@dataclass(frozen=True)
+class PointSpread:
+    """How a scanner shows a point: a Gaussian, which may widen away from the axis.
+
+    Parameters
+    ----------
+    near : three floats
+        FWHM along x, y and z of the scanner in mm, near its axis (the line along z through the isocentre).
+    far : three floats, optional
+        FWHM 10 cm from it. A point between is shown as a mixture of both, so that none of its activity is lost.
+
+    Examples
+    --------
+    >>> PointSpread((4.3, 4.3, 4.6)).widest
+    (4.3, 4.3, 4.6)
+    """
+
+    near: Three
+    far: Three | None = None
+
+    @property
+    def widest(self) -> Three:
+        """FWHM along x, y and z where it is widest, in mm."""
+        return self.near if self.far is None else tuple(map(max, self.near, self.far))  # type: ignore[return-value]
+
+    def applied(self, image: npt.NDArray, grid: Grid) -> npt.NDArray[np.float32]:
+        """Return an image as the scanner shows it, without noise."""
+        if self.far is None:
+            return blurred(image, grid, self.near)
+        outer = image * _outwards(grid)
+        return blurred(image - outer, grid, self.near) + blurred(outer, grid, self.far)
+
+    def gathered(self, image: npt.NDArray, grid: Grid) -> npt.NDArray[np.float32]:
+        """Return the adjoint of `applied`: how much each place gives to what is summed with the weights ``image``."""
+        if self.far is None:
+            return blurred(image, grid, self.near)
+        outwards = _outwards(grid)
+        return (1 - outwards) * blurred(image, grid, self.near) + outwards * blurred(image, grid, self.far)
+
+
+def point_spread(parameters: PetParameters) -> PointSpread:
+    """Return the point spread of a scan; a width of its own widens away from the axis as its scanner's does."""
+    near = parameters.point_spread
+    if not parameters.psf_varies:
+        return PointSpread(near)
+    scanner = SCANNERS.get(parameters.scanner)
+    x, y, z = (a * far / b for a, far, b in zip(near, scanner.far, scanner.near, strict=True))
+    return PointSpread(near, (x, y, z))
+
+
+@lru_cache(maxsize=2)
+def _outwards(grid: Grid) -> npt.NDArray[np.float32]:
+    """Share of the far point spread in each voxel, from 0 near the axis to 1 at `FAR` and beyond."""
+    distance = np.hypot(coordinate(grid, 0), coordinate(grid, 1))
+    return frozen(np.clip((distance - NEAR) / (FAR - NEAR), 0, 1).astype(np.float32))
+
+
+def coordinate(grid: Grid, axis: int) -> npt.NDArray[np.float64]:
+    """Return x, y or z of each voxel in mm, shape grid.shape."""
+    along = grid.affine[axis]
+    i, j, k = np.ogrid[tuple(map(slice, grid.shape))]
+    return np.asarray(along[0] * i + along[1] * j + along[2] * k + along[3])
+
+
+def unit_noise(grid: Grid, fwhm: float | Three, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Return Gaussian noise of SD 1 in every voxel, as smooth as a Gaussian of ``fwhm`` (mm) makes white noise."""
-    white = rng.standard_normal(grid.shape, dtype=np.float32)
-    if fwhm == 0:
-        return white
-    smooth = blurred(white, grid, fwhm, around=True)
-    smooth /= np.float32(
-        math.prod(_left_over(size, s) for size, s in zip(grid.shape, fwhm / FWHM / grid.voxel_size, strict=True))
-    )
-    return smooth
-
-
-def _left_over(size: int, sigma: float) -> float:
-    """SD of white noise after the filter along one axis: the length of its kernel."""
-    from scipy.ndimage import gaussian_filter1d
-
-    impulse = np.zeros(size)
-    impulse[size // 2] = 1.0
-    return float(np.linalg.norm(gaussian_filter1d(impulse, sigma, mode="wrap", truncate=REACH)))
+    covariance = widths_on(grid.affine, _three(fwhm))
+    noise = blur(normals(grid.shape, rng=rng), covariance, around=True)
+    noise /= np.float32(left_over(covariance, grid.shape))
+    return noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +133,28 @@ class Painted:
     others: tuple[npt.NDArray[np.float32], ...]
 
 
+def class_amounts(painted: Painted, weights: npt.NDArray, n_grey: int) -> npt.NDArray[np.float64]:
+    """Return the volume of each class in mL, each voxel weighted.
+
+    Parameters
+    ----------
+    painted : Painted
+    weights : ndarray, shape painted.grid.shape
+    n_grey : int
+        Number of classes of grey matter.
+
+    Returns
+    -------
+    ndarray, shape (n_grey + len(painted.others),)
+    """
+    millilitres = abs(np.linalg.det(painted.grid.affine[:3, :3])) * 1e-3
+    grey = np.bincount(painted.labels.ravel(), (painted.grey * weights).ravel(), n_grey + 1)[1 : n_grey + 1]
+    others = [np.vdot(fraction, weights) for fraction in painted.others]
+    return np.concatenate([grey, others]) * millilitres
+
+
 def transfer(
-    painted: Painted, masks: npt.NDArray, n_regions: int, fwhm: float, n_places: int = 0
+    painted: Painted, masks: npt.NDArray, n_regions: int, spread: PointSpread, n_places: int = 0
 ) -> npt.NDArray[np.float64]:
     """Return how much of each class the mean over a region's mask holds after the blur (geometric transfer matrix).
 
@@ -90,8 +164,7 @@ def transfer(
     masks : ndarray, shape painted.grid.shape
         i + 1 where an analyst averages for region i.
     n_regions : int
-    fwhm : float
-        mm.
+    spread : PointSpread
     n_places : int
         Classes of places of their own, after the regions.
 
@@ -106,7 +179,7 @@ def transfer(
     """
     from scipy.ndimage import find_objects
 
-    margin = np.ceil(REACH * fwhm / FWHM / painted.grid.voxel_size + 1).astype(int)
+    margin = np.ceil(REACH * max(spread.widest) / FWHM / painted.grid.voxel_size + 2).astype(int)
     n_grey = n_regions + n_places
     matrix = np.zeros((n_regions, n_grey + len(painted.others)))
     for i, box in enumerate(find_objects(masks.astype(np.int32), n_regions)):
@@ -114,7 +187,8 @@ def transfer(
             continue
         around = tuple(slice(max(0, s.start - m), s.stop + m) for s, m in zip(box, margin, strict=True))
         inside = masks[around] == i + 1
-        share = blurred(inside, painted.grid, fwhm).astype(np.float64) / inside.sum()
+        here = painted.grid.part([s.start for s in around], inside.shape)
+        share = spread.gathered(inside, here).astype(np.float64) / inside.sum()
         grey = (share * painted.grey[around]).ravel()
         given = np.bincount(painted.labels[around].ravel(), weights=grey, minlength=n_grey + 1)
         matrix[i, :n_grey] = given[1 : n_grey + 1]

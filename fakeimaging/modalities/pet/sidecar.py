@@ -12,8 +12,10 @@ import numpy as np
 
 from fakeimaging.core.clocks import Frames
 from fakeimaging.modalities.layers import Forward
+from fakeimaging.modalities.pet.counts import count_keys
 from fakeimaging.modalities.pet.faults import FAULTS, Keys
 from fakeimaging.modalities.pet.parameters import PetParameters, injected
+from fakeimaging.modalities.pet.scanners import SCANNERS
 from fakeimaging.modalities.pet.time_base import TimeBase, decay_factors, time_base
 from fakeimaging.modalities.pet.tracers import TRACERS, Tracer
 
@@ -46,6 +48,7 @@ def right_keys(parameters: PetParameters, forward: Forward) -> Keys:
         "AcquisitionMode": "list mode",
         **_corrected(p, frames, base, tracer),
         **_reconstructed(p),
+        **_scanned(p, forward),
         "ScaleFactor": [1.0] * frames.n,
     }
 
@@ -116,13 +119,20 @@ def _corrected(p: PetParameters, frames: Frames, base: TimeBase, tracer: Tracer)
     return keys | ({"DecayCorrectionFactor": factors} if p.decay_corrected else {})
 
 
+def _scanned(p: PetParameters, forward: Forward) -> Keys:
+    """Say whose the scanner is and what it counted."""
+    scanner = SCANNERS.get(p.scanner)
+    makers = {"Manufacturer": scanner.manufacturer, "ManufacturersModelName": f"{scanner.model}, simulated"}
+    return makers | count_keys(forward.context["counts"])
+
+
 def _reconstructed(p: PetParameters) -> Keys:
     """Say how the image came about."""
     return {
         "ReconMethodName": "simulated in image space",
-        "ReconMethodParameterLabels": ["point_spread_fwhm"],
-        "ReconMethodParameterUnits": ["mm"],
-        "ReconMethodParameterValues": [p.psf_fwhm],
+        "ReconMethodParameterLabels": [f"point_spread_fwhm_{axis}" for axis in "xyz"],
+        "ReconMethodParameterUnits": ["mm"] * 3,
+        "ReconMethodParameterValues": list(p.point_spread),
         "ReconFilterType": "none",
         "AttenuationCorrection": "none needed: simulated after correction for attenuation, scatter and randoms",
     }

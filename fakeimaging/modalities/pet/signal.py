@@ -16,14 +16,17 @@ from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.layers import Forward, Image
 from fakeimaging.modalities.pet.blood import blood_tables, whole_blood
 from fakeimaging.modalities.pet.classes import classes_of
+from fakeimaging.modalities.pet.counts import count_table
 from fakeimaging.modalities.pet.frames import geometry
 from fakeimaging.modalities.pet.kinetics import curve_means, frame_means
 from fakeimaging.modalities.pet.maps import constant_tables, parametric_maps
 from fakeimaging.modalities.pet.modulation import Imaged
+from fakeimaging.modalities.pet.once import Once
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.patches import Places, places_of
 from fakeimaging.modalities.pet.plasma import Array
-from fakeimaging.modalities.pet.resolution import Painted, transfer
+from fakeimaging.modalities.pet.resolution import Painted, point_spread, transfer
+from fakeimaging.modalities.pet.scan import scan_context
 from fakeimaging.modalities.pet.tracers import BEYOND, MINUTE, TRACERS, Tracer
 from fakeimaging.modalities.pet.truth import course_table, curve_tables, displaced_mask, places_table, regional
 from fakeimaging.modalities.pet.uptake import Uptake, uptake
@@ -41,10 +44,19 @@ def forward(subject: Subject, activity: Activity | None, parameters: PetParamete
     taken = uptake(Imaged(subject, activity, tracer, p, classes, frames, places))
     curves = measured(taken, tracer, frames)
     painted = paint(subject, grid, places)
-    matrix = transfer(painted, masks(subject, grid), subject.n_regions, p.psf_fwhm, len(classes.hosts))
+    matrix = transfer(painted, masks(subject, grid), subject.n_regions, point_spread(p), len(classes.hosts))
     truth = regional(subject, taken, curves, matrix)
     brightest = float(curves.max())
-    clean = Image(grid, frames, partial(_volume, painted, curves.astype(np.float32)), slope_for(brightest))
+    clean = Image(grid, frames, Once(partial(_volume, painted, curves.astype(np.float32))), slope_for(brightest))
+    context = {
+        "activity": activity,
+        "anatomy": subject.anatomy,
+        "painted": painted,
+        "curves": curves,
+        "classes": classes,
+        "uptake": taken,
+        **scan_context(p, subject.anatomy, painted, curves, clean),
+    }
     displaced, said = displaced_mask(subject, places, painted)
     companions = (
         *blood_tables(p, tracer, taken, frames),
@@ -53,8 +65,8 @@ def forward(subject: Subject, activity: Activity | None, parameters: PetParamete
         *course_table(subject, taken),
         *places_table(subject, places, painted),
         *said,
+        count_table(context["counts"], frames),
     )
-    context = {"anatomy": subject.anatomy, "painted": painted, "curves": curves, "classes": classes, "uptake": taken}
     maps = {**(parametric_maps(painted, tracer, taken) if p.maps else {}), **displaced}
     return Forward(clean, brightest, None, truth, companions, context, maps)
 
