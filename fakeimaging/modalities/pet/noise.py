@@ -49,10 +49,10 @@ def _draw_noise(forward: Forward, parameters: PetParameters, *, rng: np.random.G
     }
 
 
-def _noise(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32] | None:
-    """SD follows the blurred activity itself, whether or not the blur is on."""
-    if recipe["tier"] != "image":
-        return None
+def _noise(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """SD follows the blurred activity itself, whether or not the blur is on; in the projection tier the noise is that of the counts."""
+    if recipe["tier"] == "projection":
+        return np.zeros(forward.clean.grid.shape, dtype=np.float32)
     grid = forward.clean.grid
     activity = blurred(forward.clean.make(v), grid, recipe["psf"])
     return np.sqrt(activity) * np.float32(recipe["sd_over_root"][v]) * unit_noise(grid, recipe["fwhm"], rng=rng)

@@ -143,6 +143,12 @@ class PetParameters(Parameters):
             raise ValueError(str(error).replace("\n", "; ")) from None
         return value
 
+    @model_validator(mode="after")
+    def _subsets_have_views(self) -> Self:
+        if self.subsets > self.views:
+            raise ValueError(f"`subsets`: {self.subsets} of {self.views} views; take at most as many as `views`")
+        return self
+
 
 def injected(parameters: PetParameters) -> float:
     """Return the injected activity in MBq."""
