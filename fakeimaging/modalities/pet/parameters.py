@@ -331,6 +331,12 @@ class PetParameters(Parameters):
             raise ValueError(f"`frames`: they last {total:g} s and `duration` says {self.duration:g} s; leave one out")
         return self
 
+    @model_validator(mode="after")
+    def _subsets_have_views(self) -> Self:
+        if self.subsets > self.views:
+            raise ValueError(f"`subsets`: {self.subsets} of {self.views} views; take at most as many as `views`")
+        return self
+
     @property
     def voxel_edges(self) -> Three:
         """Edges of a voxel in mm."""
