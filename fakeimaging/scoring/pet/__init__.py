@@ -9,7 +9,19 @@ A row ``<name>_gtm`` is the estimate after the geometric transfer matrix has und
 from __future__ import annotations
 
 from fakeimaging.scoring.pet.analyses import Recovered, recovered
-from fakeimaging.scoring.pet.opened import BLOOD, Opened, opened, read_blood, read_plasma
+from fakeimaging.scoring.pet.opened import BLOOD, Measured, Opened, opened, read_blood, read_plasma, true_blood
 from fakeimaging.scoring.pet.rows import late_snr, score_pet
 
-__all__ = ["BLOOD", "Opened", "Recovered", "late_snr", "opened", "read_blood", "read_plasma", "recovered", "score_pet"]
+__all__ = [
+    "BLOOD",
+    "Measured",
+    "Opened",
+    "Recovered",
+    "late_snr",
+    "opened",
+    "read_blood",
+    "read_plasma",
+    "recovered",
+    "score_pet",
+    "true_blood",
+]
