@@ -1,8 +1,8 @@
 """Partial volume, undone with what is known of tissue and point spread: geometric transfer matrix, and its voxel-wise relative.
 
-What the mean over a mask holds after the blur is linear in the activity of each class of tissue, m = T c (Rousset, Ma and Evans 1998); as many
-masks as classes give c = T^-1 m. It is exact where activity is the same all over a class, labels and point spread are the true ones. The
-voxel-wise image keeps the detail within a class: the image times s / (s * h), s the classes painted with c (Thomas et al. 2011).
+What the mean over a mask holds after the blur is linear in the activity of each class of tissue, m = T c (Rousset, Ma and Evans 1998);
+as many masks as classes give c = T^-1 m. It is exact where activity is the same all over a class, and labels and point spread are the true
+ones. The voxel-wise image keeps the detail within a class: the image times s / (s * h), s the classes painted with c (Thomas et al. 2011).
 """
 
 from __future__ import annotations

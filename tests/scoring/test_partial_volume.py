@@ -69,7 +69,11 @@ def test_voxel_wise_correction_gives_back_what_was_painted_and_keeps_detail():
 def test_a_region_without_a_voxel_stays_unknown_and_the_others_do_not():
     painted, truth = phantom(), np.array([1.0, 3.0, 0.5, 2.0, 4.0, 0.7, 0.1])
     labels = np.where(painted.labels == 2, 0, painted.labels)
-    without = replace(painted, labels=labels, others=(painted.others[0] + np.where(painted.labels == 2, painted.grey, 0), painted.others[1]))
+    without = replace(
+        painted,
+        labels=labels,
+        others=(painted.others[0] + np.where(painted.labels == 2, painted.grey, 0), painted.others[1]),
+    )
     found = partial_volume(without, labels, 5, 4.5)
     image = blurred(paint(without, truth), painted.grid, 4.5)
     corrected = found.corrected(found.means([image]))[:, 0]

@@ -9,7 +9,16 @@ A row ``<name>_gtm`` is the estimate after the geometric transfer matrix has und
 from __future__ import annotations
 
 from fakeimaging.scoring.pet.analyses import Recovered, recovered
-from fakeimaging.scoring.pet.opened import BLOOD, Measured, Opened, opened, read_blood, read_plasma, true_blood
+from fakeimaging.scoring.pet.opened import (
+    BLOOD,
+    Measured,
+    Opened,
+    opened,
+    read_blood,
+    read_plasma,
+    timing_of,
+    true_blood,
+)
 from fakeimaging.scoring.pet.rows import late_snr, score_pet
 
 __all__ = [
@@ -23,5 +32,6 @@ __all__ = [
     "read_plasma",
     "recovered",
     "score_pet",
+    "timing_of",
     "true_blood",
 ]

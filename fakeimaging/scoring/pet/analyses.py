@@ -1,4 +1,4 @@
-"""Which constants a scan is asked for, and how: the tracer's own list of methods, each of which yields one constant where the scan allows it."""
+"""Which constants a scan is asked for, and how: by each of the tracer's own methods that the scan allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an analysis of a PET scan starts from: curves of regions as seen, without noise, with partial volume undone, and of the tissue itself.
+"""What an analysis of a PET scan starts from: curves of regions as seen, without noise, partial volume undone, and of the tissue itself.
 
 All of them and the blood are brought to minutes after injection and corrected for decay to it, whatever the files count from.
 """
@@ -25,7 +25,7 @@ from fakeimaging.modalities.pet.resolution import Painted, blurred
 from fakeimaging.modalities.pet.signal import paint
 from fakeimaging.modalities.pet.tracers import BEYOND, MINUTE, TRACERS, Tracer, half_life
 from fakeimaging.scoring.kinetics import Array, Input, Known, Plasma, Timing
-from fakeimaging.scoring.partial_volume import partial_volume
+from fakeimaging.scoring.partial_volume import PartialVolume, partial_volume
 from fakeimaging.structure.selection import chosen
 from fakeimaging.structure.subject import Subject
 
@@ -76,6 +76,10 @@ class Opened:
         As `observed`, partial volume undone by the geometric transfer matrix.
     tissue : Measured
         Of the tissue itself.
+    undo : PartialVolume
+        On the grid of the scan.
+    factor : ndarray, shape (n_frames,)
+        By what the frames of its files are multiplied to be corrected for decay to injection.
     """
 
     timing: Timing
@@ -86,6 +90,8 @@ class Opened:
     behind: Measured
     corrected: Measured
     tissue: Measured
+    undo: PartialVolume
+    factor: Array
 
 
 def opened(dataset: Dataset, scan: Scan) -> Opened:
@@ -117,6 +123,8 @@ def opened(dataset: Dataset, scan: Scan) -> Opened:
         measured(soft, known),
         measured(undo.corrected(seen), drawn),
         measured(unmix.corrected(true), known),
+        undo,
+        factor,
     )
 
 

@@ -46,7 +46,7 @@ def _rows(scan: Scan, seen: Opened, found: Recovered, snr: float, stream: Stream
     """Yield level (against the truth behind the point spread), recovery, pattern and correction (against the tissue itself)."""
     known = np.isfinite([found.found, found.reachable, found.corrected, found.truth]).all(axis=0)
     known &= ~seen.is_reference if found.method != "patlak" else True
-    where = level_regions(found, known)
+    where = level_regions(found, known, seen.kinds)
     if not where.any():
         return
 
@@ -69,12 +69,17 @@ def _rows(scan: Scan, seen: Opened, found: Recovered, snr: float, stream: Stream
         yield row(f"{name}_regions", *_pattern(found, over, stream.at("regions")), int(over.sum()), "r")
 
 
-def level_regions(found: Recovered, known: Mask) -> Mask:
-    """Return the regions whose mean is the level: all that trap tracer, else those in the upper half of the range of truths."""
+def level_regions(found: Recovered, known: Mask, kinds: list[str]) -> Mask:
+    """Return the regions whose mean is the level: all that trap tracer, else the kinds in the upper half of the range over kinds.
+
+    The estimate alone decides, not the truth.
+    """
     if found.method == "patlak" or not known.any():
         return known
-    truth = found.truth[known]
-    return known & (found.truth >= (truth.min() + truth.max()) / 2)
+    names = np.array(kinds)
+    means = {kind: float(found.found[known & (names == kind)].mean()) for kind in set(names[known].tolist())}
+    middle = (min(means.values()) + max(means.values())) / 2
+    return known & np.array([means.get(kind, -np.inf) >= middle for kind in kinds])
 
 
 def pattern_regions(found: Recovered, known: Mask, kinds: list[str]) -> Mask:
