@@ -41,7 +41,7 @@ class Uptake:
     blood_volume : ndarray, shape (n_classes,)
     truth : mapping of str to ndarray
         One row a region: of what changes during the scan the mean, weighted by the plasma curve; the plain one ends in ``_plain``, and
-        the course, shape (n_regions, n_steps), in ``_course``.
+        the course, shape (n_regions, n_steps), in ``_course``; a constant that does not change has neither.
     about : mapping
         What drove the scan, in words.
     weights : ndarray, shape (n_steps,)
@@ -82,7 +82,7 @@ def uptake(imaged: Imaged) -> Uptake:
     shown = {name: np.broadcast_to(values, binding.shape) for name, values in shown.items()}
     shown |= {"density": shown["density"] * density} if "density" in shown else {}
     weights = _exposure(plasma, change.starts, imaged.seconds / MINUTE)
-    regional = {name: values[:, : classes.n_regions] for name, values in shown.items()}
+    regional = {name: _one_if_same(values[:, : classes.n_regions]) for name, values in shown.items()}
     truth = _means({**regional, **change.truth}, np.diff(edges), weights) | dict(change.kept)
     known = {name: weights @ values for name, values in shown.items()}
     if change.left is not None:
@@ -133,6 +133,11 @@ def _means(known: Mapping[str, npt.NDArray], lengths: Array, weights: Array) -> 
         found |= {f"{name}_plain": shares @ values for name, values in stepped.items()}
         found |= {f"{name}_course": values.T.copy() for name, values in stepped.items()}
     return found
+
+
+def _one_if_same(values: Array) -> Array:
+    """Return one row in place of steps that are all the same."""
+    return np.asarray(values[0] if (values == values[0]).all() else values)
 
 
 def _exposure(plasma: InputFunction, starts: Array, end: float) -> Array:

@@ -133,9 +133,22 @@ def test_a_place_on_a_border_is_a_class_of_its_own_in_each_region():
     assert labels.shape == grid.shape
 
 
+def test_a_place_can_be_kept_within_regions_said_in_words():
+    person = subject_of_kinds()
+    labels = person.parcellation.labels
+    other = next(j for j in range(1, 10) if np.linalg.norm(np.subtract(between(0, j), between(j, 0))) < 12)
+    middle = between(0, other)
+    places = places_of(person, [Displaced.parse(at(0, near=middle, where=person.regions[0].name))])
+    assert set(places.hosts.tolist()) == {0}
+    assert set(np.unique(labels[places.image > 0])) == {1}
+    with pytest.raises(ParameterError, match=r"`pet.displaced\[0\].where`: the subject has no such kind as 'putame'"):
+        places_of(person, [Displaced.parse(at(0, where="kind:putame"))])
+
+
 def test_places_that_cannot_be_are_refused():
     with pytest.raises(
-        InputError, match=r"`pet.displaced\[0\].near`: \[0.0, 0.0, 500.0\] is .* mm from free grey matter"
+        InputError,
+        match=r"`pet.displaced\[0\].near`: there is no grey matter to grow in within 10 mm of \[0.0, 0.0, 500.0\]",
     ):
         scan("raclopride", displaced=[at(1, near=[0.0, 0.0, 500.0])])
     with pytest.raises(InputError, match=r"`pet.displaced\[1\].volume`: 1e\+06 mm3 is more than the grey matter"):
