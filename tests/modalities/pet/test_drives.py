@@ -114,7 +114,8 @@ def test_dopamine_competes_and_leaves_the_reference_region_alone():
 def test_dopamine_at_rest_leaves_binding_constant_throughout():
     truth = scan("raclopride", activity=course_of(np.full(3600, 5.0)), follow=True, baseline_rate=5.0).truth
     np.testing.assert_allclose(truth["dopamine_course"], 1.0)
-    np.testing.assert_allclose(truth["bpnd_course"], truth["density"][:, None] * np.ones(360))
+    np.testing.assert_allclose(truth["bpnd"], truth["density"], rtol=1e-12)
+    assert "bpnd_course" not in truth
     np.testing.assert_allclose(truth["tacs"], scan("raclopride").truth["tacs"], rtol=1e-9)
 
 
