@@ -259,6 +259,19 @@ def test_an_infusion_gives_the_same_dose_more_slowly():
         PetParameters.parse({"infusion_duration": 60.0})
 
 
+def test_the_sidecar_says_how_the_tracer_was_given():
+    keys = lambda **p: (made := scan("raclopride", **p)).modality.sidecar(made.parameters, made.forward)  # noqa: E731
+    assert keys()["ModeOfAdministration"] == "bolus"
+    assert "InfusionStart" not in keys()
+    both = keys(administration="bolus_infusion", kbol=60.0)
+    assert both["ModeOfAdministration"] == "bolus-infusion"
+    assert both["InfusionRadioactivity"] == pytest.approx(both["InjectedRadioactivity"] / 2)
+    assert both["InjectionEnd"] == 3600
+    assert both["InfusionSpeed"] * 3600 == pytest.approx(both["InjectedVolume"] / 2)
+    assert keys(administration="infusion")["InfusionRadioactivity"] == keys()["InjectedRadioactivity"]
+    assert keys(bolus_duration=60.0)["InjectionEnd"] == 60
+
+
 def test_glucose_on_infusion_shows_a_task_in_its_slope():
     task = course_of(np.where((np.arange(2400) // 600) % 2, 10.0, 5.0))
     wanted = {"duration": 2400.0, "follow": True, "baseline_rate": 5.0, "administration": "infusion"}
