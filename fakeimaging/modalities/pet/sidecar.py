@@ -12,6 +12,7 @@ import numpy as np
 
 from fakeimaging.core.clocks import Frames
 from fakeimaging.modalities.layers import Forward
+from fakeimaging.modalities.pet.arterial import infused_share
 from fakeimaging.modalities.pet.counts import count_keys
 from fakeimaging.modalities.pet.faults import FAULTS, Keys
 from fakeimaging.modalities.pet.parameters import PetParameters, injected
@@ -21,6 +22,8 @@ from fakeimaging.modalities.pet.tracers import TRACERS, Tracer
 
 BOLUS = 20.0
 """Seconds that a bolus takes to inject (assumed)."""
+VOLUME = 40.0
+"""mL that an infusion holds, its bolus included (assumed)."""
 
 
 def sidecar(parameters: PetParameters, forward: Forward) -> Keys:
@@ -40,7 +43,7 @@ def right_keys(parameters: PetParameters, forward: Forward) -> Keys:
         "InjectedRadioactivity": injected(p),
         "InjectedRadioactivityUnits": "MBq",
         **_mass(p, tracer),
-        **_given(p, base),
+        **_given(p, base, float(frames.ends[-1])),
         "TimeZero": base.clock,
         "ScanStart": base.of(frames.start),
         "FrameTimesStart": [base.of(start) for start in frames.starts],
@@ -107,9 +110,21 @@ def _mass(p: PetParameters, tracer: Tracer) -> Keys:
     }
 
 
-def _given(p: PetParameters, base: TimeBase) -> Keys:
-    """Say how the tracer was given."""
-    return {"ModeOfAdministration": "bolus", "InjectionStart": base.of(0.0), "InjectionEnd": base.of(BOLUS)}
+def _given(p: PetParameters, base: TimeBase, seconds: float) -> Keys:
+    """Say how the tracer was given; ``seconds`` is the end of the scan after injection."""
+    share, length = infused_share(p, seconds)
+    end = length if share > 0 else p.bolus_duration or BOLUS
+    given: Keys = {"ModeOfAdministration": p.administration.replace("_", "-"), "InjectionStart": base.of(0.0)}
+    given |= {"InjectionEnd": base.of(end)}
+    if share > 0:
+        given |= {
+            "InfusionRadioactivity": round(share * injected(p), 6),
+            "InfusionStart": base.of(0.0),
+            "InfusionSpeed": round(share * VOLUME / length, 9),
+            "InfusionSpeedUnits": "mL/s",
+            "InjectedVolume": VOLUME,
+        }
+    return given
 
 
 def _corrected(p: PetParameters, frames: Frames, base: TimeBase, tracer: Tracer) -> Keys:

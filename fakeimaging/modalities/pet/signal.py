@@ -28,7 +28,7 @@ from fakeimaging.modalities.pet.plasma import Array
 from fakeimaging.modalities.pet.resolution import Painted, point_spread, transfer
 from fakeimaging.modalities.pet.scan import scan_context
 from fakeimaging.modalities.pet.tracers import BEYOND, MINUTE, TRACERS, Tracer
-from fakeimaging.modalities.pet.truth import course_table, curve_tables, displaced_mask, places_table, regional
+from fakeimaging.modalities.pet.truth import course_table, curve_tables, places_map, places_table, regional
 from fakeimaging.modalities.pet.uptake import Uptake, uptake
 from fakeimaging.modalities.stages import slope_for
 from fakeimaging.structure.anatomy import resample
@@ -57,7 +57,7 @@ def forward(subject: Subject, activity: Activity | None, parameters: PetParamete
         "uptake": taken,
         **scan_context(p, subject.anatomy, painted, curves, clean),
     }
-    displaced, said = displaced_mask(subject, places, painted)
+    displaced, said = places_map(subject, places, painted)
     companions = (
         *blood_tables(p, tracer, taken, frames),
         *curve_tables(subject, frames, truth, taken.about),
