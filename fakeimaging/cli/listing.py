@@ -97,7 +97,7 @@ def _list_tracers() -> None:
     from fakeimaging.modalities.pet.tracers import TRACERS
 
     table = TRACERS.table()
-    print("\ntracers  (pet.tracer=NAME, or a .toml file with a table of your own)")
+    print("\ntracers  (pet.tracer=NAME, or a .toml file with a table of your own; times are of a usual scan)")
     print(_table([list(table[0]), *(list(row.values()) for row in table)]))
 
 

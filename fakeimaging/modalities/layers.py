@@ -317,10 +317,11 @@ Term = npt.NDArray | Factors
 """What an additive stage adds."""
 
 
-def dense(term: Term | None, series: Any, v: int) -> npt.NDArray:
-    """Return a term of part ``v`` of a series as an array, shape (n_channels, n); zeros for nothing."""
+def dense(term: Term | None, signal: Signal, v: int) -> npt.NDArray:
+    """Return a term of part ``v`` of a signal as an array: that of a series (n_channels, n), or of an image; zeros for nothing."""
     if term is None:
-        return np.zeros((len(series.channels), series.part(v).n), dtype=np.float32)
+        shape = signal.grid.shape if isinstance(signal, Image) else (len(signal.channels), signal.part(v).n)
+        return np.zeros(shape, dtype=np.float32)
     return term.dense() if isinstance(term, Factors) else term
 
 

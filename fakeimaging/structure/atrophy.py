@@ -122,7 +122,7 @@ def atrophied(maps: TissueMaps, parcellation: Parcellation, losses: npt.ArrayLik
     Raises
     ------
     InputError
-        If there are not as many losses as regions, or one is outside its range.
+        If there are not as many losses as regions, one is outside its range, or the head has nothing to lose grey matter to.
 
     Examples
     --------
@@ -209,7 +209,7 @@ def thinned(parcellation: Parcellation, before: TissueMaps, after: TissueMaps) -
 
 
 def _join(labels: npt.NDArray[np.uint16], whole: npt.NDArray[np.uint16]) -> None:
-    """Give regions that fell into pieces, or vanished, lost voxels back, nearest first, until each is as connected as it was; in place."""
+    """Give regions that fell into more pieces, or vanished, lost voxels back around the smaller ones, until all hold together; in place."""
     from scipy.ndimage import binary_dilation, find_objects, label
 
     for i, box in enumerate(find_objects(whole)):
@@ -220,8 +220,11 @@ def _join(labels: npt.NDArray[np.uint16], whole: npt.NDArray[np.uint16]) -> None
             continue
         n = label(region)[1]
         kept = kept if kept.any() else region
-        while label(kept)[1] > n:
-            kept = binary_dilation(kept) & region
+        pieces, found = label(kept)
+        while found > n:
+            small = kept & (pieces != np.bincount(pieces[kept]).argmax())
+            kept |= binary_dilation(small) & region
+            pieces, found = label(kept)
         labels[box][kept] = i + 1
 
 
@@ -242,7 +245,8 @@ def _below_fluid(maps: TissueMaps) -> npt.NDArray[np.float32]:
     wide = np.bincount(pieces.ravel()) * size.prod() >= POCKET
     wide[0] = False
     surface = (csf >= SURFACE * 255) & binary_dilation(wide[pieces])
-    surface = surface if surface.any() else csf == csf.max()
+    if not surface.any():
+        return frozen(np.full(csf.shape, np.inf, dtype=np.float32))
     distance, nearest = distance_transform_edt(~surface, sampling=size, return_indices=True)
     beyond = 0.5 - csf[tuple(nearest)].astype(np.float32) / 255
     return frozen(np.asarray(distance / size.mean() + beyond, dtype=np.float32))
@@ -281,6 +285,10 @@ def _front(
 def _depth_of(front: _Front, wanted: Floats) -> Floats:
     """Return how far the surface of each region recedes until no more grey matter is left than wanted, in voxels."""
     reach, n = np.minimum(front.below_fluid, FLUID_FIRST * front.below_white), len(wanted)
+    if np.isinf(reach).any():
+        raise InputError(
+            "there is no fluid that could widen and, around a nucleus, no white matter: nothing to lose grey matter to"
+        )
     low, high = np.zeros(n), np.zeros(n)
     np.maximum.at(high, front.region, reach + FLUID_FIRST)
     for _ in range(HALVINGS):

@@ -53,6 +53,37 @@ def grow_regions(
     return labels
 
 
+def grow_place(inside: npt.NDArray[np.bool_], grid: Grid, seed: npt.ArrayLike, n: int) -> npt.NDArray[np.bool_]:
+    """Return the ``n`` voxels of a mask that are nearest to a seed along paths through the mask, from face to face.
+
+    Parameters
+    ----------
+    inside : ndarray of bool, shape grid.shape
+    grid : Grid
+    seed : array_like, shape (3,)
+        mm; snaps to the nearest voxel inside.
+    n : int
+        At least 1; all that a path leads to when there are fewer.
+
+    Returns
+    -------
+    ndarray of bool, shape grid.shape
+        One piece, as irregular as the mask it lies in.
+    """
+    from scipy.sparse.csgraph import dijkstra
+
+    points = apply_affine(grid.affine, np.argwhere(inside))
+    start = int(np.linalg.norm(points - np.asarray(seed), axis=1).argmin())
+    graph = _voxel_graph(np.ones(inside.shape), inside, grid.voxel_size)
+    path = dijkstra(graph, indices=start)
+    order = np.lexsort((np.linalg.norm(points - points[start], axis=1), path))[:n]
+    grown = np.zeros(len(points), dtype=bool)
+    grown[order[np.isfinite(path[order])]] = True
+    place = np.zeros(inside.shape, dtype=bool)
+    place[inside] = grown
+    return place
+
+
 def _voxel_graph(cost: npt.NDArray, inside: npt.NDArray[np.bool_], voxel_size: npt.NDArray) -> object:
     """Sparse graph of the voxels inside that share a face, weighted by length times mean cost."""
     from scipy.sparse import coo_matrix

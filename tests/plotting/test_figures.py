@@ -192,7 +192,10 @@ def test_late_activity_is_the_mean_of_the_last_two_thirds(every_modality):
     assert 0 < late.sum() < len(late)
     for clean, path in ((False, scan.raw), (True, scan.clean)):
         frames = nib.load(dataset.root / path).get_fdata()[..., late]
-        expected = (frames * lengths[late]).sum(axis=3) / lengths[late].sum() / 1000
+        # What one long frame would hold: each weighted by the counts of a constant activity.
+        rate = np.log(2) / 6586.2
+        weights = np.exp(-rate * starts[late]) - np.exp(-rate * (starts + lengths)[late])
+        expected = (frames * weights).sum(axis=3) / weights.sum() / 1000
         np.testing.assert_allclose(late_mean(dataset, scan, clean=clean).array, expected, rtol=1e-4, atol=1e-6)
 
 

@@ -11,7 +11,8 @@ import pytest
 import fakeimaging as fi
 from fakeimaging.dataset import names
 from fakeimaging.plotting import PICTURES
-from fakeimaging.scoring.pet import _on_grid, constants, curves_behind_psf, opened, read_plasma, true_plasma
+from fakeimaging.scoring.pet import opened, read_plasma, recovered, true_blood
+from fakeimaging.scoring.pet.opened import on_grid
 
 STUDY = {
     "seed": 5,
@@ -39,7 +40,8 @@ def scored(dataset):
 
 
 def test_uptake_and_binding_are_recovered_within_the_stated_partial_volume(scored):
-    assert set(scored) == {f"{a}{b}" for a in ("ki", "bpnd") for b in ("", "_recovery", "_regions")}
+    endings = ("", "_recovery", "_gtm", "_regions")
+    assert set(scored) == {"cmrglc", *(f"{name}{ending}" for name in ("ki", "bpnd") for ending in endings)}
     for row in scored.values():
         assert row.estimate > row.chance, row.name
         assert row.error == pytest.approx(row.estimate - row.truth)
@@ -66,13 +68,13 @@ def test_estimates_do_not_read_the_truth(dataset, tmp_path, scored):
 
 def test_truth_behind_the_point_spread_is_that_of_the_same_voxels(dataset):
     scan = next(scan for scan in dataset.scans() if scan.stem.endswith("11CRAC"))
-    curves = curves_behind_psf(dataset, scan, 100)
+    curves = opened(dataset, scan).behind.curves
     stated = np.load(dataset.root / scan.regional("tacs_psf"))
     # The label image has 2 mm voxels here, so that some voxels change sides; the mean over all regions does not.
     np.testing.assert_allclose(curves.mean(axis=0), stated.mean(axis=0), rtol=0.1)
     assert np.corrcoef(curves[:, -1], stated[:, -1])[0, 1] > 0.99
     recording = dataset.reacquire(scan)
-    labels = _on_grid(dataset.root / names.dseg("01", None), recording.clean.to_nifti())
+    labels = on_grid(dataset.root / names.dseg("01", None), recording.clean.to_nifti())
     image = recording.after("psf").make(20)
     expected = [image[labels == i + 1].mean(dtype=float) for i in range(100)]
     np.testing.assert_allclose(curves[:, 20], expected, rtol=2e-3)
@@ -99,7 +101,7 @@ def test_a_scan_with_too_few_late_frames_has_no_rows_and_a_picture(tmp_path):
     dataset = fi.simulate_study(small_study({"tracer": str(own), "duration": 2400.0}), tmp_path / "out")
     assert [row.name for row in fi.score.score_dataset(dataset) if "trc" in row.scan] == []
     (scan,) = (scan for scan in dataset.scans() if scan.modality == "pet")
-    assert [picture.title for picture in PICTURES.get("pet")(dataset, scan)] == ["Late activity", "Curves"]
+    assert [picture.title for picture in PICTURES.get("pet")(dataset, scan)] == ["Frames", "Late activity", "Curves"]
 
 
 @pytest.fixture(scope="module")
@@ -121,20 +123,19 @@ def test_what_is_reachable_needs_no_blood_samples(small, tmp_path):
     assert float(lines[-1].split("\t")[0]) == 4500
     doubled = [(t, 2 * float(p), *rest) for t, p, *rest in (line.split("\t") for line in lines)]
     blood.write_text("\n".join([header, *("\t".join(map(str, row)) for row in doubled)]) + "\n")
-    before, after = (constants(d, *_fdg(d)) for d in (small, fi.load(out)))
+    before, after = (next(recovered(d, *_fdg(d))) for d in (small, fi.load(out)))
     np.testing.assert_allclose(after.found, before.found / 2)
     np.testing.assert_array_equal(after.reachable, before.reachable)
     # Ki of the tissue times what the point spread leaves of it and blood vessels do not take.
     assert 0.3 < np.median(before.reachable / before.truth) < 0.95
 
 
-def test_the_true_plasma_is_dense_and_reaches_the_end(small):
+def test_the_true_blood_is_that_of_the_tracer(small):
     scan, _ = _fdg(small)
-    plasma = true_plasma(scan, 75.0)
-    assert plasma.times[-1] == 75.0
-    assert np.diff(plasma.times).max() <= 1 / 60 + 1e-9
-    # SUV of 2 g/mL an hour after 250 MBq in 70 kg
-    assert plasma.at(np.array([60.0]))[0] == pytest.approx(2.0 * 250e6 / 70e3, rel=1e-6)
+    known = true_blood(scan)
+    # SUV of 2 g/mL an hour after 250 MBq in 70 kg; whole blood over plasma is 0.93, and all of it is still the tracer
+    assert known["plasma"].at(np.array([60.0]))[0] == pytest.approx(2.0 * 250e6 / 70e3, rel=1e-6)
+    assert known["blood"].at(np.array([60.0]))[0] == pytest.approx(0.93 * 2.0 * 250e6 / 70e3, rel=1e-6)
 
 
 def _fdg(dataset):

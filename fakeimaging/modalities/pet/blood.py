@@ -124,7 +124,7 @@ def _machine(p: PetParameters, tracer: Tracer, taken: Uptake, base: TimeBase, en
     """Whole blood once a second, late and dispersed by the way through the tubing."""
     seconds = np.arange(0.0, min(p.sampler_seconds, end) + 1e-6)
     fine = np.arange(0.0, seconds[-1] + 0.1, 0.1) / MINUTE
-    artery = from_samples(fine, whole_blood(taken, tracer, fine))
+    artery = from_samples(fine, np.maximum(whole_blood(taken, tracer, fine), 0.0))
     seen = through_tubing(artery, p.sampler_delay / MINUTE, p.sampler_dispersion / MINUTE)
     about = {
         "PlasmaAvail": False,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.modalities.pet.patches import Places
 from fakeimaging.modalities.pet.plasma import Array
 from fakeimaging.modalities.pet.tracers import BEYOND, Tracer
 from fakeimaging.structure.receptors import kinds_of
@@ -50,6 +51,6 @@ class Classes:
         return self.spread(values[: self.n_regions], values[self.n_regions :])
 
 
-def classes_of(subject: Subject) -> Classes:
-    """Return the classes of a subject."""
-    return Classes(tuple(kinds_of(subject)), np.zeros(0, dtype=np.intp))
+def classes_of(subject: Subject, places: Places | None = None) -> Classes:
+    """Return the classes of a subject, and of places of their own within its regions."""
+    return Classes(tuple(kinds_of(subject)), (places or Places()).hosts)

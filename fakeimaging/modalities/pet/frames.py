@@ -15,9 +15,6 @@ from fakeimaging.modalities.pet.plasma import Array
 from fakeimaging.modalities.pet.scanners import Three
 from fakeimaging.modalities.pet.tracers import MINUTE, TRACERS
 
-LASTS = 3600.0
-"""s, a scan of which neither length nor frames are said."""
-
 
 def geometry(parameters: PetParameters, duration: float) -> tuple[Grid, Frames]:
     """Return the native grid and the frames that fit the scan; the run does not set its length.
@@ -45,10 +42,10 @@ def frames_of(parameters: PetParameters) -> Frames:
     p = parameters
     if p.frames is not None:
         return Frames(np.repeat([seconds for _, seconds in p.frames], [n for n, _ in p.frames]), p.scan_start)
-    lasts = LASTS if p.duration is None else p.duration
     lengths = np.array(TRACERS.get(p.tracer).frames.durations)
     late = int(np.searchsorted(np.cumsum(lengths), p.scan_start + 1e-6))
     lengths = lengths[min(late, len(lengths) - 1) :]
+    lasts = lengths.sum() if p.duration is None else p.duration
     more = max(0, math.ceil((lasts - lengths.sum()) / lengths[-1]))
     lengths = np.append(lengths, np.full(more, lengths[-1]))
     n = int(np.searchsorted(np.cumsum(lengths), lasts + 1e-6))

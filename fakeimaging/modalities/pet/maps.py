@@ -56,7 +56,9 @@ KNOWN: Mapping[str, Known] = {
     "CMRglc": Known("umol/100 mL/min", "metabolic rate of glucose"),
     "flow": Known("mL/cm3/min", "blood flow"),
     "density": Known("1", "binding potential before anything competes", False),
-    "occupancy": Known("1", "share of binding sites taken, mean over the scan", False),
+    "occupancy": Known(
+        "1", "largest share of the binding that drugs, challenges and displaced places take during the scan", False
+    ),
 }
 """By the name in files (``meas-K1_mimap``)."""
 TRUTH_NAMES = {
@@ -76,7 +78,7 @@ def of_classes(tracer: Tracer, taken: Uptake) -> dict[str, Array]:
     found = {}
     for name, key in ((TRUTH_NAMES[key], key) for key in taken.truth if key in TRUTH_NAMES):
         regional = np.asarray(taken.truth[key], dtype=float)
-        elsewhere = everywhere[name][n:] if name in everywhere else np.zeros(classes.n - n)
+        elsewhere = np.asarray(taken.known.get(key, everywhere.get(name, np.zeros(classes.n))))[n:]
         found[name] = np.concatenate([regional, elsewhere])
     for name in ("vB", *(("k2a",) if "BPND" in found and "k3" not in found else ())):
         found[name] = everywhere[name]

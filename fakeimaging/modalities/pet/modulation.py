@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.activity.activity import Activity
+from fakeimaging.core.clocks import Frames
 from fakeimaging.modalities.pet.classes import Classes
 from fakeimaging.modalities.pet.parameters import PetParameters
+from fakeimaging.modalities.pet.patches import Places
 from fakeimaging.modalities.pet.plasma import Array
 from fakeimaging.modalities.pet.tracers import Tracer
 from fakeimaging.structure.subject import Subject
@@ -28,8 +30,9 @@ class Imaged:
     tracer : Tracer
     parameters : PetParameters
     classes : Classes
-    seconds : float
-        From injection to the end of the last frame.
+    frames : Frames
+    places : Places
+        Of displaced binding; each class of places is one of its rows.
     """
 
     subject: Subject
@@ -37,7 +40,13 @@ class Imaged:
     tracer: Tracer
     parameters: PetParameters
     classes: Classes
-    seconds: float
+    frames: Frames
+    places: Places = field(default_factory=Places)
+
+    @property
+    def seconds(self) -> float:
+        """From injection to the end of the last frame."""
+        return float(self.frames.ends[-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +65,10 @@ class Modulation:
         What the drive knows of each region, shape (n_regions,) or (n_steps, n_regions).
     about : mapping of str to str or float
         What drove the scan, in words for the tables of the truth.
+    left : ndarray, shape (n_steps, n_classes), optional
+        Share of the binding that what a design imposes leaves; all of it when left out.
+    kept : mapping of str to ndarray
+        Truth of any other shape, its first axis the regions.
     """
 
     starts: Array
@@ -63,6 +76,19 @@ class Modulation:
     binding: Array
     truth: Mapping[str, npt.NDArray] = field(default_factory=dict)
     about: Mapping[str, str | float] = field(default_factory=dict)
+    left: Array | None = None
+    kept: Mapping[str, npt.NDArray] = field(default_factory=dict)
+
+    def at(self, starts: Array) -> Modulation:
+        """Return the same factors in finer steps, each held until its own next one."""
+        if len(starts) == len(self.starts):
+            return self
+        now = np.searchsorted(self.starts, starts + 1e-9, side="right") - 1
+        truth = {name: values[now] if values.ndim == 2 else values for name, values in self.truth.items()}
+        left = self.left if self.left is None else self.left[now]
+        return replace(
+            self, starts=starts, delivery=self.delivery[now], binding=self.binding[now], truth=truth, left=left
+        )
 
 
 def unchanged(classes: Classes, n_steps: int = 1) -> Array:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import ValidationInfo, field_validator, model_validator
 
+from fakeimaging.activity.hemodynamics_parameters import Hemodynamics
 from fakeimaging.core.errors import FakeImagingError, ParameterError, did_you_mean
-from fakeimaging.core.parameters import Parameters, parameter
+from fakeimaging.core.parameters import Parameters, one_or_more, parameter
 from fakeimaging.modalities.pet.faults import FAULTS, OF_DECAY
+from fakeimaging.modalities.pet.imposed import Challenge, Displaced
 from fakeimaging.modalities.pet.scanners import SCANNERS, Three
 from fakeimaging.modalities.pet.tracers import TRACERS, Framing
 
 WITHIN = {"voxel_size": (1.0, 20.0), "psf_fwhm": (0.0, 20.0), "field_of_view": (20.0, 600.0)}
 """Bounds in mm of what may be one number or three."""
+
+ENDING = ".tsv"
+"""Of a table of one's own arterial curve."""
 
 
 class PetParameters(Parameters):
@@ -24,7 +30,7 @@ class PetParameters(Parameters):
         None,
         unit="s",
         bounds=(15, 14_400),
-        description="length of the scan; that of its `frames`, else 3600, when left out",
+        description="length of the scan; that of its frames, or the tracer's, when left out",
     )
     scan_start: float = parameter(0.0, unit="s", bounds=(0, 28_800), description="when the scan starts after injection")
     frames: tuple[tuple[int, float], ...] | None = parameter(
@@ -74,6 +80,7 @@ class PetParameters(Parameters):
     )
     dead_time: bool = parameter(False, unit="-", description="whether high rates lose counts, as the scanner's do")
     noise_level: float = parameter(1.0, unit="1", bounds=(0, 100), description="factor on the SD of the noise")
+
     noise_attenuation: bool = parameter(
         True, unit="-", description="whether noise grows towards the middle of the head, from where fewer pairs get out"
     )
@@ -88,14 +95,79 @@ class PetParameters(Parameters):
     attenuation_moves: bool = parameter(
         True, unit="-", description="whether the correction for attenuation knows where the head lies in each frame"
     )
-    follow: bool = parameter(
-        False, unit="-", description="follow the run's course (it must be as long) rather than take its mean"
+
+    # How activity and structure change the uptake.
+    follow: bool | None = parameter(
+        None, unit="-",
+        description="follow the run's course rather than take its mean; when left out, water does and the other tracers do not",
+    )  # fmt: skip
+    run_time: float = parameter(
+        0.0,
+        unit="s",
+        bounds=(0, 86_400),
+        description="second of the run at which a scan that follows it begins: the injection",
+    )
+    follow_step: float | None = parameter(
+        None,
+        unit="s",
+        bounds=(0.5, 600),
+        description="activity is averaged over this; 1 for water and 10 otherwise when left out",
     )
     baseline_rate: float | None = parameter(
         None, unit="Hz", bounds=(0.001, 1000), description="firing at rest; the run's mean over regions when left out"
     )
+    hemodynamics: Hemodynamics = Hemodynamics()
     release_gain: float | None = parameter(
         None, unit="1", bounds=(0, 100), description="dopamine change over firing change; the tracer's when left out"
+    )
+    release_time: float = parameter(
+        120.0, unit="s", bounds=(0, 3600), description="time constant with which released dopamine follows firing"
+    )
+    released_by: tuple[str, ...] = parameter(
+        (),
+        unit="-",
+        description="regions whose firing releases it everywhere, in words (kind:thalamus); each its own when empty",
+    )
+    challenges: tuple[Challenge, ...] = parameter(
+        (),
+        unit="-",
+        description="tables of what is released or given during the scan, each with onset, size or occupancy, shape, where",
+    )
+    displaced: tuple[Displaced, ...] = parameter(
+        (), unit="-", description="tables of places where binding is lost, each with near, volume, reduction, onset"
+    )
+    synapse_exponent: float = parameter(
+        0.3, unit="1", bounds=(0, 2), description="synaptic density goes as tract strength to this power"
+    )
+    local_synapses: float = parameter(
+        0.1, unit="1", bounds=(0, 1), description="share of the mean strength that every region has without tracts"
+    )
+    out_strength: float = parameter(
+        0.0,
+        unit="1",
+        bounds=(0, 1),
+        description="share of what a region sends in its strength, the rest is what it receives",
+    )
+
+    # How the tracer is given.
+    administration: Literal["bolus", "infusion", "bolus_infusion"] = parameter(
+        "bolus", unit="-", description="at once, evenly over a time, or part of it at once and the rest evenly"
+    )
+    bolus_duration: float = parameter(
+        0.0, unit="s", bounds=(0, 600), description="of the bolus; 0 is the tracer's own curve"
+    )
+    infusion_duration: float | None = parameter(
+        None, unit="s", bounds=(1, 14_400), description="of the infusion; the whole scan when left out"
+    )
+    kbol: float = parameter(
+        105.0,
+        unit="min",
+        bounds=(0, 1000),
+        symbol="Kbol",
+        description="bolus over the rate of infusion (105 suits raclopride)",
+    )
+    input_function: str | None = parameter(
+        None, unit="-", description="table (.tsv) of one's own arterial curve: time (s), plasma_radioactivity (Bq/mL)"
     )
 
     # Reconstruction.
@@ -202,6 +274,23 @@ class PetParameters(Parameters):
             raise ValueError(str(error).replace("\n", "; ")) from None
         return value
 
+    @field_validator("released_by", mode="before")
+    @classmethod
+    def _one_word_is_a_list_of_one(cls, value: Any) -> Any:
+        return one_or_more(value)
+
+    @model_validator(mode="after")
+    def _given_one_way(self) -> Self:
+        if self.administration == "bolus" and self.infusion_duration is not None:
+            raise ValueError("`infusion_duration`: the tracer is given at once; say administration = 'infusion'")
+        if self.input_function is not None and (self.administration != "bolus" or self.bolus_duration > 0):
+            raise ValueError(
+                "`input_function`: it says what is in the artery, however the tracer is given; leave the rest out"
+            )
+        if self.input_function is not None and not self.input_function.endswith(ENDING):
+            raise ValueError(f"`input_function`: {Path(self.input_function).name} is not a table that ends in .tsv")
+        return self
+
     @field_validator("scanner")
     @classmethod
     def _known_scanner(cls, value: str) -> str:
@@ -240,6 +329,12 @@ class PetParameters(Parameters):
             return self
         if abs((total := sum(n * seconds for n, seconds in self.frames)) - self.duration) > 1e-6:
             raise ValueError(f"`frames`: they last {total:g} s and `duration` says {self.duration:g} s; leave one out")
+        return self
+
+    @model_validator(mode="after")
+    def _subsets_have_views(self) -> Self:
+        if self.subsets > self.views:
+            raise ValueError(f"`subsets`: {self.subsets} of {self.views} views; take at most as many as `views`")
         return self
 
     @property

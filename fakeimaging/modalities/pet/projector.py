@@ -1,8 +1,9 @@
-"""Line integrals through a stack of slices: direct planes, parallel lines, linear interpolation (Joseph 1982, doi:10.1109/TMI.1982.4307572).
+"""Line integrals through a stack of slices: direct planes, parallel lines, linear interpolation (Joseph 1982).
 
-Views turn about the middle of the grid over half a circle. In view theta, bin r integrates along x cos(theta) + y sin(theta) = r, with x
-and y in mm along the first two axes of the grid: steps go from row to row of the axis that the line runs along the most, and each reads the
-two cells it passes between. All slices are projected together (`projector_kernel`).
+Views turn about the middle of the grid over half a circle. In view theta, bin r integrates along x cos(theta) + y
+sin(theta) = r, with x and y in mm along the first two axes of the grid: steps go from row to row of the axis that the
+line runs along the most, and each reads the two cells it passes between. All slices are projected together
+(`projector_kernel`).
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Lines:
 
 
 def parallel_lines(grid: Grid, n_views: int, *, field: float = math.inf) -> Lines:
-    """Return lines as dense as the voxels that cover the slices, or a circle of ``field`` mm about their middle if that is less.
+    """Return lines as dense as the voxels, over whole slices or the circle of ``field`` mm, whichever is less.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def parallel_lines(grid: Grid, n_views: int, *, field: float = math.inf) -> Line
 
 
 def _view(angle: float, grid: Grid, n_bins: int, width: float) -> list[float]:
-    """Return the row of one view: axis of the steps, place at bin 0 and row 0, its change with bin and row, length of a step."""
+    """Return a row: axis of the steps, place at bin 0 and row 0, its change with bin and row, length of a step."""
     (nx, ny), (dx, dy) = grid.shape[:2], grid.voxel_size[:2].tolist()
     middle_x, middle_y, c, s = (nx - 1) / 2, (ny - 1) / 2, math.cos(angle), math.sin(angle)
     r = -(n_bins - 1) / 2 * width

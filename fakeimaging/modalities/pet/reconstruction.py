@@ -1,40 +1,36 @@
-"""The stage that turns a blurred frame into counts along lines and these into an image again; it does nothing in the image tier.
+"""The stage that turns a blurred frame into counts along lines and these into an image; none in the image tier.
 
-The point spread before it stands for the detectors, the noise of the image tier is silent, and what the reconstruction knows of the way from
-activity to counts is right: attenuation, expected scatter and randoms, scale, and the point spread where it has one.
+The point spread before it stands for the detectors, the noise of the image tier is silent, and what the
+reconstruction knows of the way from activity to counts is right: attenuation, expected scatter and randoms, scale,
+point spread where it has one.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
 from fakeimaging.modalities.pet import osem
-from fakeimaging.modalities.pet.counts import sensitivity
-from fakeimaging.modalities.pet.frames import effective_seconds
 from fakeimaging.modalities.pet.mu_map import mu_map, survival
 from fakeimaging.modalities.pet.parameters import PetParameters
-from fakeimaging.modalities.pet.projector import Lines, parallel_lines
-from fakeimaging.modalities.pet.sinograms import Expected, Sinograms, drawn, expected
-from fakeimaging.modalities.pet.tracers import TRACERS
+from fakeimaging.modalities.pet.projector import parallel_lines
+from fakeimaging.modalities.pet.sinograms import PARTS, Expected, Sinograms, drawn, expected
 from fakeimaging.structure.anatomy import Anatomy
 
 if TYPE_CHECKING:
     from fakeimaging.modalities.recording import Recording
 
-SCATTER_FRACTION = 0.406
-"""Discovery MI (NEMA)."""
-RANDOMS_FRACTION = 0.2
-"""Of all coincidences (assumed)."""
-
 
 def _draw_reconstruction(forward: Forward, parameters: PetParameters, *, rng: np.random.Generator) -> Recipe:
-    p, decay = parameters, TRACERS.get(parameters.tracer).decay
+    p = parameters
+    if p.tier == "image":
+        return {"tier": p.tier}
     return {
         "tier": p.tier,
         "views": p.views,
@@ -42,40 +38,14 @@ def _draw_reconstruction(forward: Forward, parameters: PetParameters, *, rng: np
         "iterations": p.iterations,
         "model_fwhm": float(np.mean(p.point_spread)) if p.psf_model else 0.0,
         "post_filter": p.post_filter,
-        "sensitivity": sensitivity(p),
-        "effective_seconds": effective_seconds(forward.clean.clock, decay),
-        "scatter_fraction": SCATTER_FRACTION,
-        "randoms_fraction": RANDOMS_FRACTION,
+        **{part: getattr(forward.context["counts"], part) for part in PARTS},
     }
-
-
-def scale(lines: Lines, sensitivity: float, seconds: float) -> float:
-    """Return the trues for each Bq/mL mm of a line that nothing attenuates.
-
-    Every voxel lies on one line or between two of each view, so that all lines together see its volume `Lines.n_views` times.
-
-    Parameters
-    ----------
-    lines : Lines
-    sensitivity : float
-        Counts per second and kBq without attenuation.
-    seconds : float
-        Effective seconds of the frame.
-    """
-    millilitres = lines.bin_width * float(lines.grid.voxel_size[2]) / 1e3
-    return sensitivity / 1e3 * seconds * millilitres / lines.n_views
 
 
 def counted(image: npt.NDArray, model: osem.Model, recipe: Recipe, v: int) -> Expected:
     """Return the counts expected in frame ``v`` of a blurred image in Bq/mL."""
-    return expected(
-        image,
-        model.lines,
-        model.survival,
-        scale=scale(model.lines, recipe["sensitivity"], float(recipe["effective_seconds"][v])),
-        scatter_fraction=recipe["scatter_fraction"],
-        randoms_fraction=recipe["randoms_fraction"],
-    )
+    totals = {part: float(recipe[part][v]) for part in PARTS}
+    return expected(image, model.lines, model.survival, **totals)
 
 
 def _reconstruct(
@@ -83,23 +53,22 @@ def _reconstruct(
 ) -> npt.NDArray:
     if recipe["tier"] == "image":
         return image
-    scanner = _scanner(forward, recipe)
+    scanner = scanner_of(forward, recipe)
     return reconstructed(drawn(counted(image, scanner, recipe, v), scanner.survival, rng=rng), scanner, recipe)
 
 
 def reconstructed(counts: Sinograms, model: osem.Model, recipe: Recipe) -> npt.NDArray[np.float32]:
     """Return the image in Bq/mL that the counts of a frame give."""
-    return osem.reconstruct(
-        counts.prompts,
-        counts.expected.background,
-        model,
-        scale=counts.expected.scale,
-        iterations=recipe["iterations"],
-        post_filter=recipe["post_filter"],
-    )
+    return _image(counts.prompts, counts.expected, model, recipe)
 
 
-def _scanner(forward: Forward, recipe: Recipe) -> osem.Model:
+def _image(prompts: npt.NDArray, mean: Expected, model: osem.Model, recipe: Recipe) -> npt.NDArray[np.float32]:
+    settings = {"iterations": recipe["iterations"], "post_filter": recipe["post_filter"]}
+    return osem.reconstruct(prompts, mean.background, model, scale=mean.scale, **settings)
+
+
+def scanner_of(forward: Forward, recipe: Recipe) -> osem.Model:
+    """Return what the reconstruction of a scan takes for the way from activity to counts, made once for all frames."""
     numbers = (recipe[key] for key in ("views", "subsets", "model_fwhm"))
     return _model(forward.context["anatomy"], forward.clean.grid, *numbers)
 
@@ -116,13 +85,50 @@ def sinograms(recording: Recording, frame: int) -> Sinograms:
     Parameters
     ----------
     recording : Recording
-        A PET scan, of either tier.
+        A PET scan of the projection tier.
     frame : int
+
+    Raises
+    ------
+    InputError
+        If the scan is of the image tier, which counts nothing along lines.
     """
-    recipe, image = recording.recipe("reconstruction"), recording.before("reconstruction").volume(frame)
+    _, scanner, mean = _expected_of(recording, frame)
     rng = recording.streams.at("reconstruction", f"volume-{frame}").rng()
-    scanner = _scanner(recording.forward, recipe)
-    return drawn(counted(image, scanner, recipe, frame), scanner.survival, rng=rng)
+    return drawn(mean, scanner.survival, rng=rng)
+
+
+def _expected_of(recording: Recording, frame: int) -> tuple[Recipe, osem.Model, Expected]:
+    recipe = recording.recipe("reconstruction")
+    if recipe["tier"] == "image":
+        raise InputError('there are no sinograms in the image tier; take `tier="projection"`', value="image")
+    image, scanner = recording.before("reconstruction").volume(frame), scanner_of(recording.forward, recipe)
+    return recipe, scanner, counted(image, scanner, recipe, frame)
+
+
+def without_noise(recording: Recording, frame: int) -> npt.NDArray[np.float32]:
+    """Return a frame as it would be had it been counted without end: what bias it has is the reconstruction's.
+
+    Parameters and errors as of `sinograms`.
+    """
+    recipe, scanner, mean = _expected_of(recording, frame)
+    return _image(mean.trues + mean.background, mean, scanner, recipe)
+
+
+def described(parameters: PetParameters) -> dict[str, Any]:
+    """Return what PET-BIDS says of the reconstruction."""
+    p = parameters
+    return {
+        "ReconMethodName": f"2D-OSEM{'-PSF' if p.psf_model else ''}",
+        "ReconMethodParameterLabels": ["subsets", "iterations"],
+        "ReconMethodParameterUnits": ["none", "none"],
+        "ReconMethodParameterValues": [p.subsets, p.iterations],
+        "ReconFilterType": "Gaussian" if p.post_filter else "none",
+        **({"ReconFilterSize": p.post_filter} if p.post_filter else {}),
+        "AttenuationCorrection": "linear attenuation of the head at 511 keV, known exactly",
+        "ScatterCorrectionMethod": "expected scatter, known exactly, in the model of the reconstruction",
+        "RandomsCorrectionMethod": "expected randoms, known exactly, in the model of the reconstruction",
+    }
 
 
 RECONSTRUCTION = Stage("reconstruction", "operator", _draw_reconstruction, _reconstruct)

@@ -23,11 +23,12 @@ from fakeimaging.modalities.pet.maps import constant_tables, parametric_maps
 from fakeimaging.modalities.pet.modulation import Imaged
 from fakeimaging.modalities.pet.once import Once
 from fakeimaging.modalities.pet.parameters import PetParameters
+from fakeimaging.modalities.pet.patches import Places, places_of
 from fakeimaging.modalities.pet.plasma import Array
 from fakeimaging.modalities.pet.resolution import Painted, point_spread, transfer
 from fakeimaging.modalities.pet.scan import scan_context
 from fakeimaging.modalities.pet.tracers import BEYOND, MINUTE, TRACERS, Tracer
-from fakeimaging.modalities.pet.truth import curve_tables, regional
+from fakeimaging.modalities.pet.truth import course_table, curve_tables, displaced_mask, places_table, regional
 from fakeimaging.modalities.pet.uptake import Uptake, uptake
 from fakeimaging.modalities.stages import slope_for
 from fakeimaging.structure.anatomy import resample
@@ -38,10 +39,11 @@ def forward(subject: Subject, activity: Activity | None, parameters: PetParamete
     """Return the noise-free frames before the blur, and the truth: curves, constants, transfer of signal between regions."""
     p, tracer = parameters, TRACERS.get(parameters.tracer)
     grid, frames = geometry(p, 0.0)
-    classes = classes_of(subject)
-    taken = uptake(Imaged(subject, activity, tracer, p, classes, float(frames.ends[-1])))
+    places = places_of(subject, p.displaced)
+    classes = classes_of(subject, places)
+    taken = uptake(Imaged(subject, activity, tracer, p, classes, frames, places))
     curves = measured(taken, tracer, frames)
-    painted = paint(subject, grid)
+    painted = paint(subject, grid, places)
     matrix = transfer(painted, masks(subject, grid), subject.n_regions, point_spread(p), len(classes.hosts))
     truth = regional(subject, taken, curves, matrix)
     brightest = float(curves.max())
@@ -55,14 +57,17 @@ def forward(subject: Subject, activity: Activity | None, parameters: PetParamete
         "uptake": taken,
         **scan_context(p, subject.anatomy, painted, curves, clean),
     }
-    blood = blood_tables(p, tracer, taken, frames)
+    displaced, said = displaced_mask(subject, places, painted)
     companions = (
-        *blood,
+        *blood_tables(p, tracer, taken, frames),
         *curve_tables(subject, frames, truth, taken.about),
         *constant_tables(subject, tracer, taken, p),
+        *course_table(subject, taken),
+        *places_table(subject, places, painted),
+        *said,
         count_table(context["counts"], frames),
     )
-    maps = parametric_maps(painted, tracer, taken) if p.maps else {}
+    maps = {**(parametric_maps(painted, tracer, taken) if p.maps else {}), **displaced}
     return Forward(clean, brightest, None, truth, companions, context, maps)
 
 
@@ -76,9 +81,10 @@ def _volume(painted: Painted, curves: npt.NDArray[np.float32], v: int) -> npt.ND
     return image
 
 
-def paint(subject: Subject, grid: Grid) -> Painted:
-    """Return the regions' grey matter, and beyond it, as `BEYOND` has it: grey matter without a label, and the other tissues."""
-    tissue, labels = subject.anatomy.tissue(grid), subject.labels(grid)
+def paint(subject: Subject, grid: Grid, places: Places | None = None) -> Painted:
+    """Return the grey matter of regions and places, and beyond it, as `BEYOND` has it: grey matter without a label, other tissues."""
+    tissue = subject.anatomy.tissue(grid)
+    labels = (places or Places()).on(subject, grid, subject.labels(grid))
     unlabelled = np.where(labels == 0, tissue.grey, np.float32(0))
     return Painted(grid, labels, tissue.grey, (unlabelled, tissue.white, tissue.csf, tissue.bone, tissue.scalp))
 

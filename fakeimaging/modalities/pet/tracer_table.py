@@ -46,6 +46,13 @@ NEEDED_BY_KIND: Mapping[Model, tuple[tuple[str, ...], ...]] = {
     "flow": (("flow",), ("partition",)),
 }
 """Numbers that a model asks of each kind, there or among the tracer's constants: one of each group."""
+READ_BY_KIND: Mapping[Model, tuple[str, ...]] = {
+    "trapping": ("K1", "k2", "k3", "k4", "cmrglc", "vB"),
+    "reference": ("R1", "BPND", "vB"),
+    "compartments": ("K1", "k2", "k3", "k4", "VND", "VT", "BPND", "off_target", "vB"),
+    "flow": ("flow", "partition", "extraction", "vB"),
+}
+"""Numbers of a kind that a model reads; others are refused, for they would say nothing."""
 RIVALS = (("VT", "k2"), ("VT", "k3"), ("VT", "BPND"), ("VT", "off_target"), ("VND", "k2"), ("k3", "BPND"))
 """Two ways to say the same of one kind: both at once are refused."""
 
@@ -249,7 +256,7 @@ Kind = Mapping[str, Quantity]
 
 
 def problems_of_kind(model: Model, kind: str, numbers: Kind, constants: Kind) -> list[str]:
-    """Say what a model lacks about a kind of tissue, and what is said of it in two ways.
+    """Say what a model lacks about a kind of tissue, what it does not read, and what is said in two ways.
 
     Parameters
     ----------
@@ -259,8 +266,10 @@ def problems_of_kind(model: Model, kind: str, numbers: Kind, constants: Kind) ->
     constants : mapping of str to Quantity
         Of the tracer as a whole, which holds where the kind says nothing.
     """
-    known = {*numbers, *constants}
+    known, read = {*numbers, *constants}, READ_BY_KIND[model]
     lacking = [" or ".join(group) for group in NEEDED_BY_KIND[model] if not known & set(group)]
-    found = [f"`kinds.{kind}`: a tracer of model '{model}' needs {', and '.join(lacking)} of it"] if lacking else []
-    twice = [pair for pair in RIVALS if set(pair) <= set(numbers)] if model == "compartments" else []
-    return found + [f"`kinds.{kind}`: {a} and {b} say the same in two ways; leave one out" for a, b in twice]
+    found = [f"a tracer of model '{model}' needs {', and '.join(lacking)} of it"] if lacking else []
+    if idle := [name for name in numbers if name in UNITS and name not in read]:
+        found.append(f"a tracer of model '{model}' does not read {', '.join(idle)} but {', '.join(read)}")
+    found += [f"{a} and {b} say the same in two ways; leave one out" for a, b in RIVALS if {a, b} <= set(numbers)]
+    return [f"`kinds.{kind}`: {problem}" for problem in found]

@@ -249,16 +249,14 @@ class Tracers:
         return _one_of_ours(name)
 
     def table(self) -> list[dict[str, str]]:
-        """Return one row a tracer: name, what it is, nuclide, what it maps, what it binds, what drives it, how it is analysed."""
+        """Return one row a tracer: what it is, what it maps, its usual scan, reference and analyses, what it binds and what drives it."""
         rows = ((name, self.get(name)) for name in self.names())
         return [
             {
                 "name": name,
                 "tracer": tracer.title,
-                "radionuclide": tracer.radionuclide,
                 "half_life": f"{tracer.half_life.value / MINUTE:.1f} min",
-                "maps": SIGHT[tracer.drive],
-                "drive": tracer.drive,
+                "maps": SIGHT[tracer.drive].replace("connectivity", "wiring"),
                 "scan": f"{sum(tracer.frames.durations) / MINUTE:g} min",
                 "reference": tracer.reference,
                 "methods": ", ".join(tracer.methods),

@@ -9,15 +9,7 @@ from __future__ import annotations
 
 from fakeimaging.scoring.kinetics.chance import correlation_by_chance, mean_by_chance, slope_by_chance
 from fakeimaging.scoring.kinetics.compartments import Fitted, one_tissue_fit, two_tissue_fit
-from fakeimaging.scoring.kinetics.displacement import (
-    Released,
-    decaying_course,
-    gamma_course,
-    gamma_courses,
-    lassen_plot,
-    occupancy,
-    release_fit,
-)
+from fakeimaging.scoring.kinetics.displacement import Released, gamma_variates, lassen_plot, occupancy, release_fit
 from fakeimaging.scoring.kinetics.logan import LOGAN_START, logan, logan_plot, multilinear, reference_logan
 from fakeimaging.scoring.kinetics.panels import Panels, panels, through
 from fakeimaging.scoring.kinetics.patlak import LEAST_LATE, patlak, patlak_plot, reference_patlak, slopes
@@ -39,9 +31,7 @@ __all__ = [
     "Released",
     "Timing",
     "correlation_by_chance",
-    "decaying_course",
-    "gamma_course",
-    "gamma_courses",
+    "gamma_variates",
     "lassen_plot",
     "logan",
     "logan_plot",

@@ -10,48 +10,32 @@ binding that is gone; Lassen's plot finds it without a reference region.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+import numpy.typing as npt
 
-from fakeimaging.core.errors import InputError
+from fakeimaging.modalities.pet.reference_models import Response, gamma_variate
 from fakeimaging.scoring.kinetics.panels import panels, through
 from fakeimaging.scoring.kinetics.timing import Array, Timing
 
-Course = Callable[[Array], Array]
-"""From minutes after injection to the release, 0 before it."""
+SHARPNESS = (0.25, 1.0, 4.0)
+"""Sharpness of the responses tried (Normandin et al. 2012)."""
 
 
-def gamma_course(start: float, peak: float, sharpness: float) -> Course:
-    """Return h(t) = u^a exp(a (1 - u)), u = (t - start) / (peak - start), a the sharpness; 1 at its peak (times in min).
+def gamma_variates(
+    starts: Iterable[float], rises: Iterable[float], sharpness: Iterable[float] = SHARPNESS
+) -> list[Response]:
+    """Return the responses of every combination of starts and times from start to peak (min) and of sharpness.
 
     Examples
     --------
-    >>> gamma_course(30.0, 40.0, 1.0)(np.array([20.0, 40.0, 50.0])).round(3)
-    array([0.   , 1.   , 0.736])
+    >>> len(gamma_variates([20.0, 30.0], [2.0, 5.0, 10.0]))
+    18
     """
-    if not (peak > start and sharpness > 0):
-        raise InputError(f"a release from {start:g} min peaks after that, not at {peak:g} min", value=peak)
-
-    def course(times: Array) -> Array:
-        u = np.maximum((times - start) / (peak - start), 0.0)
-        return np.asarray(u**sharpness * np.exp(sharpness * (1 - u)))
-
-    return course
-
-
-def decaying_course(start: float, rate: float) -> Course:
-    """Return h(t) = exp(-rate (t - start)) from ``start`` (min) on; rate in 1/min, 0 for a step that stays."""
-    return lambda times: np.asarray(np.where(times < start, 0.0, np.exp(-rate * np.maximum(times - start, 0.0))))
-
-
-def gamma_courses(
-    starts: Iterable[float], rises: Iterable[float], sharpness: Iterable[float] = (0.25, 1.0, 4.0)
-) -> list[Course]:
-    """Return every combination of starts, times from start to peak (min) and sharpness (those of Normandin et al. 2012)."""
-    return [gamma_course(start, start + rise, sharp) for start, rise, sharp in product(starts, rises, sharpness)]
+    return [gamma_variate(start, start + rise, sharp) for start, rise, sharp in product(starts, rises, sharpness)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +46,8 @@ class Released:
     ----------
     R1, k2, k2a, gain : ndarray, shape (n,)
         Relative delivery, washout, apparent washout at rest, and g, in 1/min but the first.
-    course : ndarray of int, shape (n,)
-        Which of the courses fits best.
+    which : ndarray of int, shape (n,)
+        The response that fits best; -1 where none was tried.
     ratio : ndarray, shape (n,)
         What is left with a release over what is left without: 1 where it explains nothing.
     """
@@ -72,7 +56,7 @@ class Released:
     k2: Array
     k2a: Array
     gain: Array
-    course: np.ndarray
+    which: npt.NDArray[np.intp]
     ratio: Array
 
     @property
@@ -85,7 +69,7 @@ class Released:
         return self.k2 / (self.k2a + self.gain) - 1
 
 
-def release_fit(curves: Array, reference: Array, timing: Timing, courses: Sequence[Course]) -> Released:
+def release_fit(curves: Array, reference: Array, timing: Timing, responses: Sequence[Response]) -> Released:
     """Fit a release of transmitter within a scan (lp-ntPET).
 
     Parameters
@@ -95,8 +79,8 @@ def release_fit(curves: Array, reference: Array, timing: Timing, courses: Sequen
         Curve of a region without specific binding.
     timing : Timing
         Frames from injection on.
-    courses : sequence of callable
-        Courses to try, such as `gamma_courses` gives.
+    responses : sequence of Response
+        Courses of the release to try, such as `gamma_variates` gives.
 
     References
     ----------
@@ -104,7 +88,7 @@ def release_fit(curves: Array, reference: Array, timing: Timing, courses: Sequen
     """
     at = panels(timing)
     area = at.mean(at.area(through(reference, timing, at)))
-    shapes = np.stack([course(at.times) for course in courses])
+    shapes = np.stack([response.at(at.times) for response in responses])
     found, which = np.full((5, len(curves)), np.nan), np.full(len(curves), -1)
     known = np.flatnonzero(np.isfinite(curves).all(axis=1))
     root = np.sqrt(timing.inverse_variance(np.asarray(curves)[known].mean(axis=0)))

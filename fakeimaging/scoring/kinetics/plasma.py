@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from fakeimaging.core.errors import InputError
-from fakeimaging.modalities.pet.plasma import InputFunction
 from fakeimaging.scoring.kinetics.timing import Array
 
 
 class Input(Protocol):
-    """A curve that drives tissue: its value at any time after injection, and the times (min) at which it has a kink."""
+    """A curve that drives tissue, such as `InputFunction`: its value at any time after injection, and where (min) it has a kink."""
 
     @property
-    def breaks(self) -> Array:
+    def breaks(self) -> Sequence[float]:
         """Times in min."""
 
     def at(self, times: Array) -> Array:
@@ -31,9 +31,9 @@ class Plasma:
     values: Array
 
     @property
-    def breaks(self) -> Array:
+    def breaks(self) -> Sequence[float]:
         """Times of the samples in min."""
-        return self.times
+        return [float(time) for time in self.times]
 
     def at(self, times: Array) -> Array:
         """Return the concentration, linear between samples.
@@ -59,15 +59,19 @@ class Plasma:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """A curve of blood as it was."""
+    """A curve of blood as it was, where it is not an `InputFunction`: whole blood, say.
 
-    curve: InputFunction
+    Parameters
+    ----------
+    course : callable
+        Concentration at times in min.
+    breaks : sequence of float
+        Times at which it has a kink, in min.
+    """
 
-    @property
-    def breaks(self) -> Array:
-        """Times at which the curve has a kink, in min."""
-        return np.array([piece.start for piece in self.curve.pieces])
+    course: Callable[[Array], Array]
+    breaks: Sequence[float]
 
     def at(self, times: Array) -> Array:
         """Return the concentration at ``times`` (min)."""
-        return self.curve.at(times)
+        return self.course(times)

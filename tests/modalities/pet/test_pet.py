@@ -5,11 +5,9 @@ import pytest
 from scipy.integrate import quad
 
 import fakeimaging as fi
-from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError
 from fakeimaging.modalities.pet import blood as blood_of
 from fakeimaging.modalities.pet import signal
-from fakeimaging.modalities.pet.drives import firing
 from fakeimaging.modalities.pet.kinetics import Constants, tissue_curve
 from fakeimaging.modalities.pet.tracers import TRACERS
 from fakeimaging.scoring.kinetics import Plasma, Timing, patlak
@@ -47,37 +45,6 @@ def test_pet_holds_the_contract(tracer):
     check_modality("pet", voxel_size=12.0, tracer=tracer, duration=300.0)
 
 
-def test_firing_above_the_baseline_raises_metabolism_by_the_published_share():
-    rates = np.full(10, 5.0)
-    rest = scan(baseline_rate=5.0).truth
-    double = scan(activity=firing_at(2 * rates), baseline_rate=5.0).truth
-    np.testing.assert_allclose(double["cmrglc"] / rest["cmrglc"], 1.8, rtol=1e-6)
-    np.testing.assert_allclose(double["ki"] / rest["ki"], 1.8, rtol=1e-6)
-    silent = scan(activity=firing_at(0 * rates), baseline_rate=5.0).truth
-    np.testing.assert_allclose(silent["ki"] / rest["ki"], 0.2, rtol=1e-6)
-
-
-def test_inhibitory_firing_counts():
-    run = firing_at(np.arange(1.0, 11.0))
-    both = replace(run, taps=run.taps | {"inhibitory_rate": replace(run.taps["rate"], name="inhibitory_rate")})
-    one, two = scan(activity=run, baseline_rate=5.0), scan(activity=both, baseline_rate=5.0)
-    np.testing.assert_allclose(two.truth["firing"], 2 * one.truth["firing"])
-
-
-def test_dopamine_competes_and_leaves_the_reference_region_alone():
-    rest = scan("raclopride").truth
-    np.testing.assert_allclose(rest["bpnd"], rest["density"])
-    kinds = [region.kind for region in subject_of_kinds().regions]
-    more = scan("raclopride", activity=firing_at(np.full(10, 10.0)), baseline_rate=5.0).truth
-    # occupancy .2: DA0/Kd = .25, doubled dopamine: 1.25 / 1.5
-    bound = np.array([kind != "cerebellum" for kind in kinds])
-    np.testing.assert_allclose(more["bpnd"][bound] / rest["bpnd"][bound], 1.25 / 1.5, rtol=1e-6)
-    np.testing.assert_allclose(more["tacs"][~bound], rest["tacs"][~bound], rtol=1e-12)
-    assert (more["tacs"][bound, -1] < rest["tacs"][bound, -1]).all()
-    off = scan("raclopride", activity=firing_at(np.full(10, 10.0)), baseline_rate=5.0, release_gain=0.0).truth
-    np.testing.assert_allclose(off["bpnd"], rest["bpnd"])
-
-
 def test_receptors_are_dense_in_the_striatum_and_differ_between_people():
     kinds = [region.kind for region in subject_of_kinds().regions]
     bpnd = {k: v for k, v in zip(kinds, scan("raclopride").truth["bpnd"], strict=True)}
@@ -89,15 +56,6 @@ def test_receptors_are_dense_in_the_striatum_and_differ_between_people():
     logs = np.log(values)
     assert logs.mean(axis=1).std(ddof=1) == pytest.approx(np.hypot(0.05, 0.03 / np.sqrt(10)), rel=3 / np.sqrt(2 * 59))
     assert logs.std(axis=1, ddof=1).mean() == pytest.approx(0.03 * 0.973, rel=0.1)
-
-
-def test_wiring_changes_no_pet_at_the_same_activity():
-    person, run = tiny_subject(), short_activity()
-    weights = np.roll(np.triu(np.ones((10, 10)), 1), 1, axis=1)
-    np.fill_diagonal(weights, 0)
-    other = replace(person, connectome=fi.Connectome(weights, 40 * (weights > 0)))
-    one, two = (fi.acquire("pet", who, run, **COARSE).observed.make(20) for who in (person, other))
-    assert (one == two).all()
 
 
 def test_curves_follow_the_kinetics_with_blood():
@@ -156,30 +114,6 @@ def test_true_curves_behind_the_point_spread_are_those_of_the_image():
     )
 
 
-def test_a_scan_can_follow_the_course_of_the_activity():
-    person, run = tiny_subject(), short_activity(duration=120.0)
-    tap = run.taps["rate"]
-    late = np.where(tap.clock.times[:, None] < 60, 5.0, 15.0) * np.ones(10)
-    stepped = replace(run, taps={"rate": replace(tap, samples=late.astype(np.float32))})
-    wanted = {"duration": 120.0, "baseline_rate": 5.0, "tracer": "raclopride", **COARSE}
-    follows, mean = (fi.acquire("pet", person, stepped, follow=f, **wanted) for f in (True, False))
-    still = fi.acquire("pet", person, firing_at(np.full(10, 5.0), run), **wanted)
-    first_minute = follows.clean.clock.ends <= 60
-    np.testing.assert_allclose(follows.truth["tacs"][:, first_minute], still.truth["tacs"][:, first_minute], rtol=1e-12)
-    assert (follows.truth["tacs"][:, -1] < still.truth["tacs"][:, -1]).all()
-    assert not np.allclose(mean.truth["tacs"][:, 3], still.truth["tacs"][:, 3], rtol=1e-6)
-    # Early activity counts most: the weighted ratio lies between the first minute's 1 and the second's 3, by the area of plasma.
-    plasma = TRACERS.get("raclopride").input.curve()
-    areas = [
-        quad(lambda t: float(plasma.at(t)), a, b, points=[0.6] if a < 0.6 else None)[0] for a, b in ((0.1, 1), (1, 2))
-    ]
-    assert follows.truth["firing_ratio"][0] == pytest.approx((areas[0] + 3 * areas[1]) / sum(areas), rel=1e-3)
-    about = [c for c in follows.forward.companions if c.name == "desc-clean_tacs"][0].about
-    assert "course" in about["Activity"]["DrivenBy"]
-    with pytest.raises(InputError, match=r"the run lasts 120 s and the scan 3600 s"):
-        fi.acquire("pet", person, stepped, follow=True, **COARSE)
-
-
 def test_the_run_need_not_be_as_long_as_the_scan_and_the_truth_says_so():
     made = scan()
     assert made.clean.n_volumes == 31
@@ -227,36 +161,6 @@ def test_a_kind_no_tracer_knows_is_named():
     assert receptors.kinds_of(person)[0] == "putamen"
 
 
-def test_a_run_in_which_nothing_fires_needs_a_baseline():
-    with pytest.raises(InputError, match="give pet a `baseline_rate`"):
-        scan(activity=firing_at(np.zeros(10)))
-
-
-def test_activity_is_averaged_between_the_edges():
-    run = short_activity()
-    clock = Clock(0.5, 1.0, 20)
-    tap = replace(
-        run.taps["rate"], clock=clock, samples=np.arange(20, dtype=np.float32)[:, None] * np.ones(10, np.float32)
-    )
-    moved = replace(run, taps={"rate": tap})
-    np.testing.assert_allclose(firing._course(moved, "rate", np.array([0.0, 5.0, np.inf]))[:, 0], [2.0, 12.0])
-    np.testing.assert_allclose(firing._course(moved, "rate", np.array([0.0, 5.0, 10.0]))[:, 0], [2.0, 7.0])
-
-
-def test_what_comes_after_the_scan_drives_nothing():
-    run, n = short_activity(), 5400
-    rates = np.where(np.arange(n) < 3600, 1.0, 10.0)[:, None] * np.ones(10)
-    tap = replace(run.taps["rate"], clock=Clock(0.0, 1.0, n), samples=rates.astype(np.float32))
-    long = replace(run, taps={"rate": tap}, duration=float(n))
-    fired = firing.firing(long, baseline=None, seconds=3600.0)
-    np.testing.assert_allclose(fired.ratio, 1.0)
-    np.testing.assert_allclose(fired.rate, 1.0)
-    assert fired.baseline == 1.0
-    assert len(fired.starts) == 120
-    whole = firing.firing(long, baseline=None, seconds=None)
-    np.testing.assert_allclose(whole.rate, (3600 * 1 + 1800 * 10) / 5400)
-
-
 @pytest.mark.parametrize("seconds", [60.0, 3300.0, 4500.0, 7000.0, 14_400.0])
 def test_blood_is_drawn_until_the_last_frame_ends(seconds):
     times = blood_of.drawn(seconds)
@@ -286,11 +190,6 @@ def test_net_uptake_is_metabolism_times_lumped_constant_over_glucose():
     np.testing.assert_allclose(truth["ki"], truth["cmrglc"] * 0.52 / 500, rtol=1e-9)
     constants = Constants(truth["K1"], truth["k2"], truth["k3"], np.zeros(10))
     np.testing.assert_allclose(constants.trapping, truth["ki"], rtol=1e-9)
-
-
-def test_the_baseline_is_the_mean_over_regions():
-    rates = np.arange(1.0, 11.0)
-    np.testing.assert_allclose(scan(activity=firing_at(rates)).truth["firing_ratio"], rates / 5.5, rtol=1e-6)
 
 
 def test_injected_mass_per_weight_is_in_micrograms_per_kilogram():

@@ -3,9 +3,14 @@ import pytest
 from scipy.integrate import quad
 
 import fakeimaging as fi
+from fakeimaging import make_subject
 from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError
+from fakeimaging.modalities.pet.frames import geometry
 from fakeimaging.modalities.pet.kinetics import Constants
+from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.tracers import TRACERS, Tracer, half_lives
+from fakeimaging.structure.receptors import LOADS, SYSTEMS
+from fakeimaging.structure.selection import chosen
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 
 OWN = """
@@ -51,17 +56,61 @@ def test_raclopride_leaves_plasma_and_fills_the_cerebellum_as_published():
 
 
 @pytest.mark.parametrize("name", list(TRACERS))
-def test_the_plasma_curve_has_the_level_it_states_after_an_hour(name):
+def test_the_plasma_curve_has_the_level_it_states(name):
     tracer = TRACERS.get(name)
-    assert tracer.input.curve().at(60.0) == pytest.approx(tracer.input.plasma_suv.value, rel=1e-12)
-    assert sum(tracer.frames.durations) == 3600
-    assert 28 <= len(tracer.frames.durations) <= 34
+    assert tracer.input.curve().at(tracer.input.stated_at) == pytest.approx(tracer.input.plasma_suv.value, rel=1e-12)
+
+
+FROM_INJECTION = {"water": 360, "fdg": 3600, "raclopride": 3600, "florbetapir": 3600, "flumazenil": 3600, "pib": 5400, "dasb": 5400,
+                  "fdopa": 5400, "ucbj": 5400, "flutemetamol": 6600, "flortaucipir": 7800}  # fmt: skip
+"""Seconds of a usual scan."""
+
+
+@pytest.mark.parametrize("name", list(TRACERS))
+def test_frames_reach_the_end_of_the_late_window_and_a_scan_lasts_as_long(name):
+    tracer = TRACERS.get(name)
+    assert sum(tracer.frames.durations) == FROM_INJECTION[name]
+    assert 18 <= len(tracer.frames.durations) <= 60
+    if tracer.late_window is not None:
+        assert tracer.late_window.value[1] * 60 <= FROM_INJECTION[name]
+    _, frames = geometry(PetParameters(tracer=name, voxel_size=12.0), 0.0)
+    assert float(frames.ends[-1]) == FROM_INJECTION[name]
 
 
 def test_the_table_lists_every_tracer():
     rows = TRACERS.table()
-    assert [row["name"] for row in rows] == TRACERS.names() == ["fdg", "raclopride"]
-    assert all(row["binds"] and row["driven_by"] for row in rows)
+    assert [row["name"] for row in rows] == TRACERS.names() == sorted(FROM_INJECTION)
+    assert all(row["binds"] and row["driven_by"] and row["methods"] for row in rows)
+    assert {row["maps"]: row["name"] for row in rows} == {"tissue": "flumazenil", "function": "water", "wiring": "ucbj"}
+
+
+def test_regions_of_reference_can_be_chosen_in_words():
+    regions = make_subject("01", seed=1).regions
+    expected = {"pib": {"cerebellum"}, "fdopa": {"cortex"}}
+    for name, kinds in expected.items():
+        where = chosen([TRACERS.get(name).reference_selector], regions)
+        assert {region.kind for region, yes in zip(regions, where, strict=True) if yes} == kinds
+    assert TRACERS.get("ucbj").reference_selector is TRACERS.get("flumazenil").reference_selector is None
+    assert TRACERS.get("ucbj").reference_kind == "white"
+    assert TRACERS.get("fdopa").reference_kind == "cortex"
+
+
+def test_what_a_tracer_binds_is_a_system_of_the_subject():
+    targets = {name: TRACERS.get(name).target for name in TRACERS}
+    assert {name for name, target in targets.items() if target is None} == {"water"}
+    assert {target for target in targets.values() if target} <= set(SYSTEMS)
+    assert {name for name in TRACERS if TRACERS.get(name).drive == "pathology"} == {
+        name for name, target in targets.items() if target in LOADS
+    }
+
+
+def test_molar_activity_is_activity_over_amount():
+    dasb = TRACERS.get("dasb")
+    assert dasb.molar_activity == pytest.approx(0.5 / (2.5 / 283.39))
+    assert TRACERS.get("fdg").molar_activity is None
+    known = [molar for name in TRACERS if (molar := TRACERS.get(name).molar_activity)]
+    assert min(known) > 20
+    assert max(known) < 200  # GBq/umol
 
 
 def test_an_own_tracer_is_one_table_in_a_file(tmp_path):
@@ -74,6 +123,39 @@ def test_an_own_tracer_is_one_table_in_a_file(tmp_path):
     scan = fi.acquire("pet", tiny_subject(), short_activity(), tracer=str(path), voxel_size=12.0, duration=60.0)
     assert scan.modality.entities(scan.parameters) == {"trc": "11CMINE"}
     assert np.median(scan.truth["density"]) == pytest.approx(1.5, rel=0.3)
+
+
+TEN_LINES = """
+[synvest]
+like = "ucbj"
+title = "[18F]SynVesT-1, synaptic density"
+label = "18FSYNVEST1"
+radionuclide = "F18"
+half_life = { value = 6586.2, unit = "s", source = "as in nuclides.toml" }
+drive = "none"
+[synvest.kinds]
+cortex = { BPND = { value = 3.0, unit = "1", source = "my thesis" } }
+"""
+
+
+def test_ten_lines_make_a_tracer_and_what_says_the_same_otherwise_falls_away(tmp_path):
+    path = tmp_path / "synvest.toml"
+    path.write_text(TEN_LINES)
+    assert len(TEN_LINES.strip().splitlines()) < 10
+    tracer = TRACERS.get(str(path))
+    assert set(tracer.kinds["cortex"]) == {"K1", "BPND"}
+    assert "VT" in tracer.kinds["putamen"]
+    scan = fi.acquire("pet", tiny_subject(), short_activity(), tracer=str(path), voxel_size=12.0, duration=300.0)
+    assert np.median(scan.truth["bpnd"]) == pytest.approx(3.0, rel=0.3)
+    assert scan.modality.images_of(scan.parameters) == "tissue"
+
+
+@pytest.mark.parametrize("name", ["dasb", "flumazenil", "fdopa"])
+def test_a_tracer_that_nothing_drives_shows_the_tissue(name):
+    scan = fi.acquire("pet", tiny_subject(), short_activity(), tracer=name, voxel_size=12.0, duration=300.0)
+    assert {"K1", "k2", "R1"} <= set(scan.truth)
+    assert ("ki_reference" in scan.truth) == (name == "fdopa")
+    assert scan.truth["tacs"].max() > 1e3
 
 
 @pytest.mark.parametrize(
@@ -96,7 +178,31 @@ def test_an_own_tracer_is_one_table_in_a_file(tmp_path):
             r"outside \[0, inf\)",
         ),
         ('[a]\nlike = "fdg"\n[a.constants]\nvB = { value = 5.0, unit = "1", source = "x" }', r"outside \[0, 1\]"),
-        ('[a]\nlike = "fdg"\ndrive = "release"', "needs occupancy, gain"),
+        ('[a]\nlike = "fdg"\ndrive = "release"', "drive 'release' needs occupancy, gain"),
+        ('[a]\nlike = "fdg"\ndrive = "releese"', "drive"),
+        ('[a]\nlike = "water"\nmodel = "compartments"', "`kinds.csf`: .* needs K1, and k2 or VND or VT of it"),
+        (
+            '[a]\nlike = "fdg"\nmodel = "flow"',
+            "`kinds.cortex`: a tracer of model 'flow' needs flow, and partition of it",
+        ),
+        (
+            '[a]\nlike = "raclopride"\n[a.kinds.cortex]\nVT = { value = 5.0, unit = "mL/cm3", source = "x" }',
+            "`kinds.cortex`: a tracer of model 'reference' does not read VT but R1, BPND, vB",
+        ),
+        (
+            '[a]\nlike = "pib"\nreference = "cerebelum"',
+            "neither one of its kinds nor network:NAME; did you mean 'cerebellum'",
+        ),
+        ('[a]\nlike = "pib"\nmethods = ["lougan"]', "methods"),
+        (
+            '[a]\nlike = "pib"\nlate_window = { value = [70.0, 50.0], unit = "min", source = "x" }',
+            "a start and a later end",
+        ),
+        (
+            '[a]\nlike = "dasb"\n[a.kinds.cortex]\nVT = { value = 5.0, unit = "mL/cm3", source = "x" }\n'
+            'BPND = { value = 1.0, unit = "1", source = "x" }',
+            "`kinds.cortex`: VT and BPND say the same in two ways",
+        ),
         ('[a]\nlike = "fdg"\nframes = { value = [[0, 5.0]], unit = "s", source = "x" }', "how many frames"),
         (
             '[a]\nlike = "raclopride"\n[a.input]\nrates = { value = [1.0], unit = "1/min", source = "x" }',

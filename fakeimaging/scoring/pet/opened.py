@@ -1,0 +1,237 @@
+"""What an analysis of a PET scan starts from: curves of regions as seen, without noise, partial volume undone, and of the tissue itself.
+
+All of them and the blood are brought to minutes after injection and corrected for decay to it, whatever the files count from.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fakeimaging.core.spaces import Grid
+from fakeimaging.dataset import names
+from fakeimaging.dataset.load import Dataset
+from fakeimaging.dataset.names import Scan
+from fakeimaging.modalities.pet import PSF, suv
+from fakeimaging.modalities.pet.plasma import parent_fraction
+from fakeimaging.modalities.pet.resolution import Painted, blurred
+from fakeimaging.modalities.pet.signal import paint
+from fakeimaging.modalities.pet.tracers import BEYOND, MINUTE, TRACERS, Tracer, half_life
+from fakeimaging.scoring.kinetics import Array, Input, Known, Plasma, Timing
+from fakeimaging.scoring.partial_volume import PartialVolume, partial_volume
+from fakeimaging.structure.selection import chosen
+from fakeimaging.structure.subject import Subject
+
+BLOOD = "recording-manual_blood.tsv"
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Curves and what an analysis relates them to.
+
+    Parameters
+    ----------
+    timing : Timing
+        min after injection.
+    curves : ndarray, shape (n_regions, n_frames)
+        Bq/mL; NaN for a region without a voxel.
+    reference : ndarray, shape (n_frames,), or None
+        Curve of the tracer's reference region; None where the subject has none.
+    plasma, blood : Input or None
+        Unchanged tracer in plasma, and whole blood, in Bq/mL.
+    """
+
+    timing: Timing
+    curves: Array
+    reference: Array | None
+    plasma: Input | None
+    blood: Input | None
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A scan ready to be analysed.
+
+    Parameters
+    ----------
+    timing : Timing
+        min after injection.
+    tracer : Tracer
+    kinds : list of str
+        Of the regions.
+    is_reference : ndarray of bool, shape (n_regions,)
+        Whether a region is of the tracer's reference.
+    observed : Measured
+        Means over the regions of the raw image, and the blood that was drawn.
+    behind : Measured
+        Of the clean image behind the point spread over the same voxels, and the true blood.
+    corrected : Measured
+        As `observed`, partial volume undone by the geometric transfer matrix.
+    tissue : Measured
+        Of the tissue itself.
+    undo : PartialVolume
+        On the grid of the scan.
+    factor : ndarray, shape (n_frames,)
+        By what the frames of its files are multiplied to be corrected for decay to injection.
+    """
+
+    timing: Timing
+    tracer: Tracer
+    kinds: list[str]
+    is_reference: npt.NDArray[np.bool_]
+    observed: Measured
+    behind: Measured
+    corrected: Measured
+    tissue: Measured
+    undo: PartialVolume
+    factor: Array
+
+
+def opened(dataset: Dataset, scan: Scan) -> Opened:
+    """Read what an analysis of a scan starts from."""
+    about, subject = json.loads((dataset.root / scan.sidecar).read_text()), dataset.subject(scan.subject)
+    parameters: Any = scan.parameters
+    tracer, timing = TRACERS.get(parameters.tracer), timing_of(about)
+    raw, clean = (_image(dataset.root / path) for path in (scan.raw, scan.clean))
+    labels = on_grid(dataset.root / labels_of(dataset, scan), raw)
+    grid, fwhm = Grid(raw.shape[:3], raw.affine), spread_of(scan)
+    painted = painted_of(subject, grid)
+    undo, unmix = (partial_volume(painted, labels, subject.n_regions, width) for width in (fwhm, 0.0))
+    factor = to_injection(about, timing)
+    seen, true = factor * undo.means(_frames(raw)), factor * unmix.means(_frames(clean))
+    soft = factor * undo.means(blurred(frame, grid, fwhm) for frame in _frames(clean))
+    where = _reference(subject, tracer)
+    drawn, known = read_blood(dataset.root / scan.beside(BLOOD), about), true_blood(scan)
+
+    def measured(curves: Array, blood: Mapping[str, Input]) -> Measured:
+        reference = np.nanmean(curves[where], axis=0) if where.any() else None
+        return Measured(timing, curves[: subject.n_regions], reference, blood.get("plasma"), blood.get("blood"))
+
+    return Opened(
+        timing,
+        tracer,
+        [region.kind for region in subject.regions],
+        where[: subject.n_regions],
+        measured(seen, drawn),
+        measured(soft, known),
+        measured(undo.corrected(seen), drawn),
+        measured(unmix.corrected(true), known),
+        undo,
+        factor,
+    )
+
+
+def timing_of(about: Mapping[str, Any]) -> Timing:
+    """Return the frames of a sidecar in min after injection, which may be long before the zero of its clock."""
+    starts = (np.array(about["FrameTimesStart"], dtype=float) - about["InjectionStart"]) / MINUTE
+    decay = np.log(2) / (half_life(about["TracerRadionuclide"]) / MINUTE)
+    return Timing(starts, starts + np.array(about["FrameDuration"]) / MINUTE, decay)
+
+
+def to_injection(about: Mapping[str, Any], timing: Timing) -> Array:
+    """Return by what each frame is multiplied so that it is corrected for decay to injection, shape (n_frames,)."""
+    if not about["ImageDecayCorrected"]:
+        return np.asarray((timing.ends - timing.starts) / timing.weights)
+    reference = (about["ImageDecayCorrectionTime"] - about["InjectionStart"]) / MINUTE
+    return np.full(len(timing.starts), np.exp(timing.decay * reference))
+
+
+def read_blood(path: Path, about: Mapping[str, Any]) -> dict[str, Plasma]:
+    """Return the curves of a PET-BIDS blood file: ``plasma`` (unchanged tracer: all times the share that it is) and whole ``blood``.
+
+    Empty where there is no file; a curve is left out where its column is.
+    """
+    if not path.exists():
+        return {}
+    table = _columns(path)
+    times = (table["time"] - about["InjectionStart"]) / MINUTE
+    # Blood is corrected to the zero of the clock.
+    decay = np.log(2) / (half_life(about["TracerRadionuclide"]) / MINUTE)
+    factor = np.exp(-decay * about["InjectionStart"] / MINUTE)
+    found = {}
+    if (plasma := table.get("plasma_radioactivity")) is not None:
+        parent = table.get("metabolite_parent_fraction", np.ones_like(times))
+        known, share = np.isfinite(plasma), np.isfinite(parent)
+        parent = np.interp(times[known], times[share], parent[share])
+        found["plasma"] = Plasma(times[known], factor * plasma[known] * parent)
+    if (blood := table.get("whole_blood_radioactivity")) is not None:
+        known = np.isfinite(blood)
+        found["blood"] = Plasma(times[known], factor * blood[known])
+    return found
+
+
+def read_plasma(path: Path) -> Plasma:
+    """Return the unchanged tracer in plasma from a blood file whose zero is the injection."""
+    return read_blood(path, {"InjectionStart": 0, "TracerRadionuclide": "F18"})["plasma"]
+
+
+def true_blood(scan: Scan) -> dict[str, Input]:
+    """Return plasma and whole blood as they were, in Bq/mL."""
+    parameters: Any = scan.parameters
+    tracer = TRACERS.get(parameters.tracer)
+    plasma = tracer.input.curve().scaled(suv(parameters))
+
+    def whole(times: Array) -> Array:
+        return tracer.whole_blood.value * plasma.at(times) / parent_fraction(times, tracer.parent_fraction.value)
+
+    return {"plasma": plasma, "blood": Known(whole, plasma.breaks)}
+
+
+def spread_of(scan: Scan) -> float:
+    """Return the FWHM of the point spread of a scan in mm; 0 where it is off."""
+    parameters: Any = scan.parameters
+    return 0.0 if PSF.name in scan.acquisition.off else float(parameters.psf_fwhm)
+
+
+def painted_of(subject: Subject, grid: Grid) -> Painted:
+    """Return the true tissue on a grid under the labels of the regions, as a perfect segmentation has it."""
+    return replace(paint(subject, grid), labels=subject.labels(grid))
+
+
+def labels_of(dataset: Dataset, scan: Scan) -> Path:
+    """Return the label image of a scan's subject, below the root of the dataset."""
+    return Path(names.dseg(scan.subject, dataset.study.sessions[0].label))
+
+
+def on_grid(labels: Path, image: Any) -> npt.NDArray[np.intp]:
+    """Return a label image brought to another's grid, nearest neighbour, as nilearn's masker brings it."""
+    import nibabel as nib
+    from nilearn.image import resample_to_img
+
+    one: Any = nib.Nifti1Image(np.zeros(image.shape[:3], dtype=np.uint8), image.affine)
+    return np.asarray(resample_to_img(str(labels), one, interpolation="nearest").dataobj).astype(np.intp)
+
+
+def _image(path: Path) -> Any:
+    import nibabel as nib
+
+    return nib.load(path)
+
+
+def _frames(image: Any) -> npt.NDArray[np.float32]:
+    return np.moveaxis(np.asarray(image.dataobj, dtype=np.float32), -1, 0)
+
+
+def _reference(subject: Subject, tracer: Tracer) -> npt.NDArray[np.bool_]:
+    """Return which classes, regions and those of `BEYOND`, are the tracer's reference."""
+    beyond = np.array([name == tracer.reference for name in BEYOND])
+    selector = tracer.reference_selector
+    inside = chosen([selector] if selector is not None else [], subject.regions)
+    return np.concatenate([inside, beyond])
+
+
+def _columns(path: Path) -> dict[str, Array]:
+    """Return the columns of a table of numbers; NaN for n/a."""
+    rows = list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
+    return {name: np.array([_number(row[name]) for row in rows]) for name in rows[0]}
+
+
+def _number(cell: str) -> float:
+    return float("nan") if cell in ("", "n/a") else float(cell)
