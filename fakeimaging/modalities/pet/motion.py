@@ -99,8 +99,8 @@ def _move(image: npt.NDArray, forward: Forward, recipe: Recipe, v: int, *, rng: 
     pose = recipe["parameters"][v]
     if not pose.any():
         return image
-    grid, back = forward.clean.grid, np.linalg.inv(rigid(pose))
-    moved = resample_volume(image, grid, grid, np.asarray(back))
+    grid, back = forward.clean.grid, np.asarray(np.linalg.inv(rigid(pose)), dtype=float)
+    moved = resample_volume(image, grid, grid, back)
     return moved if recipe["attenuation_moves"] else moved * mismatch(forward.context["attenuation"], back, grid)
 
 

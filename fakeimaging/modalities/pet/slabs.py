@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fakeimaging.activity import kernels
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.spaces import Grid
-from fakeimaging.modalities.pet.resolution import FWHM, REACH
+from fakeimaging.modalities.pet.blur import FWHM, kernel_of
 
 WIDE = 16
 """Slices of a slab, as the kernels have it."""
@@ -99,10 +99,9 @@ def blur(grid: Grid, fwhm: float | tuple[float, float, float]) -> Blur | None:
 
 
 def _taps(sigma: float) -> npt.NDArray[np.float32]:
-    """Return the weights of `scipy.ndimage.gaussian_filter`; sigma in voxels."""
-    reach = int(REACH * sigma + 0.5)
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-9)) ** 2)
-    return frozen((weights / weights.sum()).astype(np.float32))
+    """Return the weights of `resolution.blurred` along one axis; sigma in voxels."""
+    outwards = kernel_of(sigma)
+    return frozen(np.concatenate([outwards[:0:-1], outwards]))
 
 
 @lru_cache(maxsize=1)

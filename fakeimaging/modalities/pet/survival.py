@@ -77,7 +77,7 @@ def _integrals(attenuation: Attenuation, n_angles: int) -> Iterator[npt.NDArray[
     grid, n_z = attenuation.grid, attenuation.grid.shape[2]
     first_slice = grid.part([0, 0, 0], (*grid.shape[:2], 1))
     x, y = (coordinate(first_slice, axis).ravel() for axis in (0, 1))
-    step = float(grid.voxel_size[:2].min())
+    step = float(grid.voxel_size[:2].max())
     mu = attenuation.mu.reshape(-1, n_z) * (float(np.prod(grid.voxel_size[:2])) / step)
     for angle in (np.arange(n_angles) + 0.5) * math.pi / n_angles:
         place = (x * math.cos(angle) + y * math.sin(angle)) / step
