@@ -65,7 +65,7 @@ class Model:
         return len(self.weights)
 
 
-def model(lines: Lines, survival: npt.NDArray, subsets: int, fwhm: float) -> Model:
+def model(lines: Lines, survival: npt.NDArray, subsets: int, fwhm: float | tuple[float, float, float] = 0.0) -> Model:
     """Return the model of a scan.
 
     Parameters
@@ -74,15 +74,24 @@ def model(lines: Lines, survival: npt.NDArray, subsets: int, fwhm: float) -> Mod
     survival : ndarray, shape lines.shape
     subsets : int
         Views of a subset are as many apart.
-    fwhm : float
-        Of the point spread, mm; 0 leaves it out.
+    fwhm : float or (x, y, z)
+        Of the point spread along the axes of the grid, mm; 0 leaves it out.
     """
     bins, spread = to_bins(survival), blur(lines.grid, fwhm)
     sees = [_spread(backward(bins, lines, first=s, step=subsets), spread) for s in range(subsets)]
     total = np.sum(sees, axis=0)
-    seen = (to_slabs(np.ones(lines.grid.shape, dtype=bool)) > 0) & (total > SEEN * total.max())
+    seen = (to_slabs(_within(lines)) > 0) & (total > SEEN * total.max())
     weights = tuple(frozen(np.divide(1, part, out=np.zeros_like(part), where=seen & (part > 0))) for part in sees)
     return Model(lines, frozen(np.asarray(survival)), spread, weights, float(total[seen].sum(dtype=np.float64)))
+
+
+def _within(lines: Lines) -> npt.NDArray[np.bool_]:
+    """Mark the voxels that all views see."""
+    nx, ny, nz = lines.grid.shape
+    dx, dy, _ = lines.grid.voxel_size
+    x, y = ((np.arange(n) - (n - 1) / 2) * d for n, d in ((nx, dx), (ny, dy)))
+    inside = np.hypot(x[:, None], y[None]) <= lines.n_bins * lines.bin_width / 2
+    return np.repeat(inside[:, :, None], nz, axis=2)
 
 
 def _spread(slabs: Slabs, spread: Blur | None, out: Slabs | None = None) -> Slabs:
@@ -108,13 +117,15 @@ def reconstruct(
         Scatter and randoms that are expected among them.
     model : Model
     scale : float
-        Counts for each Bq/mL mm where all pairs leave.
+        Counts for each Bq/mL mm where all pairs leave; nothing is reconstructed where there are none.
     iterations : int
         Times all subsets are gone through.
     post_filter : float
         FWHM of a Gaussian at the end, mm.
     """
     lines = model.lines
+    if scale <= 0:
+        return np.zeros(lines.grid.shape, dtype=np.float32)
     measured = to_bins(counts) * np.float32(1 / scale)
     beyond = to_bins(background / (np.float32(scale) * model.survival))
     x = _start(measured, model)

@@ -176,7 +176,7 @@ class PetParameters(Parameters):
     )
     views: int = parameter(126, unit="1", bounds=(8, 1024), description="angles over half a circle (projection tier)")
     iterations: int = parameter(4, unit="1", bounds=(1, 200), description="passes through all subsets")
-    subsets: int = parameter(21, unit="1", bounds=(1, 128), description="of the views, each as many apart")
+    subsets: int = parameter(14, unit="1", bounds=(1, 128), description="of the views, each as many apart")
     psf_model: bool = parameter(True, unit="-", description="the reconstruction undoes the point spread")
     post_filter: float = parameter(
         0.0, unit="mm", bounds=(0, 20), symbol="FWHM", description="Gaussian after the reconstruction"
@@ -329,6 +329,12 @@ class PetParameters(Parameters):
             return self
         if abs((total := sum(n * seconds for n, seconds in self.frames)) - self.duration) > 1e-6:
             raise ValueError(f"`frames`: they last {total:g} s and `duration` says {self.duration:g} s; leave one out")
+        return self
+
+    @model_validator(mode="after")
+    def _subsets_have_views(self) -> Self:
+        if self.subsets > self.views:
+            raise ValueError(f"`subsets`: {self.subsets} of {self.views} views; take at most as many as `views`")
         return self
 
     @property

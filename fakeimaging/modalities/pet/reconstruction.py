@@ -12,70 +12,38 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
 from fakeimaging.modalities.pet import osem
-from fakeimaging.modalities.pet.counts import sensitivity
-from fakeimaging.modalities.pet.frames import effective_seconds
 from fakeimaging.modalities.pet.mu_map import mu_map, survival
 from fakeimaging.modalities.pet.parameters import PetParameters
-from fakeimaging.modalities.pet.projector import Lines, parallel_lines
-from fakeimaging.modalities.pet.sinograms import Expected, Sinograms, drawn, expected
-from fakeimaging.modalities.pet.tracers import TRACERS
+from fakeimaging.modalities.pet.projector import parallel_lines
+from fakeimaging.modalities.pet.sinograms import PARTS, Expected, Sinograms, drawn, expected
 from fakeimaging.structure.anatomy import Anatomy
 
 if TYPE_CHECKING:
     from fakeimaging.modalities.recording import Recording
 
-SCATTER_FRACTION = 0.406
-"""Discovery MI (NEMA)."""
-RANDOMS_FRACTION = 0.2
-"""Of all coincidences (assumed)."""
-
-
 def _draw_reconstruction(forward: Forward, parameters: PetParameters, *, rng: np.random.Generator) -> Recipe:
-    p, decay = parameters, TRACERS.get(parameters.tracer).decay
+    p, counts = parameters, forward.context["counts"]
+    if p.tier == "image":
+        return {"tier": p.tier}
     return {
         "tier": p.tier,
         "views": p.views,
         "subsets": p.subsets,
         "iterations": p.iterations,
-        "model_fwhm": float(np.mean(p.point_spread)) if p.psf_model else 0.0,
+        "model_fwhm": p.point_spread if p.psf_model else (0.0, 0.0, 0.0),
         "post_filter": p.post_filter,
-        "sensitivity": sensitivity(p),
-        "effective_seconds": effective_seconds(forward.clean.clock, decay),
-        "scatter_fraction": SCATTER_FRACTION,
-        "randoms_fraction": RANDOMS_FRACTION,
+        **{part: getattr(counts, part) for part in PARTS},
     }
-
-
-def scale(lines: Lines, sensitivity: float, seconds: float) -> float:
-    """Return the trues for each Bq/mL mm of a line that nothing attenuates.
-
-    Every voxel lies on one line or between two of each view, so that all lines together see its volume `Lines.n_views` times.
-
-    Parameters
-    ----------
-    lines : Lines
-    sensitivity : float
-        Counts per second and kBq without attenuation.
-    seconds : float
-        Effective seconds of the frame.
-    """
-    millilitres = lines.bin_width * float(lines.grid.voxel_size[2]) / 1e3
-    return sensitivity / 1e3 * seconds * millilitres / lines.n_views
 
 
 def counted(image: npt.NDArray, model: osem.Model, recipe: Recipe, v: int) -> Expected:
     """Return the counts expected in frame ``v`` of a blurred image in Bq/mL."""
-    return expected(
-        image,
-        model.lines,
-        model.survival,
-        scale=scale(model.lines, recipe["sensitivity"], float(recipe["effective_seconds"][v])),
-        scatter_fraction=recipe["scatter_fraction"],
-        randoms_fraction=recipe["randoms_fraction"],
-    )
+    totals = {part: float(recipe[part][v]) for part in PARTS}
+    return expected(image, model.lines, model.survival, **totals)
 
 
 def _reconstruct(
@@ -83,7 +51,7 @@ def _reconstruct(
 ) -> npt.NDArray:
     if recipe["tier"] == "image":
         return image
-    scanner = _scanner(forward, recipe)
+    scanner = scanner_of(forward, recipe)
     return reconstructed(drawn(counted(image, scanner, recipe, v), scanner.survival, rng=rng), scanner, recipe)
 
 
@@ -99,7 +67,8 @@ def reconstructed(counts: Sinograms, model: osem.Model, recipe: Recipe) -> npt.N
     )
 
 
-def _scanner(forward: Forward, recipe: Recipe) -> osem.Model:
+def scanner_of(forward: Forward, recipe: Recipe) -> osem.Model:
+    """Return what the reconstruction of a scan takes for the way from activity to counts, made once for all frames."""
     numbers = (recipe[key] for key in ("views", "subsets", "model_fwhm"))
     return _model(forward.context["anatomy"], forward.clean.grid, *numbers)
 
@@ -116,12 +85,20 @@ def sinograms(recording: Recording, frame: int) -> Sinograms:
     Parameters
     ----------
     recording : Recording
-        A PET scan, of either tier.
+        A PET scan of the projection tier.
     frame : int
+
+    Raises
+    ------
+    InputError
+        If the scan is of the image tier, which counts nothing along lines.
     """
-    recipe, image = recording.recipe("reconstruction"), recording.before("reconstruction").volume(frame)
+    recipe = recording.recipe("reconstruction")
+    if recipe["tier"] == "image":
+        raise InputError('there are no sinograms in the image tier; take `tier="projection"`', value="image")
+    image = recording.before("reconstruction").volume(frame)
     rng = recording.streams.at("reconstruction", f"volume-{frame}").rng()
-    scanner = _scanner(recording.forward, recipe)
+    scanner = scanner_of(recording.forward, recipe)
     return drawn(counted(image, scanner, recipe, frame), scanner.survival, rng=rng)
 
 

@@ -69,15 +69,9 @@ class Sinograms:
 
 
 def expected(
-    image: npt.NDArray,
-    lines: Lines,
-    survival: Volume,
-    *,
-    scale: float,
-    scatter_fraction: float,
-    randoms_fraction: float,
+    image: npt.NDArray, lines: Lines, survival: Volume, *, trues: float, scatter: float, randoms: float
 ) -> Expected:
-    """Return the counts that an image lets expect.
+    """Return how the counts that are expected of a frame lie along lines.
 
     Parameters
     ----------
@@ -86,27 +80,24 @@ def expected(
     lines : Lines
     survival : ndarray, shape lines.shape
         Share of pairs that leave along each line.
-    scale : float
-        Trues for each Bq/mL mm where all pairs leave.
-    scatter_fraction : float
-        Scatter over trues and scatter.
-    randoms_fraction : float
-        Randoms over all coincidences.
+    trues, scatter, randoms : float
+        How many of each there are altogether; no trues where there is no activity.
     """
-    trues = project(np.maximum(image, 0), lines)
-    trues *= survival
-    trues *= np.float32(scale)
-    total = float(trues.sum(dtype=np.float64))
-    n_scatter = total * scatter_fraction / (1 - scatter_fraction)
-    n_randoms = (total + n_scatter) * randoms_fraction / (1 - randoms_fraction)
-    return Expected(trues, _sized(scattered(trues, lines), n_scatter), _sized(random(image, lines), n_randoms), scale)
+    pairs = project(np.maximum(image, 0), lines)
+    pairs *= survival
+    scale = _sized(pairs, trues)
+    shape, flat = scattered(pairs, lines), accidental(image, lines)
+    _sized(shape, scatter)
+    _sized(flat, randoms)
+    return Expected(pairs, shape, flat, scale)
 
 
-def _sized(shape: Volume, total: float) -> Volume:
-    """Scale a sinogram to so many counts, in place."""
+def _sized(shape: Volume, total: float) -> float:
+    """Scale a sinogram to so many counts, in place, and return by how much; 1 where it is empty."""
     now = float(shape.sum(dtype=np.float64))
-    shape *= np.float32(total / now if now > 0 else 0)
-    return shape
+    factor = total / now if now > 0 else 1.0
+    shape *= np.float32(factor)
+    return factor
 
 
 def scattered(trues: Volume, lines: Lines) -> Volume:
@@ -115,9 +106,9 @@ def scattered(trues: Volume, lines: Lines) -> Volume:
     return np.matmul(_wide(lines.n_bins, SCATTER_FWHM / lines.bin_width), trues) @ slices
 
 
-def random(image: npt.NDArray, lines: Lines) -> Volume:
+def accidental(image: npt.NDArray, lines: Lines) -> Volume:
     """Return the shape of randoms: the square of the singles of each ring, the same for all its lines."""
-    activity = image.sum(axis=(0, 1), dtype=np.float64)
+    activity = np.maximum(image, 0).sum(axis=(0, 1), dtype=np.float64)
     singles = activity @ _wide(len(activity), SINGLES_FWHM / lines.grid.voxel_size[2])
     return np.broadcast_to((singles**2).astype(np.float32), lines.shape).copy()
 

@@ -90,17 +90,18 @@ class Blur:
         return result
 
 
-def blur(grid: Grid, fwhm: float) -> Blur | None:
-    """Return the blur by a Gaussian of ``fwhm`` (mm) on a grid; None for 0."""
-    if fwhm == 0:
+def blur(grid: Grid, fwhm: float | tuple[float, float, float]) -> Blur | None:
+    """Return the blur by a Gaussian on a grid, whose FWHM is one number or three along its axes, in mm; None for 0."""
+    sigma = np.broadcast_to(fwhm, 3) / FWHM / grid.voxel_size
+    if not sigma.any():
         return None
-    return Blur(grid.shape, tuple(_taps(sigma) for sigma in (fwhm / FWHM / grid.voxel_size).tolist()))
+    return Blur(grid.shape, tuple(_taps(s) for s in sigma.tolist()))
 
 
 def _taps(sigma: float) -> npt.NDArray[np.float32]:
     """Return the weights of `scipy.ndimage.gaussian_filter`; sigma in voxels."""
     reach = int(REACH * sigma + 0.5)
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-9)) ** 2)
     return frozen((weights / weights.sum()).astype(np.float32))
 
 
