@@ -1,8 +1,8 @@
 """Reconstruction by ordered subsets expectation maximisation (Shepp and Vardi 1982, Hudson and Larkin 1994).
 
-Counts y of bin j are Poisson about k a_j [P H x]_j + b_j: x the image in Bq/mL, H the point spread where the model has it, P line integrals,
-a the share of pairs that leave, k counts for each Bq/mL mm, b scatter and randoms. One step with the views of a subset:
-x <- x / [H P' a] . H P' [ a y / (k a P H x + b) ] / k.
+Counts y of bin j are Poisson about k a_j [P H x]_j + b_j: x the image in Bq/mL, H the point spread where the model
+has it, P line integrals, a the share of pairs that leave, k counts for each Bq/mL mm, b scatter and randoms. One step
+with the views of a subset: x <- x / [H P' a] . H P' [ a y / (k a P H x + b) ] / k.
 """
 
 from __future__ import annotations

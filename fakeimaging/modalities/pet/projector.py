@@ -1,8 +1,9 @@
-"""Line integrals through a stack of slices: direct planes, parallel lines, linear interpolation (Joseph 1982, doi:10.1109/TMI.1982.4307572).
+"""Line integrals through a stack of slices: direct planes, parallel lines, linear interpolation (Joseph 1982).
 
-Views turn about the middle of the grid over half a circle. In view theta, bin r integrates along x cos(theta) + y sin(theta) = r, with x
-and y in mm along the first two axes of the grid: steps go from row to row of the axis that the line runs along the most, and each reads the
-two cells it passes between. All slices are projected together (`projector_kernel`).
+Views turn about the middle of the grid over half a circle. In view theta, bin r integrates along x cos(theta) + y
+sin(theta) = r, with x and y in mm along the first two axes of the grid: steps go from row to row of the axis that the
+line runs along the most, and each reads the two cells it passes between. All slices are projected together
+(`projector_kernel`).
 """
 
 from __future__ import annotations

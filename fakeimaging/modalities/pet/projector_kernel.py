@@ -1,10 +1,11 @@
 # mypy: ignore-errors
 """Kernels of `projector`, compiled from this file's text: sixteen slices side by side in two registers (see `activity.simd`).
 
-Images are slabs of `WIDE` slices: each slab is flat, rows of cells of `WIDE` slices, with one empty cell around. Sinograms are slabs too:
-views of bins of `WIDE` slices. A row of ``lines`` tells a view: whether its lines step along the first axis (else the second), where
-bin 0 meets row 0 (in cells of the other axis), how far that moves with each bin and with each row, and how long a step is. Kernels take every
-``step``-th view from ``first`` on. ``nothing`` is a register of zeros.
+Images are slabs of `WIDE` slices: each slab is flat, rows of cells of `WIDE` slices, with one empty cell around.
+Sinograms are slabs too: views of bins of `WIDE` slices. A row of ``lines`` tells a view: whether its lines step along
+the first axis (else the second), where bin 0 meets row 0 (in cells of the other axis), how far that moves with each
+bin and with each row, and how long a step is. Kernels take every ``step``-th view from ``first`` on. ``nothing`` is a
+register of zeros.
 """
 
 import math

@@ -1,13 +1,14 @@
 """The stage that turns a blurred frame into counts along lines and these into an image again; it does nothing in the image tier.
 
-The point spread before it stands for the detectors, the noise of the image tier is silent, and what the reconstruction knows of the way from
-activity to counts is right: attenuation, expected scatter and randoms, scale, and the point spread where it has one.
+The point spread before it stands for the detectors, the noise of the image tier is silent, and what the
+reconstruction knows of the way from activity to counts is right: attenuation, expected scatter and randoms, scale,
+point spread where it has one.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,14 +58,12 @@ def _reconstruct(
 
 def reconstructed(counts: Sinograms, model: osem.Model, recipe: Recipe) -> npt.NDArray[np.float32]:
     """Return the image in Bq/mL that the counts of a frame give."""
-    return osem.reconstruct(
-        counts.prompts,
-        counts.expected.background,
-        model,
-        scale=counts.expected.scale,
-        iterations=recipe["iterations"],
-        post_filter=recipe["post_filter"],
-    )
+    return _image(counts.prompts, counts.expected, model, recipe)
+
+
+def _image(prompts: npt.NDArray, mean: Expected, model: osem.Model, recipe: Recipe) -> npt.NDArray[np.float32]:
+    settings = {"iterations": recipe["iterations"], "post_filter": recipe["post_filter"]}
+    return osem.reconstruct(prompts, mean.background, model, scale=mean.scale, **settings)
 
 
 def scanner_of(forward: Forward, recipe: Recipe) -> osem.Model:
@@ -93,13 +92,42 @@ def sinograms(recording: Recording, frame: int) -> Sinograms:
     InputError
         If the scan is of the image tier, which counts nothing along lines.
     """
+    _, scanner, mean = _expected_of(recording, frame)
+    rng = recording.streams.at("reconstruction", f"volume-{frame}").rng()
+    return drawn(mean, scanner.survival, rng=rng)
+
+
+def _expected_of(recording: Recording, frame: int) -> tuple[Recipe, osem.Model, Expected]:
     recipe = recording.recipe("reconstruction")
     if recipe["tier"] == "image":
         raise InputError('there are no sinograms in the image tier; take `tier="projection"`', value="image")
-    image = recording.before("reconstruction").volume(frame)
-    rng = recording.streams.at("reconstruction", f"volume-{frame}").rng()
-    scanner = scanner_of(recording.forward, recipe)
-    return drawn(counted(image, scanner, recipe, frame), scanner.survival, rng=rng)
+    image, scanner = recording.before("reconstruction").volume(frame), scanner_of(recording.forward, recipe)
+    return recipe, scanner, counted(image, scanner, recipe, frame)
+
+
+def without_noise(recording: Recording, frame: int) -> npt.NDArray[np.float32]:
+    """Return what a frame would look like had it been counted without end: what is left of bias is the reconstruction's own.
+
+    Parameters and errors as of `sinograms`.
+    """
+    recipe, scanner, mean = _expected_of(recording, frame)
+    return _image(mean.trues + mean.background, mean, scanner, recipe)
+
+
+def described(parameters: PetParameters) -> dict[str, Any]:
+    """Return what PET-BIDS says of the reconstruction."""
+    p = parameters
+    return {
+        "ReconMethodName": f"2D-OSEM{'-PSF' if p.psf_model else ''}",
+        "ReconMethodParameterLabels": ["subsets", "iterations"],
+        "ReconMethodParameterUnits": ["none", "none"],
+        "ReconMethodParameterValues": [p.subsets, p.iterations],
+        "ReconFilterType": "Gaussian" if p.post_filter else "none",
+        **({"ReconFilterSize": p.post_filter} if p.post_filter else {}),
+        "AttenuationCorrection": "linear attenuation of the head at 511 keV, known exactly",
+        "ScatterCorrectionMethod": "expected scatter, known exactly, in the model of the reconstruction",
+        "RandomsCorrectionMethod": "expected randoms, known exactly, in the model of the reconstruction",
+    }
 
 
 RECONSTRUCTION = Stage("reconstruction", "operator", _draw_reconstruction, _reconstruct)

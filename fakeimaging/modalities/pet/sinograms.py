@@ -1,6 +1,7 @@
 """Counts of one frame, kept apart: trues, scatter and randoms, as expected and as drawn.
 
-All counts of a frame, those of oblique lines too, fall into the direct planes, as after rebinning. Time of flight is not modelled.
+All counts of a frame, those of oblique lines too, fall into the direct planes, as after rebinning. Time of flight is
+not modelled.
 """
 
 from __future__ import annotations
@@ -121,8 +122,8 @@ def _wide(n: int, fwhm: float) -> npt.NDArray[np.float32]:
 
 def drawn(expected: Expected, survival: Volume, *, rng: np.random.Generator) -> Sinograms:
     """Return Poisson counts about what is expected: trues first, then scatter, then randoms."""
-    counts = [_poisson(getattr(expected, part), rng=rng) for part in PARTS]
-    return Sinograms(*counts, expected, survival)
+    trues, scatter, randoms = (_poisson(getattr(expected, part), rng=rng) for part in PARTS)
+    return Sinograms(trues, scatter, randoms, expected, survival)
 
 
 def _poisson(mean: Volume, *, rng: np.random.Generator) -> npt.NDArray[np.int32]:

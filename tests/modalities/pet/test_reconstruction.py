@@ -6,10 +6,10 @@ import pytest
 import fakeimaging as fi
 from fakeimaging.core.errors import InputError, ParameterError
 from fakeimaging.core.spaces import centred_grid
-from fakeimaging.modalities.pet import osem, reconstruction
+from fakeimaging.modalities.pet import reconstruction
 from fakeimaging.modalities.pet.projector import parallel_lines, project
-from fakeimaging.modalities.pet.reconstruction import sinograms
-from fakeimaging.modalities.pet.sinograms import PARTS, drawn, expected
+from fakeimaging.modalities.pet.reconstruction import described, sinograms, without_noise
+from fakeimaging.modalities.pet.sinograms import PARTS, SINGLES_FWHM, accidental, drawn, expected
 from fakeimaging.testing import check_modality
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 from tests.modalities.pet.test_projector import disc
@@ -95,11 +95,32 @@ def test_scatter_is_wide_and_randoms_are_flat(made):
     assert means.randoms[0, 0, middle] > means.randoms[0, 0, 0]
 
 
+def test_randoms_are_the_square_of_what_each_ring_sees():
+    grid = centred_grid((12, 12, 41), 10.0)
+    lines, image = parallel_lines(grid, 4), np.zeros(grid.shape)
+    image[6, 6, 20] = 1.0
+    profile = accidental(image, lines)[0, 0].astype(float)
+    z = (np.arange(41) - 20) * 10.0
+    assert np.sqrt((profile * z**2).sum() / profile.sum()) * 2.3548 == pytest.approx(
+        SINGLES_FWHM / np.sqrt(2), rel=0.01
+    )
+
+
+def test_the_sidecar_says_how_it_was_reconstructed():
+    keys = described(scan(post_filter=3.0, psf_model=False).parameters)
+    assert keys["ReconMethodName"] == "2D-OSEM"
+    assert dict(zip(keys["ReconMethodParameterLabels"], keys["ReconMethodParameterValues"], strict=True)) == {
+        "subsets": 6,
+        "iterations": 4,
+    }
+    assert keys["ReconFilterSize"] == 3.0
+    assert "ReconFilterSize" not in described(scan().parameters)
+    assert described(scan().parameters)["ReconMethodName"] == "2D-OSEM-PSF"
+
+
 def test_activity_is_recovered_in_its_own_unit(made):
-    recipe, blurred = made.recipe("reconstruction"), made.before("reconstruction").make(LATE).astype(float)
-    model = reconstruction.scanner_of(made.forward, recipe)
-    mean = reconstruction.counted(blurred, model, recipe, LATE)
-    x = osem.reconstruct(mean.trues + mean.background, mean.background, model, scale=mean.scale, iterations=4)
+    blurred = made.before("reconstruction").make(LATE).astype(float)
+    x = without_noise(made, LATE)
     assert x.sum(dtype=float) == pytest.approx(blurred.sum(), rel=0.02)
     inside = blurred > 0.5 * blurred.max()
     assert x[inside].mean() == pytest.approx(blurred[inside].mean(), rel=0.05)
@@ -113,10 +134,7 @@ def test_a_lower_dose_is_noisier_and_no_dimmer():
         made = scan(injected_activity=dose, psf_model=False)
         blurred = made.before("reconstruction").make(LATE)
         inside = blurred > 0.5 * blurred.max()
-        recipe = made.recipe("reconstruction")
-        model = reconstruction.scanner_of(made.forward, recipe)
-        mean = reconstruction.counted(blurred, model, recipe, LATE)
-        smooth = osem.reconstruct(mean.trues + mean.background, mean.background, model, scale=mean.scale, iterations=4)
+        smooth = without_noise(made, LATE)
         spread.append((made.after("reconstruction").make(LATE) - smooth)[inside].std() / smooth[inside].mean())
     # Randoms are more of the prompts where there is more activity.
     assert 1.5 < spread[1] / spread[0] < 2.2
