@@ -90,7 +90,10 @@ def frames(n_frames: int) -> None:
     row("projection tier with PSF / image tier", slow / each, CEILING_PROJECTION)
     without = scan_of(n_frames, "projection", psf_model=False)
     without.observed.make(0)
-    row("projection tier without PSF / image tier", cpu(lambda: [without.observed.make(v) for v in last[:2]], 1) / 2 / each)
+    row(
+        "projection tier without PSF / image tier",
+        cpu(lambda: [without.observed.make(v) for v in last[:2]], 1) / 2 / each,
+    )
 
 
 WHOLE = """

@@ -1,4 +1,4 @@
-"""What the head takes from the photons: linear attenuation at 511 keV, and the share of pairs that leave along each line.
+"""What the head takes from the photons: attenuation at 511 keV, and the share of pairs that leave along each line.
 
 A pair is lost if either photon is, so the whole line counts: exp(-integral of mu), wherever on it the pair arose.
 """

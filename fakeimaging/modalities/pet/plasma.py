@@ -206,7 +206,9 @@ def from_samples(times: npt.ArrayLike, values: npt.ArrayLike, tail: int = 3) -> 
 
 def _check_samples(times: Array, values: Array) -> None:
     if times.ndim != 1 or times.shape != values.shape or len(times) < 2:
-        raise InputError(f"{times.shape} times and {values.shape} values: two rows of the same length, at least 2, are needed")
+        raise InputError(
+            f"{times.shape} times and {values.shape} values: two rows of the same length, at least 2, are needed"
+        )
     if not (np.isfinite(times).all() and np.isfinite(values).all() and (values >= 0).all()):
         raise InputError("samples of an input function are finite, and its values at least 0")
     if not (np.diff(times) > 0).all():

@@ -74,7 +74,7 @@ class Lines:
 
 
 def parallel_lines(grid: Grid, n_views: int, *, field: float = math.inf) -> Lines:
-    """Return lines as dense as the voxels that cover the slices, or a circle of ``field`` mm about their middle if that is less.
+    """Return lines as dense as the voxels, over whole slices or the circle of ``field`` mm, whichever is less.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def parallel_lines(grid: Grid, n_views: int, *, field: float = math.inf) -> Line
 
 
 def _view(angle: float, grid: Grid, n_bins: int, width: float) -> list[float]:
-    """Return the row of one view: axis of the steps, place at bin 0 and row 0, its change with bin and row, length of a step."""
+    """Return a row: axis of the steps, place at bin 0 and row 0, its change with bin and row, length of a step."""
     (nx, ny), (dx, dy) = grid.shape[:2], grid.voxel_size[:2].tolist()
     middle_x, middle_y, c, s = (nx - 1) / 2, (ny - 1) / 2, math.cos(angle), math.sin(angle)
     r = -(n_bins - 1) / 2 * width

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Kernels of `projector`, compiled from this file's text: sixteen slices side by side in two registers (see `activity.simd`).
+"""Kernels of `projector`, compiled from this file's text: sixteen slices side by side (see `activity.simd`).
 
 Images are slabs of `WIDE` slices: each slab is flat, rows of cells of `WIDE` slices, with one empty cell around.
 Sinograms are slabs too: views of bins of `WIDE` slices. A row of ``lines`` tells a view: whether its lines step along
@@ -105,9 +105,9 @@ def backward(sinogram, lines, shape, n_bins, first, step, slabs):
 def compare(slabs, lines, shape, n_bins, first, step, counts, beyond, nothing, room, result):
     """Sum in each cell, over its lines, how many times more was counted than the slabs let expect.
 
-    ``counts`` and ``beyond`` are sinograms of the counts and of the background expected among them, both over the factors of their bins.
-    A bin in which nothing is expected says nothing. ``room`` holds the views that are taken: all of them are compared before any is
-    given back, since a processor's near memory holds one image and not two.
+    ``counts`` and ``beyond`` are sinograms of the counts and of the background expected among them, both over the
+    factors of their bins. A bin in which nothing is expected says nothing. ``room`` holds the views that are taken: all
+    are compared before any is given back, since a processor's near memory holds one image and not two.
     """
     for s in range(len(slabs)):
         for v in range(first, len(lines), step):

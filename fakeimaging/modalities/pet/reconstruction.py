@@ -1,4 +1,4 @@
-"""The stage that turns a blurred frame into counts along lines and these into an image again; it does nothing in the image tier.
+"""The stage that turns a blurred frame into counts along lines and these into an image; none in the image tier.
 
 The point spread before it stands for the detectors, the noise of the image tier is silent, and what the
 reconstruction knows of the way from activity to counts is right: attenuation, expected scatter and randoms, scale,
@@ -106,7 +106,7 @@ def _expected_of(recording: Recording, frame: int) -> tuple[Recipe, osem.Model, 
 
 
 def without_noise(recording: Recording, frame: int) -> npt.NDArray[np.float32]:
-    """Return what a frame would look like had it been counted without end: what is left of bias is the reconstruction's own.
+    """Return a frame as it would be had it been counted without end: what bias it has is the reconstruction's.
 
     Parameters and errors as of `sinograms`.
     """

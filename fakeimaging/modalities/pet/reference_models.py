@@ -134,7 +134,9 @@ def gamma_variate(start: float, peak: float, sharpness: float) -> Response:
     array([0., 0., 1.])
     """
     if not peak > start:
-        raise InputError(f"the response peaks at {peak:g} min, which is not after its start at {start:g} min", value=peak)
+        raise InputError(
+            f"the response peaks at {peak:g} min, which is not after its start at {start:g} min", value=peak
+        )
     if not sharpness > 0:
         raise InputError(f"sharpness: {sharpness:g} is not above 0", value=sharpness)
 

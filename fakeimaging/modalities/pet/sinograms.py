@@ -16,9 +16,9 @@ from fakeimaging.modalities.pet.resolution import FWHM
 from fakeimaging.modalities.pet.slabs import Volume
 
 SCATTER_FWHM = 200.0
-"""mm: trues blurred so far along bins and slices have the shape of scatter (the kernel of dPETSTEP, `Dynamic_buildSimFullData.m`)."""
+"""mm: trues blurred so far along bins and slices have the shape of scatter (width of the kernel in dPETSTEP)."""
 SINGLES_FWHM = 200.0
-"""mm along the axis, from where a ring of detectors gets its single photons (assumed: as far as it gets scattered ones)."""
+"""mm along the axis, from where a ring of detectors gets its single photons (assumed)."""
 PARTS = ("trues", "scatter", "randoms")
 
 

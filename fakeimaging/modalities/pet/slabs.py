@@ -1,4 +1,4 @@
-"""Images and sinograms as compiled kernels want them: slabs of sixteen slices, which lie side by side, and their blur."""
+"""Images and sinograms as compiled kernels want them: slabs of sixteen slices side by side; and their blur."""
 
 from __future__ import annotations
 
