@@ -20,11 +20,13 @@ from fakeimaging.modalities.pet import osem
 from fakeimaging.modalities.pet.mu_map import mu_map, survival
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.projector import parallel_lines
+from fakeimaging.modalities.pet.scanners import Three
 from fakeimaging.modalities.pet.sinograms import PARTS, Expected, Sinograms, drawn, expected
 from fakeimaging.structure.anatomy import Anatomy
 
 if TYPE_CHECKING:
     from fakeimaging.modalities.recording import Recording
+
 
 def _draw_reconstruction(forward: Forward, parameters: PetParameters, *, rng: np.random.Generator) -> Recipe:
     p, counts = parameters, forward.context["counts"]
@@ -68,12 +70,12 @@ def _image(prompts: npt.NDArray, mean: Expected, model: osem.Model, recipe: Reci
 
 def scanner_of(forward: Forward, recipe: Recipe) -> osem.Model:
     """Return what the reconstruction of a scan takes for the way from activity to counts, made once for all frames."""
-    numbers = (recipe[key] for key in ("views", "subsets", "model_fwhm"))
-    return _model(forward.context["anatomy"], forward.clean.grid, *numbers)
+    n_views, subsets, fwhm = recipe["views"], recipe["subsets"], tuple(recipe["model_fwhm"])
+    return _model(forward.context["anatomy"], forward.clean.grid, n_views, subsets, fwhm)
 
 
 @lru_cache(maxsize=1)
-def _model(anatomy: Anatomy, grid: Grid, views: int, subsets: int, fwhm: float) -> osem.Model:
+def _model(anatomy: Anatomy, grid: Grid, views: int, subsets: int, fwhm: Three) -> osem.Model:
     lines = parallel_lines(grid, views)
     return osem.model(lines, survival(mu_map(anatomy, grid), lines), subsets, fwhm)
 
