@@ -176,7 +176,7 @@ class PetParameters(Parameters):
     )
     views: int = parameter(126, unit="1", bounds=(8, 1024), description="angles over half a circle (projection tier)")
     iterations: int = parameter(4, unit="1", bounds=(1, 200), description="passes through all subsets")
-    subsets: int = parameter(21, unit="1", bounds=(1, 128), description="of the views, each as many apart")
+    subsets: int = parameter(14, unit="1", bounds=(1, 128), description="of the views, each as many apart")
     psf_model: bool = parameter(True, unit="-", description="the reconstruction undoes the point spread")
     post_filter: float = parameter(
         0.0, unit="mm", bounds=(0, 20), symbol="FWHM", description="Gaussian after the reconstruction"

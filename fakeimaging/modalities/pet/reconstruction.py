@@ -20,6 +20,7 @@ from fakeimaging.modalities.pet import osem
 from fakeimaging.modalities.pet.mu_map import mu_map, survival
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.projector import parallel_lines
+from fakeimaging.modalities.pet.scanners import Three
 from fakeimaging.modalities.pet.sinograms import PARTS, Expected, Sinograms, drawn, expected
 from fakeimaging.structure.anatomy import Anatomy
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def _draw_reconstruction(forward: Forward, parameters: PetParameters, *, rng: np.random.Generator) -> Recipe:
-    p = parameters
+    p, counts = parameters, forward.context["counts"]
     if p.tier == "image":
         return {"tier": p.tier}
     return {
@@ -36,9 +37,9 @@ def _draw_reconstruction(forward: Forward, parameters: PetParameters, *, rng: np
         "views": p.views,
         "subsets": p.subsets,
         "iterations": p.iterations,
-        "model_fwhm": float(np.mean(p.point_spread)) if p.psf_model else 0.0,
+        "model_fwhm": p.point_spread if p.psf_model else (0.0, 0.0, 0.0),
         "post_filter": p.post_filter,
-        **{part: getattr(forward.context["counts"], part) for part in PARTS},
+        **{part: getattr(counts, part) for part in PARTS},
     }
 
 
@@ -69,12 +70,12 @@ def _image(prompts: npt.NDArray, mean: Expected, model: osem.Model, recipe: Reci
 
 def scanner_of(forward: Forward, recipe: Recipe) -> osem.Model:
     """Return what the reconstruction of a scan takes for the way from activity to counts, made once for all frames."""
-    numbers = (recipe[key] for key in ("views", "subsets", "model_fwhm"))
-    return _model(forward.context["anatomy"], forward.clean.grid, *numbers)
+    n_views, subsets, fwhm = recipe["views"], recipe["subsets"], tuple(recipe["model_fwhm"])
+    return _model(forward.context["anatomy"], forward.clean.grid, n_views, subsets, fwhm)
 
 
 @lru_cache(maxsize=1)
-def _model(anatomy: Anatomy, grid: Grid, views: int, subsets: int, fwhm: float) -> osem.Model:
+def _model(anatomy: Anatomy, grid: Grid, views: int, subsets: int, fwhm: Three) -> osem.Model:
     lines = parallel_lines(grid, views)
     return osem.model(lines, survival(mu_map(anatomy, grid), lines), subsets, fwhm)
 
