@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
 from fakeimaging.modalities.pet import PSF
 from fakeimaging.modalities.pet.blood import MANUAL, PARENT, PLASMA, TRUE, WHOLE
-from fakeimaging.modalities.pet.resolution import Painted, blurred
+from fakeimaging.modalities.pet.resolution import PointSpread, point_spread
 from fakeimaging.modalities.pet.signal import paint
 from fakeimaging.modalities.pet.tracers import BEYOND, MINUTE, TRACERS, Tracer, half_life
 from fakeimaging.scoring.kinetics import Array, Input, Known, Plasma, Timing
@@ -31,6 +31,7 @@ from fakeimaging.structure.selection import chosen
 from fakeimaging.structure.subject import Subject
 
 UNITS_OF_ACTIVITY = {"Bq/mL": 1.0, "kBq/mL": 1e3, "MBq/mL": 1e6}
+SHARPEST = PointSpread((0.0, 0.0, 0.0))
 SHARP = 2.0
 """Minutes within which the true curve of blood turns quickly: there each of its points is a kink, later it is smooth."""
 
@@ -108,9 +109,9 @@ def opened(dataset: Dataset, scan: Scan) -> Opened:
     raw, clean = (_image(dataset.root / path) for path in (scan.raw, scan.clean))
     about, true_about = (_sidecar(dataset.root / path, image) for path, image in ((scan.raw, raw), (scan.clean, clean)))
     subject, tracer = dataset.subject(scan.subject), tracer_of(scan)
-    grid, fwhm = Grid(raw.shape[:3], raw.affine), spread_of(scan)
-    labels, painted = on_grid(dataset.root / labels_of(dataset, scan), raw), painted_of(subject, grid)
-    undo, unmix = (partial_volume(painted, labels, subject.n_regions, width) for width in (fwhm, 0.0))
+    grid, spread = Grid(raw.shape[:3], raw.affine), spread_of(scan)
+    labels, painted = on_grid(dataset.root / labels_of(dataset, scan), raw), paint(subject, grid)
+    undo, unmix = (partial_volume(painted, labels, subject.n_regions, one) for one in (spread, SHARPEST))
     timing, known, factor = timing_of(about), timing_of(true_about), to_injection(about)
     seen, true = factor * undo.means(_frames(raw)), _frames(clean)
     where = _reference(subject, tracer)
@@ -127,7 +128,7 @@ def opened(dataset: Dataset, scan: Scan) -> Opened:
         [region.kind for region in subject.regions],
         where[: subject.n_regions],
         measured(timing, seen, drawn),
-        measured(known, undo.means(blurred(frame, grid, fwhm) for frame in true), artery),
+        measured(known, undo.means(spread.applied(frame, grid) for frame in true), artery),
         measured(timing, undo.corrected(seen), drawn),
         measured(known, unmix.corrected(unmix.means(true)), artery),
         undo,
@@ -189,15 +190,10 @@ def true_blood(path: Path, about: Mapping[str, Any]) -> dict[str, Input]:
     return {name: Known(one.at, [time for time in one.breaks if time < SHARP]) for name, one in read.items()}
 
 
-def spread_of(scan: Scan) -> float:
-    """Return the FWHM of the point spread of a scan in mm; 0 where it is off."""
+def spread_of(scan: Scan) -> PointSpread:
+    """Return the point spread of a scan; none where it is off."""
     parameters: Any = scan.parameters
-    return 0.0 if PSF.name in scan.acquisition.off else float(parameters.psf_fwhm)
-
-
-def painted_of(subject: Subject, grid: Grid) -> Painted:
-    """Return the true tissue on a grid under the labels of the regions, as a perfect segmentation has it."""
-    return replace(paint(subject, grid), labels=subject.labels(grid))
+    return SHARPEST if PSF.name in scan.acquisition.off else point_spread(parameters)
 
 
 def labels_of(dataset: Dataset, scan: Scan) -> Path:
