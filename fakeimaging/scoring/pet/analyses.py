@@ -79,12 +79,12 @@ def recovered(dataset: Dataset, scan: Scan, seen: Opened) -> Iterator[Recovered]
         if not known or known[0] in done:
             continue
         name, estimate = known[0], estimator(method, known[0], seen.tracer)
-        three = [estimate(measured) for measured in (seen.observed, seen.behind, seen.corrected)]
-        if any(values is None for values in three):
+        found, reachable, corrected = (estimate(one) for one in (seen.observed, seen.behind, seen.corrected))
+        truth = estimate(seen.tissue) if name == "suvr" else np.load(dataset.root / scan.regional(name)).astype(float)
+        if found is None or reachable is None or corrected is None or truth is None:
             continue
         done.add(name)
-        truth = estimate(seen.tissue) if name == "suvr" else np.load(dataset.root / scan.regional(name)).astype(float)
-        yield Recovered(name, UNITS[name], method, *three, truth)  # type: ignore[arg-type]
+        yield Recovered(name, UNITS[name], method, found, reachable, corrected, truth)
 
 
 def methods_of(tracer: Tracer) -> tuple[str, ...]:

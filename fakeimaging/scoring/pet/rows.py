@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.errors import InputError
 from fakeimaging.core.streams import Streams
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
@@ -23,8 +24,14 @@ Mask = npt.NDArray[np.bool_]
 
 
 def score_pet(dataset: Dataset, scan: Scan) -> Iterator[Row]:
-    """Yield how well the constants of a tracer are recovered: their level, their bias, their pattern, and what correction leaves."""
-    seen = opened(dataset, scan)
+    """Yield how well the constants of a tracer are recovered: their level, their bias, their pattern, and what correction leaves.
+
+    Nothing of a scan whose sidecar contradicts its image, as one may that is wrong on purpose.
+    """
+    try:
+        seen = opened(dataset, scan)
+    except InputError:
+        return
     snr = late_snr(dataset.root / scan.raw, dataset.root / labels_of(dataset, scan))
     for found in recovered(dataset, scan, seen):
         stream = Streams(dataset.study.seed or 0).at("score", scan.recording, found.name)
@@ -44,8 +51,9 @@ def late_snr(image: Path, labels: Path) -> float:
 
 def _rows(scan: Scan, seen: Opened, found: Recovered, snr: float, stream: Streams) -> Iterator[Row]:
     """Yield level (against the truth behind the point spread), recovery, pattern and correction (against the tissue itself)."""
-    known = np.isfinite([found.found, found.reachable, found.corrected, found.truth]).all(axis=0)
-    known &= ~seen.is_reference if found.method != "patlak" else True
+    every = (found.found, found.reachable, found.corrected, found.truth)
+    known = np.asarray(np.isfinite(every).all(axis=0))
+    known = known if found.method == "patlak" else known & ~seen.is_reference
     where = level_regions(found, known, seen.kinds)
     if not where.any():
         return
@@ -54,7 +62,6 @@ def _rows(scan: Scan, seen: Opened, found: Recovered, snr: float, stream: Stream
         return Row(scan.subject, scan.recording, name, estimate, truth, estimate - truth, chance, n, snr, unit)
 
     name, n = found.name, int(where.sum())
-    every = (found.found, found.reachable, found.corrected, found.truth)
     mean, reachable, corrected, own = (float(values[where].mean()) for values in every)
     lucky = _by_chance(seen.observed, found.found, found, known, where, stream.at("level"))
     yield row(name, mean, reachable, lucky, n, found.unit)
