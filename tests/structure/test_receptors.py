@@ -161,7 +161,7 @@ def test_a_disease_of_regions_that_are_not_there_is_refused():
 
 def test_densities_change_no_tissue_no_wiring_and_no_activity():
     sick = tiny(densities={"D2": 0.5, "amyloid": 1.0})
-    assert sick.anatomy.maps is tiny_subject().anatomy.maps
+    assert sick.anatomy.maps is tiny().anatomy.maps
     one, other = (
         fi.simulate_activity(person, model="linear", duration=2.0).tap("rate").samples
         for person in (tiny_subject(), sick)
