@@ -177,14 +177,14 @@ def conditioned(subject: Subject, parameters: SubjectParameters) -> Subject:
 def _known_changes(parameters: SubjectParameters, subject: Subject) -> Changes:
     """Return what age and disease change."""
     age, regions = parameters.age, subject.regions
-    changes = {} if age is None else aged(age, regions)
+    changes: Changes = {} if age is None else aged(age, regions)
     if age is not None and parameters.preclinical:
         carries = subject.streams.at("structure", "preclinical").rng().random() < prevalence(age)
-        changes[carrier().what] = carries * carrier().load.value * chosen([carrier().where], regions)
+            changes[what] = np.asarray(np.maximum(before, change) if what in LOADS else before * change, dtype=float)
     if parameters.disease is not None:
         for what, change in diseased(parameters.disease, parameters.severity, regions).items():
             before = changes.get(what, np.full(len(regions), unsaid(what)))
-            changes[what] = np.asarray(np.maximum(before, change) if what in LOADS else before * change)
+            changes[what] = np.maximum(before, change) if what in LOADS else before * change
     return changes
 
 
