@@ -128,6 +128,22 @@ def _scanned(p: PetParameters, forward: Forward) -> Keys:
 
 def _reconstructed(p: PetParameters) -> Keys:
     """Say how the image came about."""
+    if p.tier == "projection":
+        values: dict[str, float] = {"iterations": p.iterations, "subsets": p.subsets, "views": p.views}
+        units = ["none"] * len(values)
+        if p.psf_model:
+            values, units = values | {"point_spread_fwhm": p.psf_fwhm}, [*units, "mm"]
+        filtered: Keys = {"ReconFilterType": "Gaussian", "ReconFilterSize": p.post_filter}
+        return {
+            "ReconMethodName": "OSEM with point spread" if p.psf_model else "OSEM",
+            "ReconMethodParameterLabels": list(values),
+            "ReconMethodParameterUnits": units,
+            "ReconMethodParameterValues": list(values.values()),
+            **(filtered if p.post_filter else {"ReconFilterType": "none"}),
+            "AttenuationCorrection": "true attenuation map of the head, within the reconstruction",
+            "ScatterCorrection": "expected scatter, within the reconstruction",
+            "RandomsCorrection": "expected randoms, within the reconstruction",
+        }
     return {
         "ReconMethodName": "simulated in image space",
         "ReconMethodParameterLabels": [f"point_spread_fwhm_{axis}" for axis in "xyz"],
