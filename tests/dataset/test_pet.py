@@ -15,7 +15,16 @@ from fakeimaging.modalities.pet.maps import mixed
 from fakeimaging.modalities.pet.tracers import TRACERS
 
 PET = {"modality": "pet", "task": "rest", "voxel_size": 14.0}
-GO = {"trial_type": "go", "kind": "cortex", "amplitude": 0.01, "onset": 10.0, "period": 30.0, "duration": 5.0}
+GO = {
+    "trial_type": "go",
+    "kind": "cortex",
+    "amplitude": 0.01,
+    "onset": 10.0,
+    "period": 30.0,
+    "count": 3,
+    "duration": 5.0,
+}
+FRAMES = [[4, 15.0], [4, 30.0]]
 RUNS = [
     {"duration": 20.0, "model": "linear"},
     {"task": "tap", "duration": 100.0, "model": "linear", "conditions": [GO]},
@@ -50,11 +59,26 @@ def pixels(path):
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     """All tracers of the package, an MR image beside them, a task, and a scan that is taken twice."""
-    scans = [{"tracer": name, "duration": 180.0, "blood": "both"} for name in TRACERS]
+    scans = [{"tracer": name, "frames": FRAMES, "follow": False, "blood": "both"} for name in TRACERS]
     scans += [
-        {"tracer": "fdg", "task": "tap", "follow": True, "duration": 60.0, "blood": "none", "psf_frames": True},
-        {"tracer": "fdg", "task": "film", "follow": True, "duration": 60.0, "blood": "none", "maps": False},
-        {"tracer": "fdg", "repeat": 2, "duration": 180.0, "decay_corrected": False, "suv_window": [1.0, 3.0], "body_weight": 80.0},
+        {
+            "tracer": "fdg",
+            "task": "tap",
+            "follow": True,
+            "run_time": 15.0,
+            "duration": 60.0,
+            "blood": "none",
+            "psf_frames": True,
+        },
+        {"tracer": "water", "task": "film", "duration": 60.0, "blood": "none", "maps": False},
+        {
+            "tracer": "fdg",
+            "repeat": 2,
+            "frames": FRAMES,
+            "decay_corrected": False,
+            "suv_window": [1.0, 3.0],
+            "body_weight": 80.0,
+        },
     ]
     content = study(*scans, runs=RUNS)
     content["sessions"][0]["acquisitions"] += [{"modality": "t1w", "voxel_size": 8.0}]
@@ -72,19 +96,19 @@ def test_names_have_tracer_task_and_number(dataset):
         "sub-01_trc-18FFDG_run-1_pet.nii.gz",
         "sub-01_trc-18FFDG_run-2_pet.nii.gz",
         "sub-01_task-tap_trc-18FFDG_pet.nii.gz",
-        "sub-01_task-film_trc-18FFDG_pet.nii.gz",
+        "sub-01_task-film_trc-15OWATER_pet.nii.gz",
     }
 
 
 def test_a_task_comes_with_its_events_and_its_name(dataset):
     pet = dataset.root / "sub-01/pet"
     assert {path.name for path in pet.glob("*_events.tsv")} == {
-        "sub-01_task-tap_trc-18FFDG_events.tsv", "sub-01_task-film_trc-18FFDG_events.tsv",
+        "sub-01_task-tap_trc-18FFDG_events.tsv", "sub-01_task-film_trc-15OWATER_events.tsv",
     }  # fmt: skip
     events = table(pet / "sub-01_task-tap_trc-18FFDG_events.tsv")
-    assert events == {"onset": ["10.0", "40.0"], "duration": ["5.0", "5.0"], "trial_type": ["go", "go"]}
-    # The run has a third event, which begins after the scan.
-    film = table(pet / "sub-01_task-film_trc-18FFDG_events.tsv")
+    assert events == {"onset": ["-5.0", "25.0", "55.0"], "duration": ["5.0"] * 3, "trial_type": ["go"] * 3}
+    # The injection comes at second 15 of the run, and what is later than the scan is none of its events.
+    film = table(pet / "sub-01_task-film_trc-15OWATER_events.tsv")
     assert film == {"onset": ["0.0"], "duration": ["60.0"], "trial_type": ["film"]}
     assert json.loads((pet / "sub-01_task-tap_trc-18FFDG_pet.json").read_text())["TaskName"] == "tap"
     assert "TaskName" not in json.loads((pet / "sub-01_trc-18FFDG_run-1_pet.json").read_text())
@@ -123,11 +147,14 @@ def test_standardized_uptake_is_the_mean_of_the_window_over_dose_per_weight(data
     raw = "sub-01_trc-18FFDG_run-2"
     recording = dataset.reacquire(next(scan for scan in dataset.scans() if scan.raw.name.startswith(raw)))
     folder = dataset.root / "derivatives/fakeimaging-prep/sub-01/pet"
-    found, about = pixels(folder / f"{raw}_desc-suv_pet.nii.gz"), json.loads((folder / f"{raw}_desc-suv_pet.json").read_text())
+    found, about = (
+        pixels(folder / f"{raw}_desc-suv_pet.nii.gz"),
+        json.loads((folder / f"{raw}_desc-suv_pet.json").read_text()),
+    )
     assert (about["Units"], about["FrameTimesStart"], about["FrameDuration"]) == ("g/mL", [60.0], [120.0])
     # By hand: four frames of 30 s, corrected for decay to injection again.
     frames, k = recording.clean.clock, np.log(2) / 6586.2
-    inside = [v for v in range(frames.n) if 60 <= frames.starts[v] and frames.ends[v] <= 180]
+    inside = [v for v in range(frames.n) if 60 <= frames.starts[v] < 180]
     factor = [k * 30 / (1 - np.exp(-k * 30)) * np.exp(k * frames.starts[v]) for v in inside]
     mean = sum(f * recording.observed.make(v).astype(float) for f, v in zip(factor, inside, strict=True)) / len(inside)
     np.testing.assert_allclose(found, mean / (250e6 / 80e3), rtol=1e-4, atol=1e-4)
@@ -140,16 +167,16 @@ def test_the_frames_behind_the_point_spread_are_stored_on_demand(dataset):
     np.testing.assert_allclose(pixels(path)[..., 3], recording.after("psf").make(3), atol=recording.clean.slope)
 
 
-def maps_of(dataset, tracer):
+def maps_of(dataset, stem):
     folder = dataset.root / TRUTH / "sub-01/pet"
-    found = {path.name.split("meas-")[1].split("_")[0]: path for path in folder.glob(f"*trc-{TRACERS.get(tracer).label}*_mimap.nii.gz")}
-    return found, next(iter(folder.glob(f"*trc-{TRACERS.get(tracer).label}*_kinpar.tsv")))
+    found = {path.name.split("meas-")[1].split("_")[0]: path for path in folder.glob(f"{stem}_*_mimap.nii.gz")}
+    return found, folder / f"{stem}_desc-truth_kinpar.tsv"
 
 
 def test_maps_and_the_table_say_the_same(dataset):
-    for tracer in ("fdg", "raclopride"):
-        found, path = maps_of(dataset, tracer)
-        recording = dataset.recording("01", "pet", tracer=tracer, task="rest", **({"body_weight": 70.0} if tracer == "fdg" else {}))
+    for stem in ("sub-01_trc-18FFDG_run-1", "sub-01_trc-11CRAC"):
+        found, path = maps_of(dataset, stem)
+        recording = dataset.reacquire(next(scan for scan in dataset.scans() if scan.stem == stem))
         painted, constants = recording.forward.context["painted"], table(path)
         assert {"K1", "vB", "mu", "k2"} <= found.keys()
         voxel = np.unravel_index(np.where(painted.labels == 3, painted.grey, 0).argmax(), painted.grey.shape)
@@ -168,7 +195,7 @@ def test_maps_and_the_table_say_the_same(dataset):
 
 def test_the_map_of_net_uptake_is_what_patlaks_plot_finds_in_each_voxel(tmp_path):
     made = fi.simulate_study(study({"tracer": "fdg", "duration": 3600.0}), tmp_path / "out")
-    recording, (found, path) = made.recording("01", "pet"), maps_of(made, "fdg")
+    recording, (found, path) = made.recording("01", "pet"), maps_of(made, "sub-01_trc-18FFDG")
     frames, taken = recording.clean.clock, recording.forward.context["uptake"]
     fine = np.linspace(0, 60, 60_001)
     plasma = taken.plasma.at(fine)
@@ -216,7 +243,10 @@ def test_two_windows_on_the_disk_join_to_one_curve(tmp_path):
 
 
 def test_faults_are_seen_by_the_official_validator_as_documented(tmp_path):
-    scans = [{"tracer": "raclopride", "duration": 120.0, "fault": name, "rec": name.replace("_", ""), "maps": False} for name in FAULTS]
+    scans = [
+        {"tracer": "raclopride", "duration": 120.0, "fault": name, "rec": name.replace("_", ""), "maps": False}
+        for name in FAULTS
+    ]
     made = fi.simulate_study(study(*scans), tmp_path / "out")
     errors = official(made.root)
     for name, fault in FAULTS.items():

@@ -9,6 +9,7 @@ from fakeimaging.core.citations import Reference
 from fakeimaging.modalities.modality import Modality, Sight
 from fakeimaging.modalities.pet.blood import BLOOD
 from fakeimaging.modalities.pet.decay import DECAY, FAULT
+from fakeimaging.modalities.pet.drives.course import follows
 from fakeimaging.modalities.pet.frames import geometry
 from fakeimaging.modalities.pet.motion import MOTION
 from fakeimaging.modalities.pet.noise import NOISE
@@ -48,7 +49,7 @@ def entities(parameters: PetParameters) -> dict[str, str]:
 
 def names_task(parameters: PetParameters) -> bool:
     """Tell whether task and events belong to a scan: where it follows the course of a run."""
-    return bool(parameters.follow)
+    return follows(parameters, TRACERS.get(parameters.tracer))
 
 
 def images_of(parameters: PetParameters) -> Sight:

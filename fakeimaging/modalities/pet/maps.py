@@ -74,7 +74,10 @@ TRUTH_NAMES = {
 
 
 def of_classes(taken: Uptake) -> dict[str, Array]:
-    """Return the constants of every class by the names of `KNOWN`, shape (n_classes,); means over the scan, weighted by the plasma curve."""
+    """Return the constants of every class by the names of `KNOWN`, shape (n_classes,).
+
+    What changes during the scan is a mean, weighted by the plasma curve.
+    """
     found = {TRUTH_NAMES[key]: np.asarray(values) for key, values in taken.known.items() if key in TRUTH_NAMES}
     found["vB"] = taken.blood_volume
     if "BPND" in found and "k3" not in found:

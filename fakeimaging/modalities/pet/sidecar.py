@@ -17,10 +17,14 @@ from fakeimaging.modalities.pet.faults import FAULTS, Keys
 from fakeimaging.modalities.pet.parameters import PetParameters, injected
 from fakeimaging.modalities.pet.scanners import SCANNERS
 from fakeimaging.modalities.pet.time_base import TimeBase, decay_factors, time_base
-from fakeimaging.modalities.pet.tracers import TRACERS, Tracer
+from fakeimaging.modalities.pet.tracers import MINUTE, TRACERS, Tracer
 
 BOLUS = 20.0
-"""Seconds that a bolus takes to inject (assumed)."""
+"""Seconds that a bolus takes to inject where the tracer's own curve stands for it (assumed)."""
+BOLUS_VOLUME = 10.0
+"""mL of a bolus (assumed)."""
+INFUSION_SPEED = 0.01
+"""mL/s of an infusion (assumed)."""
 
 
 def sidecar(parameters: PetParameters, forward: Forward) -> Keys:
@@ -40,7 +44,8 @@ def right_keys(parameters: PetParameters, forward: Forward) -> Keys:
         "InjectedRadioactivity": injected(p),
         "InjectedRadioactivityUnits": "MBq",
         **_mass(p, tracer),
-        **_given(p, base),
+        **_given(p, frames, base),
+        **_challenged(p, base),
         "TimeZero": base.clock,
         "ScanStart": base.of(frames.start),
         "FrameTimesStart": [base.of(start) for start in frames.starts],
@@ -107,9 +112,46 @@ def _mass(p: PetParameters, tracer: Tracer) -> Keys:
     }
 
 
-def _given(p: PetParameters, base: TimeBase) -> Keys:
+def _given(p: PetParameters, frames: Frames, base: TimeBase) -> Keys:
     """Say how the tracer was given."""
-    return {"ModeOfAdministration": "bolus", "InjectionStart": base.of(0.0), "InjectionEnd": base.of(BOLUS)}
+    length = float(frames.ends[-1]) if p.infusion_duration is None else p.infusion_duration
+    bolus, infusion = p.administration != "infusion", p.administration != "bolus"
+    keys: Keys = {
+        "ModeOfAdministration": p.administration.replace("_", "-"),
+        "InjectionStart": base.of(0.0),
+        "InjectionEnd": base.of(length if infusion else p.bolus_duration or BOLUS),
+        "InjectedVolume": round(BOLUS_VOLUME * bolus + INFUSION_SPEED * length * infusion, 6),
+    }
+    if not infusion:
+        return keys
+    share = length / (length + p.kbol * MINUTE) if bolus else 1.0
+    return keys | {
+        "InfusionRadioactivity": round(share * injected(p), 6),
+        "InfusionStart": base.of(0.0),
+        "InfusionSpeed": INFUSION_SPEED,
+        "InfusionSpeedUnits": "mL/s",
+    }
+
+
+def _challenged(p: PetParameters, base: TimeBase) -> Keys:
+    """Say what was given beside the tracer; nothing where nothing was."""
+    if not p.challenges:
+        return {}
+    what = [
+        f"takes {one.occupancy:.0%} of the sites"
+        if one.occupancy is not None
+        else f"changes the transmitter by {one.size:+.0%}"
+        for one in p.challenges
+    ]
+    times = [base.of(one.onset) for one in p.challenges]
+    return {
+        "PharmaceuticalName": "simulated challenge",
+        "PharmaceuticalDoseTime": times[0] if len(times) == 1 else times,
+        "PharmaceuticalDoseRegimen": "; ".join(
+            f"at {time:g} s, {words} at its largest ({one.shape} course)"
+            for time, words, one in zip(times, what, p.challenges, strict=True)
+        ),
+    }
 
 
 def _corrected(p: PetParameters, frames: Frames, base: TimeBase, tracer: Tracer) -> Keys:
@@ -128,16 +170,15 @@ def _scanned(p: PetParameters, forward: Forward) -> Keys:
 
 def _reconstructed(p: PetParameters) -> Keys:
     """Say how the image came about."""
+    spread = {f"point_spread_fwhm_{axis}": fwhm for axis, fwhm in zip("xyz", p.point_spread, strict=True)}
     if p.tier == "projection":
         values: dict[str, float] = {"iterations": p.iterations, "subsets": p.subsets, "views": p.views}
-        units = ["none"] * len(values)
-        if p.psf_model:
-            values, units = values | {"point_spread_fwhm": p.psf_fwhm}, [*units, "mm"]
+        values |= spread if p.psf_model else {}
         filtered: Keys = {"ReconFilterType": "Gaussian", "ReconFilterSize": p.post_filter}
         return {
             "ReconMethodName": "OSEM with point spread" if p.psf_model else "OSEM",
             "ReconMethodParameterLabels": list(values),
-            "ReconMethodParameterUnits": units,
+            "ReconMethodParameterUnits": ["mm" if name in spread else "none" for name in values],
             "ReconMethodParameterValues": list(values.values()),
             **(filtered if p.post_filter else {"ReconFilterType": "none"}),
             "AttenuationCorrection": "true attenuation map of the head, within the reconstruction",
@@ -146,9 +187,9 @@ def _reconstructed(p: PetParameters) -> Keys:
         }
     return {
         "ReconMethodName": "simulated in image space",
-        "ReconMethodParameterLabels": [f"point_spread_fwhm_{axis}" for axis in "xyz"],
+        "ReconMethodParameterLabels": list(spread),
         "ReconMethodParameterUnits": ["mm"] * 3,
-        "ReconMethodParameterValues": list(p.point_spread),
+        "ReconMethodParameterValues": list(spread.values()),
         "ReconFilterType": "none",
         "AttenuationCorrection": "none needed: simulated after correction for attenuation, scatter and randoms",
     }

@@ -37,7 +37,9 @@ def test_the_true_curves_are_those_that_drive_the_tissue():
     np.testing.assert_allclose(true["parent_radioactivity"], taken.plasma.at(true["time"] / 60), rtol=1e-6, atol=1e-5)
     unchanged = true["plasma_radioactivity"] * true["metabolite_parent_fraction"]
     np.testing.assert_allclose(unchanged, true["parent_radioactivity"], rtol=1e-5, atol=0.1)
-    np.testing.assert_allclose(true["whole_blood_radioactivity"], 0.6 * true["plasma_radioactivity"], rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(
+        true["whole_blood_radioactivity"], 0.6 * true["plasma_radioactivity"], rtol=1e-6, atol=1e-5
+    )
     assert np.diff(true["time"][:600]).max() == 1.0
     assert true["time"][-1] == made.clean.clock.ends[-1]
 
@@ -91,15 +93,24 @@ def test_a_machine_sees_whole_blood_late_and_dispersed():
         assert machine[blood.WHOLE][k] == pytest.approx(trapezoid(artery * np.exp(-u / 8) / 8, u), rel=5e-3)
     about = found[blood.MACHINE].about
     assert (about["DispersionConstant"], about["DispersionCorrected"], about["PlasmaAvail"]) == (8.0, False, False)
-    plain = columns(tables(scan(blood="both", duration=1200.0, sampler_delay=0.0, sampler_dispersion=0.0, blood_noise=0.0))[blood.MACHINE])
-    np.testing.assert_allclose(plain[blood.WHOLE][100:], np.interp(plain["time"], true["time"], true[blood.WHOLE])[100:], rtol=1e-3)
+    plain = columns(
+        tables(scan(blood="both", duration=1200.0, sampler_delay=0.0, sampler_dispersion=0.0, blood_noise=0.0))[
+            blood.MACHINE
+        ]
+    )
+    np.testing.assert_allclose(
+        plain[blood.WHOLE][100:], np.interp(plain["time"], true["time"], true[blood.WHOLE])[100:], rtol=1e-3
+    )
 
 
 def test_counting_noise_of_a_machine_grows_as_the_tracer_decays():
     made = scan(blood="both", duration=3600.0, sampler_seconds=3600.0)
     found = tables(made)
     noise = columns(found[blood.MACHINE])[blood.WHOLE] - columns(found[blood.CLEAN[blood.MACHINE]])[blood.WHOLE]
-    clean, left = columns(found[blood.CLEAN[blood.MACHINE]]), np.exp(-TRACERS.get("raclopride").decay * np.arange(3601) / 60)
+    clean, left = (
+        columns(found[blood.CLEAN[blood.MACHINE]]),
+        np.exp(-TRACERS.get("raclopride").decay * np.arange(3601) / 60),
+    )
     expected = np.sqrt(clean[blood.WHOLE] * left * blood.SEEN_IN_TUBING + 1) / (blood.SEEN_IN_TUBING * left)
     for some in (slice(100, 600), slice(3000, 3600)):
         assert np.std(noise[some] / expected[some]) == pytest.approx(1, rel=4 / np.sqrt(2 * 500))

@@ -39,14 +39,18 @@ def test_every_fault_changes_something_and_the_truth_tells_which():
         made = scan(name)
         assert (made.after("fault").make(10) != image).any() == (name in OF_IMAGE), name
         raw = [(t.columns, t.rows, t.about) for t in made.companions if faults.is_blood(t)]
-        assert (raw != [(t.columns, t.rows, t.about) for t in plain.companions if faults.is_blood(t)]) == (name in OF_BLOOD)
+        assert (raw != [(t.columns, t.rows, t.about) for t in plain.companions if faults.is_blood(t)]) == (
+            name in OF_BLOOD
+        )
         assert (keys(made) != right) == (name not in OF_BLOOD | {"none", "left_right", "not_corrected"}), name
         truth = clean_keys(made.parameters, made.forward)
         assert truth.items() >= clean_keys(plain.parameters, plain.forward).items()
         assert ("Fault" in truth) == (name != "none")
         if name != "none":
             told = truth["Fault"]["RightValues"]
-            assert {key: value for key, value in (keys(made) | told).items() if value is not None or key in right} == right
+            assert {
+                key: value for key, value in (keys(made) | told).items() if value is not None or key in right
+            } == right
             assert truth["Fault"]["ReportedByValidator"] == list(fault.codes)
 
 
@@ -76,7 +80,9 @@ def test_the_wrong_half_life_is_in_image_and_factors():
     right, wrong = scan(), scan("half_life")
     lengths, starts = right.clean.clock.durations, right.clean.clock.starts
     k = np.log(2) / half_life("F18")
-    np.testing.assert_allclose(keys(wrong)["DecayCorrectionFactor"], np.exp(k * starts) * k * lengths / -np.expm1(-k * lengths), rtol=1e-5)
+    np.testing.assert_allclose(
+        keys(wrong)["DecayCorrectionFactor"], np.exp(k * starts) * k * lengths / -np.expm1(-k * lengths), rtol=1e-5
+    )
     one, two = (made.after("fault").make(16) / keys(made)["DecayCorrectionFactor"][16] for made in (right, wrong))
     np.testing.assert_allclose(one, two, rtol=1e-5)
 
@@ -133,7 +139,9 @@ def test_a_fault_of_the_base_of_a_late_scan_counts_from_there():
     late = replace(made.forward, clean=replace(made.clean, clock=Frames(np.full(3, 300.0), 4800.0)))
     recipe = last_stages.FAULT.draw(late, made.parameters.model_copy(update={"fault": "not_corrected"}), rng=None)
     k = np.log(2) / 1221.8
-    np.testing.assert_allclose(recipe["factors"], np.exp(-k * np.array([0, 300, 600])) * -np.expm1(-k * 300) / (k * 300), rtol=1e-9)
+    np.testing.assert_allclose(
+        recipe["factors"], np.exp(-k * np.array([0, 300, 600])) * -np.expm1(-k * 300) / (k * 300), rtol=1e-9
+    )
     keys_late = right_keys(made.parameters, late)
     wrong = FAULTS["injection_start"].keys(dict(keys_late))
     assert (keys_late["InjectionStart"], wrong["InjectionStart"]) == (-4800.0, 4800.0)
