@@ -18,7 +18,7 @@ from fakeimaging.modalities.pet.faults import FAULTS, Keys
 from fakeimaging.modalities.pet.parameters import PetParameters, injected
 from fakeimaging.modalities.pet.scanners import SCANNERS
 from fakeimaging.modalities.pet.time_base import TimeBase, decay_factors, time_base
-from fakeimaging.modalities.pet.tracers import TRACERS, Tracer
+from fakeimaging.modalities.pet.tracers import MINUTE, TRACERS, Tracer
 
 BOLUS = 20.0
 """Seconds that a bolus takes to inject (assumed)."""
@@ -44,6 +44,7 @@ def right_keys(parameters: PetParameters, forward: Forward) -> Keys:
         "InjectedRadioactivityUnits": "MBq",
         **_mass(p, tracer),
         **_given(p, base, float(frames.ends[-1])),
+        **_challenged(p, base),
         "TimeZero": base.clock,
         "ScanStart": base.of(frames.start),
         "FrameTimesStart": [base.of(start) for start in frames.starts],
@@ -127,6 +128,27 @@ def _given(p: PetParameters, base: TimeBase, seconds: float) -> Keys:
     return given
 
 
+def _challenged(p: PetParameters, base: TimeBase) -> Keys:
+    """Say what was given beside the tracer; nothing where nothing was."""
+    if not p.challenges:
+        return {}
+    what = [
+        f"takes {one.occupancy:.0%} of the sites"
+        if one.occupancy is not None
+        else f"changes the transmitter by {one.size:+.0%}"
+        for one in p.challenges
+    ]
+    times = [base.of(one.onset) for one in p.challenges]
+    return {
+        "PharmaceuticalName": "simulated challenge",
+        "PharmaceuticalDoseTime": times[0] if len(times) == 1 else times,
+        "PharmaceuticalDoseRegimen": "; ".join(
+            f"at {time:g} s, {words} at its largest ({one.shape} course)"
+            for time, words, one in zip(times, what, p.challenges, strict=True)
+        ),
+    }
+
+
 def _corrected(p: PetParameters, frames: Frames, base: TimeBase, tracer: Tracer) -> Keys:
     """Say what was done about decay; a factor that was not applied is not told."""
     keys: Keys = {"ImageDecayCorrected": p.decay_corrected, "ImageDecayCorrectionTime": 0.0}
@@ -143,11 +165,26 @@ def _scanned(p: PetParameters, forward: Forward) -> Keys:
 
 def _reconstructed(p: PetParameters) -> Keys:
     """Say how the image came about."""
+    spread = {f"point_spread_fwhm_{axis}": fwhm for axis, fwhm in zip("xyz", p.point_spread, strict=True)}
+    if p.tier == "projection":
+        values: dict[str, float] = {"iterations": p.iterations, "subsets": p.subsets, "views": p.views}
+        values |= spread if p.psf_model else {}
+        filtered: Keys = {"ReconFilterType": "Gaussian", "ReconFilterSize": p.post_filter}
+        return {
+            "ReconMethodName": "OSEM with point spread" if p.psf_model else "OSEM",
+            "ReconMethodParameterLabels": list(values),
+            "ReconMethodParameterUnits": ["mm" if name in spread else "none" for name in values],
+            "ReconMethodParameterValues": list(values.values()),
+            **(filtered if p.post_filter else {"ReconFilterType": "none"}),
+            "AttenuationCorrection": "true attenuation map of the head, within the reconstruction",
+            "ScatterCorrection": "expected scatter, within the reconstruction",
+            "RandomsCorrection": "expected randoms, within the reconstruction",
+        }
     return {
         "ReconMethodName": "simulated in image space",
-        "ReconMethodParameterLabels": [f"point_spread_fwhm_{axis}" for axis in "xyz"],
+        "ReconMethodParameterLabels": list(spread),
         "ReconMethodParameterUnits": ["mm"] * 3,
-        "ReconMethodParameterValues": list(p.point_spread),
+        "ReconMethodParameterValues": list(spread.values()),
         "ReconFilterType": "none",
         "AttenuationCorrection": "none needed: simulated after correction for attenuation, scatter and randoms",
     }
