@@ -180,7 +180,8 @@ def _known_changes(parameters: SubjectParameters, subject: Subject) -> Changes:
     changes: Changes = {} if age is None else aged(age, regions)
     if age is not None and parameters.preclinical:
         carries = subject.streams.at("structure", "preclinical").rng().random() < prevalence(age)
-            changes[what] = np.asarray(np.maximum(before, change) if what in LOADS else before * change, dtype=float)
+        load = carrier().load.value * chosen([carrier().where], regions)
+        changes[carrier().what] = np.asarray(carries * load, dtype=float)
     if parameters.disease is not None:
         for what, change in diseased(parameters.disease, parameters.severity, regions).items():
             before = changes.get(what, np.full(len(regions), unsaid(what)))

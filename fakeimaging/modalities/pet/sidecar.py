@@ -18,7 +18,7 @@ from fakeimaging.modalities.pet.faults import FAULTS, Keys
 from fakeimaging.modalities.pet.parameters import PetParameters, injected
 from fakeimaging.modalities.pet.scanners import SCANNERS
 from fakeimaging.modalities.pet.time_base import TimeBase, decay_factors, time_base
-from fakeimaging.modalities.pet.tracers import MINUTE, TRACERS, Tracer
+from fakeimaging.modalities.pet.tracers import TRACERS, Tracer
 
 BOLUS = 20.0
 """Seconds that a bolus takes to inject (assumed)."""
