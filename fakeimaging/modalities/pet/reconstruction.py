@@ -20,7 +20,7 @@ from fakeimaging.modalities.pet import osem
 from fakeimaging.modalities.pet.mu_map import mu_map, survival
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.projector import parallel_lines
-from fakeimaging.modalities.pet.scanners import Three
+from fakeimaging.modalities.pet.scanners import SCANNERS, Three
 from fakeimaging.modalities.pet.sinograms import PARTS, Expected, Sinograms, drawn, expected
 from fakeimaging.structure.anatomy import Anatomy
 
@@ -34,6 +34,7 @@ def _draw_reconstruction(forward: Forward, parameters: PetParameters, *, rng: np
         return {"tier": p.tier}
     return {
         "tier": p.tier,
+        "field": SCANNERS.get(p.scanner).ring_diameter.value,
         "views": p.views,
         "subsets": p.subsets,
         "iterations": p.iterations,
@@ -70,13 +71,13 @@ def _image(prompts: npt.NDArray, mean: Expected, model: osem.Model, recipe: Reci
 
 def scanner_of(forward: Forward, recipe: Recipe) -> osem.Model:
     """Return what the reconstruction of a scan takes for the way from activity to counts, made once for all frames."""
-    n_views, subsets, fwhm = recipe["views"], recipe["subsets"], tuple(recipe["model_fwhm"])
-    return _model(forward.context["anatomy"], forward.clean.grid, n_views, subsets, fwhm)
+    numbers = (recipe[key] for key in ("field", "views", "subsets"))
+    return _model(forward.context["anatomy"], forward.clean.grid, *numbers, tuple(recipe["model_fwhm"]))
 
 
 @lru_cache(maxsize=1)
-def _model(anatomy: Anatomy, grid: Grid, views: int, subsets: int, fwhm: Three) -> osem.Model:
-    lines = parallel_lines(grid, views)
+def _model(anatomy: Anatomy, grid: Grid, field: float, views: int, subsets: int, fwhm: Three) -> osem.Model:
+    lines = parallel_lines(grid, views, field=field)
     return osem.model(lines, survival(mu_map(anatomy, grid), lines), subsets, fwhm)
 
 
