@@ -128,9 +128,9 @@ def _one_if_same(values: Array) -> Array:
 
 
 def _exposure(plasma: InputFunction, starts: Array, end: float) -> Array:
-    """Share of each step in the area of the plasma curve: early activity counts most."""
+    """Share of each step in the area of the plasma curve: early activity counts most. Shares of time where no tracer arrives."""
     if len(starts) == 1:
         return np.ones(1)
     steps = np.diff(np.append(starts, end))[:, None]
     area = (steps * plasma.at(starts[:, None] + steps * (np.arange(200) + 0.5) / 200)).sum(axis=1)
-    return np.asarray(area / area.sum())
+    return np.asarray(area / area.sum() if area.sum() > 0 else steps[:, 0] / steps.sum())

@@ -40,11 +40,15 @@ def scan(tracer="fdg", person=None, activity=None, **parameters):
     return fi.acquire("pet", person, activity, tracer=tracer, **(COARSE | parameters))
 
 
-@pytest.mark.parametrize(
-    ("tracer", "duration"), [("fdg", 300.0), ("raclopride", 300.0), ("water", 15.0), ("ucbj", 300.0), ("pib", 300.0)]
-)
-def test_pet_holds_the_contract(tracer, duration):
-    check_modality("pet", voxel_size=12.0, tracer=tracer, duration=duration)
+@pytest.mark.parametrize("tracer", ["fdg", "raclopride"])
+def test_pet_holds_the_contract(tracer):
+    check_modality("pet", voxel_size=12.0, tracer=tracer, duration=300.0)
+
+
+@pytest.mark.parametrize("tracer", ["water", "ucbj", "pib"])
+def test_every_kind_of_tracer_holds_the_contract(tracer):
+    # One frame as long as the run: the first one of their own is over before the tracer arrives.
+    check_modality("pet", voxel_size=12.0, tracer=tracer, frames=[[1, 20.0]])
 
 
 def test_receptors_are_dense_in_the_striatum_and_differ_between_people():
