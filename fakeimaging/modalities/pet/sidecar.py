@@ -15,6 +15,7 @@ from fakeimaging.modalities.layers import Forward
 from fakeimaging.modalities.pet.counts import count_keys
 from fakeimaging.modalities.pet.faults import FAULTS, Keys
 from fakeimaging.modalities.pet.parameters import PetParameters, injected
+from fakeimaging.modalities.pet.resolution import point_spread
 from fakeimaging.modalities.pet.scanners import SCANNERS
 from fakeimaging.modalities.pet.time_base import TimeBase, decay_factors, time_base
 from fakeimaging.modalities.pet.tracers import TRACERS, Tracer
@@ -132,7 +133,7 @@ def _reconstructed(p: PetParameters) -> Keys:
         "ReconMethodName": "simulated in image space",
         "ReconMethodParameterLabels": [f"point_spread_fwhm_{axis}" for axis in "xyz"],
         "ReconMethodParameterUnits": ["mm"] * 3,
-        "ReconMethodParameterValues": list(p.point_spread),
+        "ReconMethodParameterValues": list(point_spread(p).near),
         "ReconFilterType": "none",
         "AttenuationCorrection": "none needed: simulated after correction for attenuation, scatter and randoms",
     }
