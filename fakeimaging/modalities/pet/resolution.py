@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -81,13 +82,23 @@ class PointSpread:
 
 
 def point_spread(parameters: PetParameters) -> PointSpread:
-    """Return the point spread of a scan; a width of its own widens away from the axis as its scanner's does."""
-    near = parameters.point_spread
-    if not parameters.psf_varies:
+    """Return the point spread of a scan, with the filter of its images where those are not reconstructed.
+
+    A width of its own widens away from the axis as its scanner's does.
+    """
+    p, scanner = parameters, SCANNERS.get(parameters.scanner)
+    filtered = p.post_filter if p.tier == "image" else 0.0
+    near = _filtered(p.point_spread, filtered)
+    if not p.psf_varies:
         return PointSpread(near)
-    scanner = SCANNERS.get(parameters.scanner)
-    x, y, z = (a * far / b for a, far, b in zip(near, scanner.far, scanner.near, strict=True))
-    return PointSpread(near, (x, y, z))
+    x, y, z = (a * far / b for a, far, b in zip(p.point_spread, scanner.far, scanner.near, strict=True))
+    return PointSpread(near, _filtered((x, y, z), filtered))
+
+
+def _filtered(fwhm: Three, more: float) -> Three:
+    """Return the widths of a Gaussian after another one."""
+    x, y, z = (math.hypot(width, more) for width in fwhm)
+    return x, y, z
 
 
 @lru_cache(maxsize=2)

@@ -79,11 +79,10 @@ class Scanner(Parameters):
 
     @property
     def far(self) -> Three:
-        """FWHM of a point 10 cm from the axis in mm; that of a point near it, as much wider as was measured."""
-        wider = (numbers.value[1] / numbers.value[0] for numbers in (self.transaxial_fwhm, self.axial_fwhm))
-        across, along = wider
-        x, y, z = self.near
-        return x * across, y * across, z * along
+        """FWHM of a point 10 cm from the axis in mm, no less than that of a point near it."""
+        across, along = self.transaxial_fwhm.value[1], self.axial_fwhm.value[1]
+        x, y, z = map(max, self.near, (across, across, along))
+        return x, y, z
 
     def flight_gain(self, diameter: float) -> float:
         """Return what time of flight is worth in counts for an object of ``diameter`` mm: D / (1.6 dx), at least 1.
@@ -138,7 +137,7 @@ class Scanners:
         Examples
         --------
         >>> SCANNERS.get("hrrt").near
-        (2.3, 2.3, 2.5)
+        (2.6, 2.6, 3.0)
         """
         if name.endswith(".toml"):
             return _own(name, _content(name))

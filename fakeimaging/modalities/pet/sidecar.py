@@ -16,6 +16,7 @@ from fakeimaging.modalities.pet.arterial import infused_share
 from fakeimaging.modalities.pet.counts import count_keys
 from fakeimaging.modalities.pet.faults import FAULTS, Keys
 from fakeimaging.modalities.pet.parameters import PetParameters, injected
+from fakeimaging.modalities.pet.resolution import point_spread
 from fakeimaging.modalities.pet.scanners import SCANNERS
 from fakeimaging.modalities.pet.time_base import TimeBase, decay_factors, time_base
 from fakeimaging.modalities.pet.tracers import TRACERS, Tracer

@@ -76,11 +76,14 @@ def test_a_cylinder_lets_out_the_share_that_is_stated():
 
 def test_the_default_noise_constant_is_the_one_worked_out_by_hand():
     # A slice of 4.5 mm of a disk of 200 mm: 141.37 mL; 13.7 counts per kBq of NEMA's 700 mm are 47.95 of the 200 mm in view; .209 of the
-    # pairs leave it; time of flight of 375.4 ps is worth 200 / (1.6 x 56.27).
-    counts = 141.372 * 47.95e-3 * 0.209 * 200 / (1.6 * 56.271)
+    # pairs leave it; time of flight of 375.4 ps is worth 200 / (1.6 x 56.27), iterations 2.
+    counts = 141.372 * 47.95e-3 * 0.209 * 200 / (1.6 * 56.271) * 2
     cells = 31_415.93 / 4.5**2
     assert noise_constant(pet.PetParameters()) == pytest.approx(1.44 * cells**1.5 / counts, rel=1e-4)
     assert noise_constant(pet.PetParameters(noise_level=2.0)) == pytest.approx(4 * noise_constant(pet.PetParameters()))
+    filtered = pet.PetParameters(post_filter=6.0)
+    assert noise_width(filtered) == pytest.approx((7.5, 7.5, 7.5))
+    assert noise_constant(filtered) == pytest.approx(noise_constant(pet.PetParameters()) * (4.5 / 7.5) ** 4)
     assert noise_width(pet.PetParameters(voxel_size=(2.0, 5.0, 6.0))) == (4.5, 5.0, 6.0)
 
 

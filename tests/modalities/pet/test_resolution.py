@@ -219,6 +219,14 @@ def test_a_point_spread_that_widens_loses_nothing():
     assert point_spread(PetParameters(scanner="mmr")).far is None
 
 
+def test_the_filter_of_an_image_widens_its_point_spread_where_nothing_is_reconstructed():
+    near = point_spread(PetParameters(psf_fwhm=3.0, post_filter=4.0)).near
+    assert near == pytest.approx((5.0, 5.0, 5.0))
+    assert point_spread(PetParameters(psf_fwhm=3.0, post_filter=4.0, tier="projection")).near == (3.0, 3.0, 3.0)
+    far = point_spread(PetParameters(scanner="mmr", post_filter=4.0, psf_varies=True)).far
+    assert far == pytest.approx(np.hypot((5.0, 5.0, 6.6), 4.0))
+
+
 def test_what_a_place_gives_is_the_adjoint_of_what_it_is_seen_as():
     rng, grid = np.random.default_rng(7), boxed_grid((40, 30, 12), (4.0, 4.0, 5.0))
     spread = PointSpread((4.0, 5.0, 6.0), (8.0, 9.0, 10.0))

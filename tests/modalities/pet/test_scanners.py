@@ -29,7 +29,7 @@ def test_the_default_scanner_keeps_its_sharpness_and_sensitivity():
     assert p.scanner == "discovery_mi"
     assert p.point_spread == (4.5, 4.5, 4.5)
     assert SCANNERS.get(p.scanner).sensitivity.value == 13.7
-    assert PetParameters(scanner="hrrt").point_spread == (2.3, 2.3, 2.5)
+    assert PetParameters(scanner="hrrt").point_spread == (2.6, 2.6, 3.0)
     assert PetParameters(scanner="hrrt", psf_fwhm=6.0).point_spread == (6.0, 6.0, 6.0)
 
 
@@ -93,4 +93,4 @@ def test_the_table_has_a_row_for_each():
     rows = {row["name"]: row for row in SCANNERS.table()}
     assert set(rows) == set(SCANNERS) >= {"discovery_mi", "hrrt", "mct", "mmr"}
     assert rows["mmr"]["timing"] == "-"
-    assert rows["hrrt"]["fwhm"] == "2.3 x 2.3 x 2.5 mm"
+    assert rows["hrrt"]["fwhm"] == "2.6 x 2.6 x 3 mm"
