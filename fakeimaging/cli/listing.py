@@ -116,7 +116,12 @@ NAMED = {
 
 
 def _list_named(what: str) -> None:
-    rows: dict[str, Callable[[], list[Sequence[str]]]] = {"montages": _montages, "arrays": _arrays, "implants": _implants, "waveforms": _waveforms}
+    rows: dict[str, Callable[[], list[Sequence[str]]]] = {
+        "montages": _montages,
+        "arrays": _arrays,
+        "implants": _implants,
+        "waveforms": _waveforms,
+    }
     rows |= {"scanners": _scanners, "faults": _faults}
     print(f"\n{what}  ({NAMED[what]})")
     print(_table(rows[what]()))

@@ -16,7 +16,6 @@ from fakeimaging.modalities.pet.arterial import infused_share
 from fakeimaging.modalities.pet.counts import count_keys
 from fakeimaging.modalities.pet.faults import FAULTS, Keys
 from fakeimaging.modalities.pet.parameters import PetParameters, injected
-from fakeimaging.modalities.pet.resolution import point_spread
 from fakeimaging.modalities.pet.scanners import SCANNERS
 from fakeimaging.modalities.pet.time_base import TimeBase, decay_factors, time_base
 from fakeimaging.modalities.pet.tracers import TRACERS, Tracer
@@ -167,16 +166,18 @@ def _scanned(p: PetParameters, forward: Forward) -> Keys:
 def _reconstructed(p: PetParameters) -> Keys:
     """Say how the image came about."""
     spread = {f"point_spread_fwhm_{axis}": fwhm for axis, fwhm in zip("xyz", p.point_spread, strict=True)}
+    filtered: Keys = {"ReconFilterType": "none"}
+    if p.post_filter:
+        filtered = {"ReconFilterType": "Gaussian", "ReconFilterSize": p.post_filter}
     if p.tier == "projection":
         values: dict[str, float] = {"iterations": p.iterations, "subsets": p.subsets, "views": p.views}
         values |= spread if p.psf_model else {}
-        filtered: Keys = {"ReconFilterType": "Gaussian", "ReconFilterSize": p.post_filter}
         return {
             "ReconMethodName": "OSEM with point spread" if p.psf_model else "OSEM",
             "ReconMethodParameterLabels": list(values),
             "ReconMethodParameterUnits": ["mm" if name in spread else "none" for name in values],
             "ReconMethodParameterValues": list(values.values()),
-            **(filtered if p.post_filter else {"ReconFilterType": "none"}),
+            **filtered,
             "AttenuationCorrection": "true attenuation map of the head, within the reconstruction",
             "ScatterCorrection": "expected scatter, within the reconstruction",
             "RandomsCorrection": "expected randoms, within the reconstruction",
@@ -186,6 +187,6 @@ def _reconstructed(p: PetParameters) -> Keys:
         "ReconMethodParameterLabels": list(spread),
         "ReconMethodParameterUnits": ["mm"] * 3,
         "ReconMethodParameterValues": list(spread.values()),
-        "ReconFilterType": "none",
+        **filtered,
         "AttenuationCorrection": "none needed: simulated after correction for attenuation, scatter and randoms",
     }
