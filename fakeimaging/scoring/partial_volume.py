@@ -17,8 +17,8 @@ from fakeimaging.core.errors import InputError
 from fakeimaging.modalities.pet.resolution import Painted, PointSpread, transfer
 
 Array = npt.NDArray[np.float64]
-PUREST = 0.9
-"""Share of the largest fraction of a tissue beyond the regions at which a voxel counts for it (assumed)."""
+PUREST = 0.8
+"""Share of the largest value, behind the point spread, at which a voxel counts for a tissue beyond the regions (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,8 @@ def partial_volume(painted: Painted, labels: npt.NDArray, n_regions: int, spread
         raise InputError(f"labels of shape {labels.shape} are not on the grid {painted.grid.shape}", value=labels.shape)
     masks = np.array(labels, dtype=np.intp)
     for k, fraction in enumerate(painted.others):
-        masks[(labels == 0) & (fraction > 0) & (fraction >= PUREST * fraction.max())] = n_regions + k + 1
+        soft = np.where(labels == 0, spread.applied(fraction, painted.grid), np.float32(0))
+        masks[(soft > 0) & (soft >= PUREST * soft.max())] = n_regions + k + 1
     n = n_regions + len(painted.others)
     matrix = transfer(painted, masks.astype(np.uint16), n, spread)
     # What is painted has labels of regions only: the columns between them and the other tissues are empty.
