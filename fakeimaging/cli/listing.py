@@ -121,8 +121,9 @@ def _list_named(what: str) -> None:
         "arrays": _arrays,
         "implants": _implants,
         "waveforms": _waveforms,
+        "scanners": _scanners,
+        "faults": _faults,
     }
-    rows |= {"scanners": _scanners, "faults": _faults}
     print(f"\n{what}  ({NAMED[what]})")
     print(_table(rows[what]()))
 

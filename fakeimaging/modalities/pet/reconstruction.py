@@ -8,7 +8,7 @@ point spread where it has one.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -115,22 +115,6 @@ def without_noise(recording: Recording, frame: int) -> npt.NDArray[np.float32]:
     """
     recipe, scanner, mean = _expected_of(recording, frame)
     return _image(mean.trues + mean.background, mean, scanner, recipe)
-
-
-def described(parameters: PetParameters) -> dict[str, Any]:
-    """Return what PET-BIDS says of the reconstruction."""
-    p = parameters
-    return {
-        "ReconMethodName": f"2D-OSEM{'-PSF' if p.psf_model else ''}",
-        "ReconMethodParameterLabels": ["subsets", "iterations"],
-        "ReconMethodParameterUnits": ["none", "none"],
-        "ReconMethodParameterValues": [p.subsets, p.iterations],
-        "ReconFilterType": "Gaussian" if p.post_filter else "none",
-        **({"ReconFilterSize": p.post_filter} if p.post_filter else {}),
-        "AttenuationCorrection": "linear attenuation of the head at 511 keV, known exactly",
-        "ScatterCorrectionMethod": "expected scatter, known exactly, in the model of the reconstruction",
-        "RandomsCorrectionMethod": "expected randoms, known exactly, in the model of the reconstruction",
-    }
 
 
 RECONSTRUCTION = Stage("reconstruction", "operator", _draw_reconstruction, _reconstruct)
