@@ -107,7 +107,10 @@ def test_randoms_are_the_square_of_what_each_ring_sees():
 
 
 def test_the_sidecar_says_how_it_was_reconstructed():
-    plain, default = (made.modality.sidecar(made.parameters, made.forward) for made in (scan(post_filter=3.0, psf_model=False), scan()))
+    plain, default = (
+        made.modality.sidecar(made.parameters, made.forward)
+        for made in (scan(post_filter=3.0, psf_model=False), scan())
+    )
     assert plain["ReconMethodName"] == "OSEM"
     settings = dict(zip(plain["ReconMethodParameterLabels"], plain["ReconMethodParameterValues"], strict=True))
     assert (settings["subsets"], settings["iterations"]) == (6, 4)
