@@ -1,10 +1,10 @@
-"""What `fakeimaging list` prints: study keys, models, modalities and tracers with their parameters, what electrophysiology has by name."""
+"""What `fakeimaging list` prints: study keys, models, modalities and tracers with their parameters, and what else goes by a name."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fakeimaging.core.text import aligned, folded
@@ -32,6 +32,7 @@ def print_listing(what: str | None) -> None:
     from fakeimaging.dataset.study import Run
     from fakeimaging.modalities import MODALITIES
     from fakeimaging.modalities.electro.implants import Implant
+    from fakeimaging.modalities.pet.imposed import Challenge, Displaced
     from fakeimaging.structure.parameters import SubjectParameters
 
     entries: dict[str, dict[str, tuple[type[Parameters], str]]] = {
@@ -42,6 +43,8 @@ def print_listing(what: str | None) -> None:
             "designs": (Design, " of a run"),
             "sources": (SourceSpec, " of a run"),
             "devices": (Implant, " of ieeg.implants"),
+            "challenges": (Challenge, " of pet"),
+            "displaced": (Displaced, " places, of pet"),
             "covariates": (Covariate, " of the subjects"),
             "effects": (Effect, " of a covariate"),
             "variability": (Variability, " between subjects"),
@@ -51,8 +54,8 @@ def print_listing(what: str | None) -> None:
     }
     if what in {None, "tracers"}:
         _list_tracers()
-    if what in ELECTRO:
-        _list_electro(what)
+    if what in NAMED:
+        _list_named(what)
     if what in {None, "models"}:
         _list_models()
     chosen = [
@@ -61,9 +64,9 @@ def print_listing(what: str | None) -> None:
         for name, row in rows.items()
         if what == name or (kind != "models" and what in {None, kind})
     ]
-    if not chosen and what not in {"tracers", "models", *ELECTRO}:
+    if not chosen and what not in {"tracers", "models", *NAMED}:
         raise UnknownNameError(
-            f"cannot list '{what}'{did_you_mean(what or '', {*entries, *ELECTRO, *(n for r in entries.values() for n in r)})}"
+            f"cannot list '{what}'{did_you_mean(what or '', {*entries, *NAMED, *(n for r in entries.values() for n in r)})}"
         )
     for kind, name, parameters, note in chosen:
         print(f"\n{name}  ({kind}{note})")
@@ -101,19 +104,28 @@ def _list_tracers() -> None:
     print(_table([list(table[0]), *(list(row.values()) for row in table)]))
 
 
-ELECTRO = {
+NAMED = {
     "montages": "eeg.montage=NAME, a file of electrodes, or names of the 10-05 system",
     "arrays": "meg.array=NAME",
     "implants": "ieeg.implants=NAME, or devices in the study; `fakeimaging list devices`: what one has",
     "waveforms": "waveform=NAME of a source that a run imposes",
+    "scanners": "pet.scanner=NAME, or a .toml file with a table of your own",
+    "faults": "pet.fault=NAME: a deliberate mistake in the raw files, to test quality control with",
 }
-"""What electrophysiology has by name, and where the name goes."""
+"""What else goes by a name, and where the name goes."""
 
 
-def _list_electro(what: str) -> None:
-    rows = {"montages": _montages, "arrays": _arrays, "implants": _implants, "waveforms": _waveforms}[what]()
-    print(f"\n{what}  ({ELECTRO[what]})")
-    print(_table(rows))
+def _list_named(what: str) -> None:
+    rows: dict[str, Callable[[], list[Sequence[str]]]] = {
+        "montages": _montages,
+        "arrays": _arrays,
+        "implants": _implants,
+        "waveforms": _waveforms,
+        "scanners": _scanners,
+        "faults": _faults,
+    }
+    print(f"\n{what}  ({NAMED[what]})")
+    print(_table(rows[what]()))
 
 
 def _montages() -> list[Sequence[str]]:
@@ -157,6 +169,22 @@ def _waveforms() -> list[Sequence[str]]:
             (name, "ongoing" if form.ongoing else "after each onset", _takes(form.takes))
             for name, form in WAVEFORMS.items()
         ),
+    ]
+
+
+def _scanners() -> list[Sequence[str]]:
+    from fakeimaging.modalities.pet.scanners import SCANNERS
+
+    table = SCANNERS.table()
+    return [list(table[0]), *(list(row.values()) for row in table)]
+
+
+def _faults() -> list[Sequence[str]]:
+    from fakeimaging.modalities.pet.faults import FAULTS
+
+    return [
+        ("name", "what is wrong", "the official validator says"),
+        *((name, fault.what, ", ".join(fault.codes) or "nothing") for name, fault in FAULTS.items()),
     ]
 
 

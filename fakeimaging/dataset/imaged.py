@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fakeimaging.activity.models import as_model
 from fakeimaging.activity.run import with_taps
 from fakeimaging.activity.steps import intervals
-from fakeimaging.core.errors import FakeImagingError, ModelError, RateError, UnknownNameError
+from fakeimaging.core.errors import FakeImagingError, InputError, ModelError, RateError, UnknownNameError
 from fakeimaging.modalities import MODALITIES
 from fakeimaging.modalities.electro.sampling import ratio_of
 
@@ -41,8 +41,21 @@ def imaging_problems(session: Session, where: str) -> Iterator[str]:
         if imaged not in runs:
             known = ", ".join(f"task '{task}' run {run}" for task, run in runs) or "none"
             yield f"`{where}.acquisitions[{a}]`: no run with task {scan.task!r}, run {scan.run} to image; there is: {known}"
-        elif imaged in recorded:
-            yield from _misread(scan, recorded[imaged], f"{where}.acquisitions[{a}]")
+        else:
+            yield from _too_short(scan, parameters, session, f"{where}.acquisitions[{a}]")
+            if imaged in recorded:
+                yield from _misread(scan, recorded[imaged], f"{where}.acquisitions[{a}]")
+
+
+def _too_short(scan: Acquisition, parameters: Any, session: Session, where: str) -> Iterator[str]:
+    """Yield a scan that follows a run beyond its end."""
+    try:
+        needed = MODALITIES.get(scan.modality).covers(parameters)
+    except InputError:
+        return  # Told of where the scan is made.
+    lasts = max(run.duration for run in session.runs if (run.task, run.run) == (scan.task, scan.run))
+    if needed > lasts + 1e-6:
+        yield f"`{where}`: it follows task {scan.task!r}, run {scan.run}, for {needed:g} s, and `duration` of that run is {lasts:g} s"
 
 
 def _misread(scan: Acquisition, model: Model, where: str) -> Iterator[str]:

@@ -9,12 +9,14 @@ from typing import Any
 from fakeimaging.core.files import UNREADABLE, tsv_text, write_json, write_text
 from fakeimaging.dataset.contrasts import contrasts
 from fakeimaging.dataset.covariates import Covariate, Value
-from fakeimaging.dataset.effects import Touched, covariates_of, touched_by, values_of
+from fakeimaging.dataset.effects import Touched, covariates_of, for_subject, touched_by, values_of
 from fakeimaging.dataset.names import SOURCE
 from fakeimaging.dataset.study import Study
+from fakeimaging.modalities import MODALITIES
 
 TRUE_VALUES = SOURCE / "participants.tsv"
 TRUE_EFFECTS = SOURCE / "effects.json"
+WEIGHT = "weight"
 _WORDS = {"age": "age of the participant", "sex": "sex of the participant"}
 
 
@@ -38,7 +40,23 @@ def participants(study: Study, touched: Sequence[Touched] = ()) -> list[dict[str
 
 
 def _row(study: Study, label: str, touched: Sequence[Touched]) -> dict[str, Value]:
-    return {"participant_id": f"sub-{label}", **covariates_of(study, label), **values_of(study, label, touched)}
+    known = {"participant_id": f"sub-{label}", **covariates_of(study, label)}
+    if WEIGHT not in known and has_pet(study):
+        known[WEIGHT] = body_weight(for_subject(study, label))
+    return {**known, **values_of(study, label, touched)}
+
+
+def has_pet(study: Study) -> bool:
+    """Tell whether a study has PET scans: BIDS wants to know the weight of those in them."""
+    return any(scan.modality == "pet" for session in study.sessions for scan in session.acquisitions)
+
+
+def body_weight(study: Study) -> float:
+    """Return the weight in kg that the first PET scan of a study takes a subject to have."""
+    scans = (scan for session in study.sessions for scan in session.acquisitions if scan.modality == "pet")
+    modality = MODALITIES.get("pet")
+    parameters: Any = modality.parameters.parse(next(scans).parameters, where=modality.name)
+    return float(parameters.body_weight)
 
 
 def _tables(study: Study) -> dict[PurePosixPath, tuple[Touched, ...]]:
@@ -52,6 +70,8 @@ def write_participants(study: Study, root: Path) -> None:
     for path, touched in _tables(study).items():
         write_text(root / path, _text(participants(study, touched)))
     about = {"participant_id": {"Description": "label of a simulated subject"}}
+    if has_pet(study):
+        about |= {WEIGHT: {"Description": "body weight", "Units": "kg"}}
     about |= {name: _about(name, covariate) for name, covariate in study.covariates.items()}
     write_json(root / "participants.json", about)
     if study.effects or study.variability:

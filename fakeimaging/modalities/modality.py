@@ -39,6 +39,11 @@ def no_task(parameters: Any) -> bool:
     return False
 
 
+def covers_nothing(parameters: Any) -> float:
+    """A run of any length will do."""
+    return 0.0
+
+
 def no_extras(recording: Recording) -> tuple[Extra, ...]:
     """A scan is alone."""
     return ()
@@ -77,6 +82,8 @@ class Modality:
         ``parts(parameters) -> tuple of dict``: the parameters that tell its parts apart, one empty dict when there is one.
     extras : callable
         ``extras(recording) -> iterable of Extra``: the images that are stored beside a recording.
+    covers : callable
+        ``covers(parameters)``: seconds that the run it images must last, since the scan follows its course; 0 when any length will do.
     names_run : bool
         Whether task and run of the activity it images stand in its file names; only a modality of function has them.
     names_task : callable
@@ -112,6 +119,7 @@ class Modality:
     part_of: Callable[[Any], Mapping[str, str]] = no_entities
     parts: Callable[[Any], tuple[Mapping[str, Any], ...]] = one_part
     extras: Callable[[Recording], Iterable[Extra]] = no_extras
+    covers: Callable[[Any], float] = covers_nothing
     names_run: bool = True
     names_task: Callable[[Any], bool] = no_task
     numbered: bool = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.errors import InputError
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
 from fakeimaging.modalities.pet import suv
@@ -188,10 +189,16 @@ def plot_constants(
 
 
 def pictures(dataset: Dataset, scan: Scan) -> Iterator[Picture]:
-    """Yield the pictures of a PET scan."""
-    seen, subject = score.opened(dataset, scan), dataset.subject(scan.subject)
+    """Yield the pictures of a PET scan; none where its sidecar contradicts its image."""
+    try:
+        seen = score.opened(dataset, scan)
+    except InputError:
+        return
+    subject = dataset.subject(scan.subject)
     in_suv = 1 / suv(scan.parameters)  # type: ignore[arg-type]
-    observed, truth = (scaled(dataset, path, in_suv * seen.factor) for path in (scan.raw, scan.clean))
+    observed, truth = (
+        scaled(dataset, path, in_suv * factor) for path, factor in ((scan.raw, seen.factor), (scan.clean, np.ones(1)))
+    )
     heights = heights_of(subject)
     yield Picture(
         "Frames",
@@ -253,9 +260,11 @@ def late_window(timing: Timing) -> tuple[float, float]:
 
 def late_mean(dataset: Dataset, scan: Scan, *, clean: bool = False) -> Volume:
     """Return the mean activity of the last two thirds of a scan in kBq/mL, as observed or as it is in truth."""
-    timing = score.timing_of(json.loads((dataset.root / scan.sidecar).read_text()))
-    series = Volume.read(dataset.root / (scan.clean if clean else scan.raw))
-    return series.made(KILO * window_mean(series.array, timing, late_window(timing)))
+    about = json.loads((dataset.root / scan.sidecar).read_text())
+    timing = score.timing_of(about)
+    path, factor = (scan.clean, np.ones(1)) if clean else (scan.raw, score.to_injection(about))
+    series = scaled(dataset, path, KILO * factor)
+    return series.made(window_mean(series.array, timing, late_window(timing)))
 
 
 def curves_of(seen: score.Opened) -> Curves:

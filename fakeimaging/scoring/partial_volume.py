@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.errors import InputError
-from fakeimaging.modalities.pet.resolution import Painted, blurred, transfer
+from fakeimaging.modalities.pet.resolution import Painted, PointSpread, transfer
 
 Array = npt.NDArray[np.float64]
-PUREST = 0.9
-"""Share of the largest fraction of a tissue beyond the regions at which a voxel counts for it (assumed)."""
+PUREST = 0.8
+"""Share of the largest value, behind the point spread, at which a voxel counts for a tissue beyond the regions (assumed)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +32,14 @@ class PartialVolume:
     painted : Painted
     masks : ndarray of int, shape painted.grid.shape
         i + 1 where is averaged for class i; 0 elsewhere.
-    fwhm : float or three floats
-        mm.
+    spread : PointSpread
     matrix : ndarray, shape (n_classes, n_classes)
         Row: mask; column: class that gives.
     """
 
     painted: Painted
     masks: npt.NDArray[np.intp]
-    fwhm: float
+    spread: PointSpread
     matrix: Array
 
     @property
@@ -76,12 +75,12 @@ class PartialVolume:
         The result is the activity of what a voxel is made of, tissue fractions included: 0 where nothing is painted.
         """
         sharp = paint(self.painted, values)
-        soft = blurred(sharp, self.painted.grid, self.fwhm)
+        soft = self.spread.applied(sharp, self.painted.grid)
         ratio = np.divide(sharp, soft, out=np.zeros_like(sharp), where=soft > 1e-6 * soft.max())
         return np.asarray(image * ratio, dtype=np.float32)
 
 
-def partial_volume(painted: Painted, labels: npt.NDArray, n_regions: int, fwhm: float) -> PartialVolume:
+def partial_volume(painted: Painted, labels: npt.NDArray, n_regions: int, spread: PointSpread) -> PartialVolume:
     """Return what undoes partial volume.
 
     Parameters
@@ -91,8 +90,8 @@ def partial_volume(painted: Painted, labels: npt.NDArray, n_regions: int, fwhm: 
     labels : ndarray of int, shape painted.grid.shape
         i + 1 where an analyst averages for region i.
     n_regions : int
-    fwhm : float or three floats
-        mm.
+    spread : PointSpread
+        As a user of the scanner knows it.
 
     Raises
     ------
@@ -103,11 +102,12 @@ def partial_volume(painted: Painted, labels: npt.NDArray, n_regions: int, fwhm: 
         raise InputError(f"labels of shape {labels.shape} are not on the grid {painted.grid.shape}", value=labels.shape)
     masks = np.array(labels, dtype=np.intp)
     for k, fraction in enumerate(painted.others):
-        masks[(labels == 0) & (fraction > 0) & (fraction >= PUREST * fraction.max())] = n_regions + k + 1
+        soft = np.where(labels == 0, spread.applied(fraction, painted.grid), np.float32(0))
+        masks[(soft > 0) & (soft >= PUREST * soft.max())] = n_regions + k + 1
     n = n_regions + len(painted.others)
-    matrix = transfer(painted, masks.astype(np.uint16), n, fwhm)
+    matrix = transfer(painted, masks.astype(np.uint16), n, spread)
     # What is painted has labels of regions only: the columns between them and the other tissues are empty.
-    return PartialVolume(painted, masks, fwhm, np.delete(matrix, slice(n_regions, n), axis=1))
+    return PartialVolume(painted, masks, spread, np.delete(matrix, slice(n_regions, n), axis=1))
 
 
 def paint(painted: Painted, values: Array) -> npt.NDArray[np.float32]:

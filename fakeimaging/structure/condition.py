@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,24 @@ class Amount(Parameters):
     source: str
 
 
+class Amounts(Parameters):
+    """Numbers with their unit and their source."""
+
+    value: tuple[float, ...]
+    unit: str
+    source: str
+
+
+class Carrier(Parameters):
+    """Load of pathology of healthy people who carry it, and how many do by age."""
+
+    what: str
+    where: str
+    load: Amount
+    ages: Amounts
+    shares: Amounts
+
+
 class Row(Parameters):
     """One line of the table: what changes, in which regions, and by how much."""
 
@@ -67,10 +85,31 @@ class Row(Parameters):
         return next(amount.value for amount in (self.change, self.load) if amount is not None)
 
 
+def _read() -> dict[str, Any]:
+    return tomllib.loads((files("fakeimaging.data") / "ageing.toml").read_text())
+
+
+@lru_cache(maxsize=1)
+def carrier() -> Carrier:
+    """Return the table of healthy people who carry a pathology."""
+    return Carrier.parse(_read()["carrier"], where="carrier")
+
+
+def prevalence(age: float) -> float:
+    """Return the share of healthy people of an age who carry amyloid.
+
+    Examples
+    --------
+    >>> round(prevalence(70.0), 3)
+    0.27
+    """
+    return float(np.interp(age, carrier().ages.value, carrier().shares.value))
+
+
 @lru_cache(maxsize=1)
 def table() -> Mapping[str, tuple[Row, ...]]:
     """Return the rows by ``"age"`` and by the name of a disease."""
-    read = tomllib.loads((files("fakeimaging.data") / "ageing.toml").read_text())
+    read = _read()
     rows = [Row.parse(row, where=group) for group in ("age", "disease") for row in read[group]]
     return {name: tuple(row for row in rows if row.name == name) for name in dict.fromkeys(row.name for row in rows)}
 
@@ -87,7 +126,7 @@ def aged(age: float, regions: Sequence[Region]) -> Changes:
     --------
     >>> from fakeimaging import make_subject
     >>> regions = make_subject("01", seed=1, anatomy="tiny").regions
-    >>> {what: factor[0].round(3) for what, factor in aged(70.0, regions).items()}
+    >>> {what: round(float(factor[0]), 3) for what, factor in aged(70.0, regions).items()}
     {'volume': 0.89, 'D2': 0.76, 'metabolism': 0.8, 'SV2A': 1.0}
     """
     found: Changes = {}
@@ -128,19 +167,25 @@ def conditioned(subject: Subject, parameters: SubjectParameters) -> Subject:
     InputError
         If a table of densities cannot be used.
     """
-    changes = _known_changes(parameters, subject.regions)
+    changes = _known_changes(parameters, subject)
     losses = _losses(parameters, changes.pop(VOLUME, None), subject.regions)
     densities = _densities(parameters, changes, subject)
     subject = replace(subject, densities=densities) if densities else subject
     return _thinner(subject, losses) if losses.any() else subject
 
 
-def _known_changes(parameters: SubjectParameters, regions: Sequence[Region]) -> Changes:
+def _known_changes(parameters: SubjectParameters, subject: Subject) -> Changes:
     """Return what age and disease change."""
-    changes = {} if parameters.age is None else aged(parameters.age, regions)
+    age, regions = parameters.age, subject.regions
+    changes: Changes = {} if age is None else aged(age, regions)
+    if age is not None and parameters.preclinical:
+        carries = subject.streams.at("structure", "preclinical").rng().random() < prevalence(age)
+        load = carrier().load.value * chosen([carrier().where], regions)
+        changes[carrier().what] = np.asarray(carries * load, dtype=float)
     if parameters.disease is not None:
         for what, change in diseased(parameters.disease, parameters.severity, regions).items():
-            changes[what] = change * changes.get(what, 1.0)
+            before = changes.get(what, np.full(len(regions), unsaid(what)))
+            changes[what] = np.maximum(before, change) if what in LOADS else before * change
     return changes
 
 

@@ -52,6 +52,9 @@ class SubjectParameters(Parameters):
         bounds=(18, 100),
         description="volumes and densities change with it from 30 on; no effect when left out",
     )
+    preclinical: bool = parameter(
+        False, unit="-", description="whether a person of this age may carry amyloid, as often as healthy people do"
+    )
     disease: str | None = parameter(None, unit="-", description="alzheimer, parkinson or huntington (data/ageing.toml)")
     severity: float = parameter(1.0, unit="1", bounds=(0, 1), description="of the disease")
     atrophy: dict[str, float] = parameter(
@@ -118,6 +121,8 @@ class SubjectParameters(Parameters):
     def _condition_fits_together(self) -> Self:
         if self.severity != 1 and self.disease is None:
             raise ValueError("`severity`: there is no `disease` it belongs to")
+        if self.preclinical and self.age is None:
+            raise ValueError("`preclinical`: there is no `age` it goes by")
         if twice := set(self.pathology) & set(self.densities):
             raise ValueError(f"`densities`: {min(twice)} is given twice, as a number and as `pathology` that spreads")
         return self

@@ -111,7 +111,7 @@ def spread(
     --------
     >>> from fakeimaging import make_subject
     >>> subject = make_subject("01", seed=1, anatomy="tiny")
-    >>> loads = spread(subject.connectome, [1.0] + 9 * [0.0], [0, 5, 500], rate=0.1)
+    >>> loads = spread(subject.connectome, [1.0] + 9 * [0.0], [0, 5, 5000], rate=0.1)
     >>> loads.sum(axis=1).round(6), loads[2, :3].round(3)
     (array([1., 1., 1.]), array([0.1, 0.1, 0.1]))
     """

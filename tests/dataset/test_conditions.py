@@ -125,6 +125,32 @@ def test_what_is_not_there_has_no_effect(study, on, message):
         fi.Study.check(content)
 
 
+@pytest.mark.parametrize(
+    ("on", "base"),
+    [
+        ("subject.densities.SV2A.hemisphere:L", 0.9),
+        ("subject.densities.SV2A", 1.0),
+        ("subject.densities.GABAA.kind:cortex", 0.7),
+        ("subject.densities.GABAA", 0.7),
+        ("subject.densities.AADC", 1.0),
+        ("subject.densities.amyloid", 0.0),
+        ("subject.densities.amyloid.network:NetA", 0.0),
+        ("subject.atrophy.hemisphere:L", 0.0),
+        ("subject.pathology.tau.years", 5.0),
+        ("subject.age", 50.0),
+    ],
+)
+def test_differences_start_from_what_is_said_or_from_a_healthy_person(study, on, base):
+    content = study.content()
+    content["subject"]["densities"]["GABAA"] = {"all": 0.7, "hemisphere:R": 0.6}
+    content["effects"] = [{"covariate": "group", "level": "patient", "on": on, "add": 0.1}]
+    (found,) = touched_by(fi.Study.check(content))
+    assert found.base == base
+    assert {
+        round(found.expected({"group": level}, fi.Study.check(content)) - base, 9) for level in ("control", "patient")
+    } == {0, 0.1}
+
+
 def test_unknown_regions_are_found_before_anything_runs(study):
     content = study.content()
     content["effects"] = [{"covariate": "group", "level": "patient", "on": "subject.atrophy.kind:cortx", "add": 0.1}]

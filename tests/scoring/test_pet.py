@@ -11,7 +11,7 @@ import pytest
 import fakeimaging as fi
 from fakeimaging.dataset import names
 from fakeimaging.plotting import PICTURES
-from fakeimaging.scoring.pet import opened, read_plasma, recovered, true_blood
+from fakeimaging.scoring.pet import opened, read_blood, recovered, timing_of, to_injection
 from fakeimaging.scoring.pet.opened import on_grid
 
 STUDY = {
@@ -41,15 +41,21 @@ def scored(dataset):
 
 def test_uptake_and_binding_are_recovered_within_the_stated_partial_volume(scored):
     endings = ("", "_recovery", "_gtm", "_regions")
-    assert set(scored) == {"cmrglc", *(f"{name}{ending}" for name in ("ki", "bpnd") for ending in endings)}
+    names = ("ki", "suvr", "bpnd", "dvr")
+    assert set(scored) == {"cmrglc", *(f"{name}{ending}" for name in names for ending in endings)}
     for row in scored.values():
-        assert row.estimate > row.chance, row.name
+        assert row.beats_chance, row.name
         assert row.error == pytest.approx(row.estimate - row.truth)
     assert scored["ki"].estimate == pytest.approx(scored["ki"].truth, rel=0.05)
     assert scored["bpnd"].estimate == pytest.approx(scored["bpnd"].truth, rel=0.1)
     assert 0.4 < scored["ki_recovery"].truth < 1
     assert 0.3 < scored["bpnd_recovery"].truth < 1
+    for name, own in (("ki", 0.95), ("bpnd", 1.0)):
+        # What blood vessels take of net uptake stays; partial volume does not.
+        assert scored[f"{name}_gtm"].estimate == pytest.approx(own * scored[f"{name}_gtm"].truth, rel=0.1)
+        assert scored[f"{name}_gtm"].estimate > 1.2 * scored[name].estimate
     assert scored["bpnd_regions"].estimate > 0.9
+    assert scored["cmrglc"].estimate / scored["ki"].estimate == pytest.approx(100 * 5.0 / 0.52)
     assert scored["ki_regions"].estimate > 0.7
     assert (scored["ki"].n, scored["ki_regions"].n, scored["bpnd"].n, scored["bpnd_regions"].n) == (100, 80, 6, 92)
 
@@ -131,11 +137,10 @@ def test_what_is_reachable_needs_no_blood_samples(small, tmp_path):
 
 
 def test_the_true_blood_is_that_of_the_tracer(small):
-    scan, _ = _fdg(small)
-    known = true_blood(scan)
+    _, seen = _fdg(small)
     # SUV of 2 g/mL an hour after 250 MBq in 70 kg; whole blood over plasma is 0.93, and all of it is still the tracer
-    assert known["plasma"].at(np.array([60.0]))[0] == pytest.approx(2.0 * 250e6 / 70e3, rel=1e-6)
-    assert known["blood"].at(np.array([60.0]))[0] == pytest.approx(0.93 * 2.0 * 250e6 / 70e3, rel=1e-6)
+    for one, share in ((seen.behind.plasma, 1.0), (seen.behind.blood, 0.93)):
+        assert one.at(np.array([60.0]))[0] == pytest.approx(share * 2.0 * 250e6 / 70e3, rel=1e-4)
 
 
 def _fdg(dataset):
@@ -163,13 +168,78 @@ def test_files_have_the_names_and_shapes_of_pet_bids(dataset):
     assert len(tacs[0].split("\t")) == 102
 
 
-def test_plasma_is_the_unchanged_tracer(tmp_path):
-    text = "time\tplasma_radioactivity\twhole_blood_radioactivity\tmetabolite_parent_fraction\n0\t0\t0\t1\n120\t50\t30\t0.5\n"
+ABOUT = {
+    "TracerRadionuclide": "C11",
+    "InjectionStart": 0.0,
+    "ImageDecayCorrected": True,
+    "ImageDecayCorrectionTime": 0.0,
+}
+TEXT = """time	plasma_radioactivity	whole_blood_radioactivity	metabolite_parent_fraction
+0	0	0	1
+60	n/a	20	n/a
+120	50	30	0.5
+"""
+
+
+def test_plasma_is_the_unchanged_tracer_and_what_is_missing_is_left_out(tmp_path):
     path = tmp_path / "blood.tsv"
-    path.write_text(text)
-    plasma = read_plasma(path)
-    assert plasma.at(np.array([1.0, 2.0])) == pytest.approx([12.5, 25.0])
-    assert plasma.area(np.array([1.0, 2.0])) == pytest.approx([6.25, 25.0])
+    path.write_text(TEXT)
+    found = read_blood(path, ABOUT)
+    assert found["plasma"].at(np.array([1.0, 2.0])) == pytest.approx([12.5, 25.0])
+    assert found["plasma"].area(np.array([1.0, 2.0])) == pytest.approx([6.25, 25.0])
+    assert found["blood"].at(np.array([0.5, 1.0])) == pytest.approx([10.0, 20.0])
+    path.write_text("\n".join("\t".join(line.split("\t")[::2]) for line in TEXT.splitlines()))
+    assert set(read_blood(path, ABOUT)) == {"blood"}
+    assert read_blood(tmp_path / "none.tsv", ABOUT) == {}
+
+
+def test_times_and_decay_count_from_injection_whatever_the_zero_of_the_clock(tmp_path):
+    path, later = tmp_path / "blood.tsv", {**ABOUT, "InjectionStart": -1221.8}
+    path.write_text(TEXT)
+    frames = {"FrameTimesStart": [0.0, 60.0], "FrameDuration": [60.0, 120.0]}
+    timing = timing_of({**later, **frames})
+    np.testing.assert_allclose(timing.starts * 60, [1221.8, 1281.8])
+    np.testing.assert_allclose(timing.ends * 60, [1281.8, 1401.8])
+    # The scan starts a half-life after injection: what is corrected to its start is half as much.
+    np.testing.assert_allclose(to_injection({**later, **frames}), 2.0, rtol=1e-12)
+    blood = read_blood(path, later)["blood"]
+    assert blood.at(blood.times[2:])[0] == pytest.approx(60.0)
+    assert blood.times[2] == pytest.approx((120 + 1221.8) / 60)
+    uncorrected = to_injection({**later, **frames, "ImageDecayCorrected": False})
+    rate = np.log(2) / 1221.8
+    held = (np.exp(-rate * 1221.8) - np.exp(-rate * 1281.8)) / rate / 60
+    assert uncorrected[0] == pytest.approx(1 / held)
+    assert to_injection({**later, **frames, "Units": "kBq/mL"})[0] == pytest.approx(2000.0)
+
+
+def test_a_late_window_has_a_ratio_and_nothing_else(tmp_path):
+    """The reference region lies outside all regions, so that the tiny anatomy has one too."""
+    own = tmp_path / "late.toml"
+    own.write_text('[late]\nlike = "florbetapir"\nlabel = "18FLATE"\nreference = "white"\n')
+    late = {"scan_start": 4800.0, "frames": [[4, 300.0]], "noise_level": 0.2}
+    study = small_study({"tracer": str(own), "time_zero": "scan", **late}, {"tracer": str(own), "rec": "inj", **late})
+    dataset = fi.simulate_study(study, tmp_path / "out")
+    ratios = []
+    for scan in dataset.scans():
+        if scan.modality == "pet":
+            seen = opened(dataset, scan)
+            assert seen.timing.starts[0] == pytest.approx(80.0)
+            found = list(recovered(dataset, scan, seen))
+            assert [one.name for one in found] == ["suvr"]
+            np.testing.assert_allclose(found[0].found, found[0].reachable, rtol=0.3)
+            ratios.append((found[0].reachable, found[0].truth))
+            means = seen.observed.curves.mean(), seen.behind.curves.mean()
+            assert means[0] == pytest.approx(means[1], rel=0.1)
+    np.testing.assert_allclose(ratios[0], ratios[1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("fault", ["missing_frame", "frame_lists", "frame_minutes", "end_times", "blood_missing"])
+def test_a_scan_that_is_wrong_on_purpose_has_no_rows_or_wrong_ones_but_is_scored(fault, tmp_path):
+    study = small_study({"tracer": "fdg", "fault": fault}, {"tracer": "fdg", "rec": "right"})
+    rows = list(fi.score.score_dataset(fi.simulate_study(study, tmp_path / "out")))
+    of = {kind: [row for row in rows if "trc" in row.scan and ("rec" in row.scan) == kind] for kind in (False, True)}
+    assert {row.name for row in of[True]} >= {"ki", "ki_gtm"}
+    assert "ki" not in {row.name for row in of[False]}
 
 
 def official_errors(root):

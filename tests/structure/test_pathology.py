@@ -106,6 +106,7 @@ def test_stronger_wiring_as_a_whole_changes_nothing_and_a_lesion_slows():
     cut = fi.lesion(subject, "L_NetA_01", share=0.5).connectome
     slow, fast = (spread(wiring, np.eye(10)[0], 2.0, rate=0.2)[0, 0] for wiring in (cut, subject.connectome))
     assert slow > fast
+    assert laplacian(cut)[0, 0] == pytest.approx(laplacian(subject.connectome)[0, 0] / 2)
 
 
 def test_spared_regions_get_none_and_pass_none():
@@ -113,6 +114,9 @@ def test_spared_regions_get_none_and_pass_none():
     loads = spread(chain(5), np.eye(5)[0], [100.0], rate=0.5, growth=0.2, spared=spared)[0]
     np.testing.assert_array_equal(loads[2:], 0)
     assert loads[1] > 0.9
+    np.testing.assert_allclose(
+        spread(chain(5), np.eye(5)[2], [9.0], rate=0.5, spared=spared)[0], np.eye(5)[2], atol=1e-12
+    )
 
 
 def test_a_subject_has_the_loads_of_its_years():

@@ -90,6 +90,7 @@ def test_a_table_that_cannot_be_is_refused(tmp_path, content, error, message):
         ({"densities": {"tau": 0.5}, "pathology": {"tau": {}}}, "`subject.densities`: tau is given twice"),
         ({"disease": "alzheimers"}, "`subject.disease`: no disease called 'alzheimers'; did you mean 'alzheimer'"),
         ({"severity": 0.5}, "`subject.severity`: there is no `disease`"),
+        ({"preclinical": True}, "`subject.preclinical`: there is no `age`"),
         ({"age": 7.0}, r"`subject.age`: 7 year is outside \[18, 100\]"),
     ],
 )
@@ -123,6 +124,17 @@ def test_diseases_change_what_the_papers_say_in_proportion_to_severity():
     for name in diseases():
         for what, factor in diseased(name, 0.0, REGIONS).items():
             assert (factor == (0 if what in LOADS else 1)).all()
+
+
+@pytest.mark.parametrize(("age", "share"), [(30.0, 0.0), (50.0, 0.10), (90.0, 0.44)])
+def test_healthy_people_carry_amyloid_as_often_as_the_meta_analysis_says(age, share):
+    """300 people: within 3.5 standard errors."""
+    subjects = [
+        fi.make_subject(f"{i}", seed=9, anatomy="tiny", age=age, preclinical=True, n_regions=2) for i in range(300)
+    ]
+    loads = np.array([load_of(subject, "amyloid")[0] for subject in subjects])
+    assert set(loads) <= {0.0, 0.4}
+    assert abs((loads > 0).mean() - share) <= 3.5 * np.sqrt(share * (1 - share) / 300)
 
 
 def test_the_table_names_known_things_with_sources():
@@ -161,7 +173,7 @@ def test_a_disease_of_regions_that_are_not_there_is_refused():
 
 def test_densities_change_no_tissue_no_wiring_and_no_activity():
     sick = tiny(densities={"D2": 0.5, "amyloid": 1.0})
-    assert sick.anatomy.maps is tiny_subject().anatomy.maps
+    assert sick.anatomy.maps is tiny().anatomy.maps
     one, other = (
         fi.simulate_activity(person, model="linear", duration=2.0).tap("rate").samples
         for person in (tiny_subject(), sick)

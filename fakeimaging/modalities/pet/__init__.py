@@ -9,6 +9,7 @@ from fakeimaging.core.citations import Reference
 from fakeimaging.modalities.modality import Modality, Sight
 from fakeimaging.modalities.pet.blood import BLOOD
 from fakeimaging.modalities.pet.decay import DECAY, FAULT
+from fakeimaging.modalities.pet.drives.course import follows
 from fakeimaging.modalities.pet.frames import geometry
 from fakeimaging.modalities.pet.motion import MOTION
 from fakeimaging.modalities.pet.noise import NOISE
@@ -48,12 +49,19 @@ def entities(parameters: PetParameters) -> dict[str, str]:
 
 def names_task(parameters: PetParameters) -> bool:
     """Tell whether task and events belong to a scan: where it follows the course of a run."""
-    return bool(parameters.follow)
+    return follows(parameters, TRACERS.get(parameters.tracer))
 
 
 def images_of(parameters: PetParameters) -> Sight:
     """Return what a tracer shows: function where activity drives it, else receptors of the tissue, or what follows the wiring."""
     return SIGHT[TRACERS.get(parameters.tracer).drive]
+
+
+def covers(parameters: PetParameters) -> float:
+    """Return how long the run must last: to the end of a scan that follows it."""
+    if not follows(parameters, TRACERS.get(parameters.tracer)):
+        return 0.0
+    return parameters.run_time + float(geometry(parameters, 0.0)[1].ends[-1])
 
 
 MODALITY = Modality(
@@ -70,6 +78,7 @@ MODALITY = Modality(
     sidecar=sidecar,
     small={"voxel_size": 8.0},
     entities=entities,
+    covers=covers,
     names_run=False,
     names_task=names_task,
     numbered=True,

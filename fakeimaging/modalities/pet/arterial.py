@@ -37,13 +37,25 @@ def arterial(tracer: Tracer, parameters: PetParameters, seconds: float) -> Input
         return measured_curve(p.input_function, tracer)
     dose = tracer.input.curve().scaled(suv(p))
     bolus = infused(dose, p.bolus_duration / MINUTE) if p.bolus_duration > 0 else dose
+    share, length = infused_share(p, seconds)
+    parts = [bolus.scaled(1 - share)] if share < 1 else []
+    parts += [infused(dose, length / MINUTE).scaled(share)] if share > 0 else []
+    return bolus if share == 0 else sum_of(parts)
+
+
+def infused_share(parameters: PetParameters, seconds: float) -> tuple[float, float]:
+    """Return what share of the dose is infused, and for how long in s; ``seconds`` is the end of the scan.
+
+    Examples
+    --------
+    >>> infused_share(PetParameters(administration="bolus_infusion", kbol=30.0, infusion_duration=5400.0), 5400.0)
+    (0.75, 5400.0)
+    """
+    p = parameters
+    length = seconds if p.infusion_duration is None else p.infusion_duration
     if p.administration == "bolus":
-        return bolus
-    length = (seconds if p.infusion_duration is None else p.infusion_duration) / MINUTE
-    slow = infused(dose, length)
-    if p.administration == "infusion":
-        return slow
-    return sum_of([bolus.scaled(p.kbol / (p.kbol + length)), slow.scaled(length / (p.kbol + length))])
+        return 0.0, 0.0
+    return (1.0 if p.administration == "infusion" else length / (p.kbol * MINUTE + length)), length
 
 
 def measured_curve(path: str, tracer: Tracer) -> InputFunction:

@@ -41,6 +41,8 @@ RECOVERY = (0.98, 0.90)
 """Share of the activity that the chromatograph recovers, in the first and the last sample (assumed)."""
 FINE, COARSE, EARLY = 1.0, 10.0, 600.0
 """Seconds between the points of the true curves in their first `EARLY` seconds and later."""
+STEP = 0.5
+"""Seconds between the points that whole blood is taken through the tubing by, straight lines between them."""
 MANUAL, MACHINE, TRUE = "recording-manual_blood", "recording-autosampler_blood", "recording-true_blood"
 CLEAN = {name: name.replace("_blood", "_desc-clean_blood") for name in (MANUAL, MACHINE)}
 """Names of the tables, and of their copies without noise."""
@@ -123,7 +125,7 @@ def _manual(p: PetParameters, tracer: Tracer, taken: Uptake, base: TimeBase, end
 def _machine(p: PetParameters, tracer: Tracer, taken: Uptake, base: TimeBase, end: float) -> Companion:
     """Whole blood once a second, late and dispersed by the way through the tubing."""
     seconds = np.arange(0.0, min(p.sampler_seconds, end) + 1e-6)
-    fine = np.arange(0.0, seconds[-1] + 0.1, 0.1) / MINUTE
+    fine = np.arange(0.0, seconds[-1] + STEP, STEP) / MINUTE
     artery = from_samples(fine, np.maximum(whole_blood(taken, tracer, fine), 0.0))
     seen = through_tubing(artery, p.sampler_delay / MINUTE, p.sampler_dispersion / MINUTE)
     about = {

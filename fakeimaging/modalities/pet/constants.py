@@ -17,7 +17,7 @@ from fakeimaging.modalities.pet.classes import Classes
 from fakeimaging.modalities.pet.kinetics import Constants, reference_tissue
 from fakeimaging.modalities.pet.plasma import Array
 from fakeimaging.modalities.pet.tracers import BEYOND, Tracer
-from fakeimaging.structure.receptors import LOADS, densities_of, varied
+from fakeimaging.structure.receptors import varied
 from fakeimaging.structure.subject import Subject
 
 
@@ -68,14 +68,9 @@ def to_ki(tracer: Tracer) -> float:
 
 
 def own(subject: Subject, tracer: Tracer, classes: Classes, values: Array, name: str) -> Array:
-    """Give the regions this subject's own values, its density of the tracer's target included; what lies beyond them stays.
-
-    Loads of pathology are not densities: they act through the drive of that name.
-    """
+    """Give the regions this subject's own values; what lies beyond them stays."""
     n, spread = classes.n_regions, tracer.variation
     regional = varied(subject, values[:n], name, between=spread.between.value, within=spread.within.value)
-    if tracer.target is not None and tracer.target not in LOADS:
-        regional = regional * densities_of(subject, tracer.target)
     return classes.spread(regional, values[n + len(classes.hosts) :])
 
 

@@ -11,7 +11,8 @@ left_right          image mirrored, its affine not                              
 end_times           FrameDuration holds the ends of the frames                           nothing
 missing_frame       last frame in the image alone                                        PET_FRAME_CONSISTENCY_FRAME_DURATION,
                                                                                          PET_FRAME_CONSISTENCY_FRAME_TIMES_START
-frame_lists         FrameDuration one shorter than FrameTimesStart                       PET_FRAME_CONSISTENCY
+frame_lists         FrameDuration one shorter than FrameTimesStart                       PET_FRAME_CONSISTENCY,
+                                                                                         PET_FRAME_CONSISTENCY_FRAME_DURATION
 overlapping_frames  frames of 1.5 times their length from the same starts                nothing
 frame_minutes       frame times in minutes                                               nothing
 time_zero           TimeZero an hour late, as after a change to summer time              nothing
@@ -227,7 +228,7 @@ def _decayed(columns: tuple[str, ...], row: Any, decay: float) -> list[Any]:
 FAULTS: Mapping[str, Fault] = {
     "none": Fault("nothing"),
     "mid_frame_decay": Fault("frames corrected for decay as if all of it came in their middle", keys=_of_middles, image=mid_frame),
-    "half_life": Fault("image corrected with another nuclide's half-life", keys=_of_other, image=_of_other_nuclide),
+    "half_life": Fault("image and factors corrected with another nuclide's half-life", keys=_of_other, image=_of_other_nuclide),
     "not_corrected": Fault("image not corrected for decay, sidecar says it is", image=_uncorrected),
     "decay_factors": Fault(
         "DecayCorrectionFactor upside down",
@@ -242,7 +243,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "frame_lists": Fault(
         "FrameDuration one shorter than FrameTimesStart",
-        ("PET_FRAME_CONSISTENCY",),
+        ("PET_FRAME_CONSISTENCY", "PET_FRAME_CONSISTENCY_FRAME_DURATION"),
         _with("FrameDuration", lambda lengths: lengths[:-1]),
     ),
     "overlapping_frames": Fault(

@@ -99,6 +99,14 @@ class Displaced(Parameters):
     volume: float = parameter(unit="mm3", bounds=(1, 1_000_000), description="of grey matter, in the template's space")
     reduction: float = parameter(unit="1", bounds=(0, 1), description="share of binding (k3, BPND) that is lost")
     onset: float = parameter(0.0, unit="s", bounds=(0, 14_400), description="from when on, after injection")
+    where: tuple[str, ...] = parameter(
+        ("all",), unit="-", description="regions it may grow into, in words: names, kind:putamen, network:Default ..."
+    )
+
+    @field_validator("where", mode="before")
+    @classmethod
+    def _one_word_is_a_list_of_one(cls, where: Any) -> Any:
+        return one_or_more(where)
 
 
 FINEST, COARSEST = 1.0, 30.0

@@ -14,14 +14,15 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.layers import Companion, Image
-from fakeimaging.modalities.pet.constants import to_ki
-from fakeimaging.modalities.pet.kinetics import Constants
+from fakeimaging.modalities.pet.mu_map import mu_map
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.plasma import Array
 from fakeimaging.modalities.pet.resolution import Painted
 from fakeimaging.modalities.pet.tracers import BEYOND, Tracer
 from fakeimaging.modalities.pet.uptake import Uptake
+from fakeimaging.structure.anatomy import Anatomy
 from fakeimaging.structure.subject import Subject
 
 SUFFIX = "mimap"
@@ -38,6 +39,9 @@ class Known:
     linear: bool = True
 
 
+MU = "mu"
+FOLLOWING = {"DVR", "density", "k2a"}
+"""Constants without a map, since others say the same: 1 + BPND, BPND before anything competes, k2 / (1 + BPND)."""
 KNOWN: Mapping[str, Known] = {
     "K1": Known("mL/cm3/min", "from plasma into tissue"),
     "k2": Known(
@@ -56,6 +60,7 @@ KNOWN: Mapping[str, Known] = {
     "CMRglc": Known("umol/100 mL/min", "metabolic rate of glucose"),
     "flow": Known("mL/cm3/min", "blood flow"),
     "density": Known("1", "binding potential before anything competes", False),
+    MU: Known("1/cm", "linear attenuation at 511 keV"),
     "occupancy": Known(
         "1", "largest share of the binding that drugs, challenges and displaced places take during the scan", False
     ),
@@ -68,69 +73,50 @@ TRUTH_NAMES = {
 """Names in the truth of a recording."""
 
 
-def of_classes(tracer: Tracer, taken: Uptake) -> dict[str, Array]:
-    """Return the constants of every class by the names of `KNOWN`, shape (n_classes,); means over the scan, weighted by the plasma curve.
+def of_classes(taken: Uptake) -> dict[str, Array]:
+    """Return the constants of every class by the names of `KNOWN`, shape (n_classes,).
 
-    Of regions they are what the truth of the recording says; of the tissue beyond, what follows from its rate constants.
+    What changes during the scan is a mean, weighted by the plasma curve.
     """
-    classes, n = taken.classes, taken.classes.n_regions
-    everywhere = _from_rates(tracer, taken)
-    found = {}
-    for name, key in ((TRUTH_NAMES[key], key) for key in taken.truth if key in TRUTH_NAMES):
-        regional = np.asarray(taken.truth[key], dtype=float)
-        elsewhere = np.asarray(taken.known.get(key, everywhere.get(name, np.zeros(classes.n))))[n:]
-        found[name] = np.concatenate([regional, elsewhere])
-    for name in ("vB", *(("k2a",) if "BPND" in found and "k3" not in found else ())):
-        found[name] = everywhere[name]
+    found = {TRUTH_NAMES[key]: np.asarray(values) for key, values in taken.known.items() if key in TRUTH_NAMES}
+    found["vB"] = taken.blood_volume
+    if "BPND" in found and "k3" not in found:
+        found["k2a"] = found["k2"] / (1 + found["BPND"])
     return {name: found[name] for name in KNOWN if name in found}
 
 
-def _from_rates(tracer: Tracer, taken: Uptake) -> dict[str, Array]:
-    """Return what follows from the rate constants of the classes and from the ratios that the regions have."""
-    c, truth = mean_constants(taken), taken.truth
-    found = {"K1": c.K1, "k2": c.k2, "k2a": c.k2, "k3": c.k3, "k4": c.k4, "vB": taken.blood_volume}
-    found |= {"VT": c.distribution, "Ki": c.trapping}
-    if "lumped_constant" in tracer.constants:
-        found["CMRglc"] = c.trapping / to_ki(tracer)
-    if "flow" in truth:
-        found["flow"] = c.K1 * _shared(truth["flow"], truth["K1"])
-    if "R1" in truth:
-        found["R1"] = c.K1 * _shared(truth["R1"], truth["K1"])
-    if "ki_reference" in truth:
-        found["KiREF"] = c.trapping * _shared(truth["ki_reference"], truth["ki"])
-    if "dvr" in truth:
-        found["DVR"] = c.distribution * _shared(truth["dvr"], truth["vt"])
-        found["BPND"] = np.maximum(found["DVR"] - 1, 0.0)
-        found["density"] = found["BPND"]
-        found["k2"] = c.k2 * (1 + found["BPND"]) if not c.k3.any() else c.k2
-    return found
+def known_constants(
+    subject: Subject, painted: Painted, tracer: Tracer, taken: Uptake, parameters: PetParameters
+) -> tuple[tuple[Companion, ...], dict[str, Image]]:
+    """Return the table of all constants, one row a class of tissue, and the map of each, made when asked, with what is said of it.
+
+    Parameters
+    ----------
+    subject : Subject
+    painted : Painted
+    tracer : Tracer
+    taken : Uptake
+    parameters : PetParameters
+    """
+    values = of_classes(taken)
+    table = _table(subject, tracer, taken, values)
+    if not parameters.maps:
+        return (table,), {}
+    grid = painted.grid
+    maps = {
+        f"meas-{name}_{SUFFIX}": Image(grid, None, partial(_map, painted, values[name], KNOWN[name].linear), 1.0)
+        for name in mapped(values)
+    }
+    maps[f"meas-{MU}_{SUFFIX}"] = Image(grid, None, partial(_mu, subject.anatomy, grid), 1.0)
+    return (table, *(_said(name) for name in (*mapped(values), MU))), maps
 
 
-def _shared(above: npt.NDArray, below: npt.NDArray) -> float:
-    """Return the ratio that all regions have in common, as a constant of the tracer."""
-    known = np.asarray(below) > 0
-    return float(np.median(np.asarray(above)[known] / np.asarray(below)[known])) if known.any() else 0.0
-
-
-def mean_constants(taken: Uptake) -> Constants:
-    """Return the rate constants of every class: means over the scan, weighted by the plasma curve where they change."""
-    weights = np.asarray(taken.weights)
-    stacked = {name: np.stack([getattr(c, name) for _, c in taken.schedule]) for name in ("K1", "k2", "k3", "k4")}
-    return Constants(
-        *(weights @ np.broadcast_to(values, (len(weights), values.shape[-1])) for values in stacked.values())
-    )
-
-
-def constant_tables(
-    subject: Subject, tracer: Tracer, taken: Uptake, parameters: PetParameters
-) -> tuple[Companion, ...]:
-    """Return the table of all constants, one row a class of tissue; and what is said of each map."""
-    values = of_classes(tracer, taken)
-    names = [region.name for region in subject.regions]
-    places = [f"{names[host]}_place{k + 1}" for k, host in enumerate(taken.classes.hosts)]
-    kinds = [*taken.classes.kinds, *(taken.classes.kinds[host] for host in taken.classes.hosts), *BEYOND]
-    table = zip(*(np.round(column, 9).tolist() for column in values.values()), strict=True)
-    rows = [[name, kind, *row] for name, kind, row in zip([*names, *places, *BEYOND], kinds, table, strict=True)]
+def _table(subject: Subject, tracer: Tracer, taken: Uptake, values: Mapping[str, Array]) -> Companion:
+    names, hosts = [region.name for region in subject.regions], taken.classes.hosts.tolist()
+    places = [f"{names[host]}_place{k + 1}" for k, host in enumerate(hosts)]
+    kinds = [*taken.classes.kinds, *(taken.classes.kinds[host] for host in hosts), *BEYOND]
+    numbers = zip(*(np.round(column, 9).tolist() for column in values.values()), strict=True)
+    rows = [[name, kind, *row] for name, kind, row in zip([*names, *places, *BEYOND], kinds, numbers, strict=True)]
     about = {
         "Description": "true constants of each class of tissue; of what changes during the scan the mean, weighted by the plasma curve",
         "Model": tracer.model,
@@ -138,35 +124,23 @@ def constant_tables(
         "kind": {"Description": "kind of tissue in the tracer's table"},
         **{name: {"Description": KNOWN[name].what, "Units": KNOWN[name].unit} for name in values},
     }
-    made = [Companion(TABLE, ("name", "kind", *values), rows, about, truth=True)]
-    return (*made, *(_said(name) for name in (mapped(values) if parameters.maps else ())))
+    return Companion(TABLE, ("name", "kind", *values), rows, about, truth=True)
 
 
 def mapped(values: Mapping[str, Array]) -> tuple[str, ...]:
-    """Return the names of the constants that are worth a map: not those that are 0 everywhere."""
-    return tuple(name for name, column in values.items() if column.any())
+    """Return the names of the constants that have a map: not those that are 0 everywhere, or follow from another one."""
+    return tuple(name for name, column in values.items() if column.any() and name not in FOLLOWING)
 
 
 def _said(name: str) -> Companion:
     known = KNOWN[name]
-    mixing = (
-        "sum over the tissues of a voxel, each by its share of the volume"
-        if known.linear
-        else "of the tissue with the largest share"
-    )
-    about = {"Description": f"true {name}: {known.what}", "Units": known.unit, "Mixing": mixing}
+    mixing = "sum over its tissues, each by its share of the volume" if known.linear else "that of its largest tissue"
+    about = {"Description": f"true {name}: {known.what}", "Units": known.unit, "InEachVoxel": mixing}
     return Companion(f"meas-{name}_{SUFFIX}", about=about, truth=True)
 
 
-def parametric_maps(painted: Painted, tracer: Tracer, taken: Uptake) -> dict[str, Image]:
-    """Return the map of each constant by the end of its file name, made when asked."""
-    values = of_classes(tracer, taken)
-    return {
-        f"meas-{name}_{SUFFIX}": Image(
-            painted.grid, None, partial(_map, painted, values[name], KNOWN[name].linear), 1.0
-        )
-        for name in mapped(values)
-    }
+def _mu(anatomy: Anatomy, grid: Grid, v: int) -> npt.NDArray[np.float32]:
+    return mu_map(anatomy, grid)
 
 
 def _map(painted: Painted, values: Array, linear: bool, v: int) -> npt.NDArray[np.float32]:

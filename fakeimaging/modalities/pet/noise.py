@@ -63,10 +63,10 @@ def _draw_noise(forward: Forward, parameters: PetParameters, *, rng: np.random.G
     }
 
 
-def _noise(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32] | None:
-    """SD follows the blurred activity itself, whether or not the blur is on."""
-    if recipe["tier"] != "image":
-        return None
+def _noise(forward: Forward, recipe: Recipe, v: int, *, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """SD follows the blurred activity itself, whether or not the blur is on; counts along lines have a noise of their own."""
+    if recipe["tier"] == "projection":
+        return np.zeros(forward.clean.grid.shape, dtype=np.float32)
     noise = unit_noise(forward.clean.grid, recipe["fwhm"], rng=rng)
     variance = np.maximum(forward.context["seen"](v), 0)
     if recipe["attenuated"]:

@@ -18,12 +18,12 @@ from fakeimaging.modalities.pet.projector import Lines, backward, empty
 from fakeimaging.modalities.pet.slabs import (
     NOTHING,
     WIDE,
-    Blur,
+    SlabBlur,
     Slabs,
     Volume,
-    blur,
     from_slabs,
     kernel,
+    slab_blur,
     to_bins,
     to_slabs,
 )
@@ -45,7 +45,7 @@ class Model:
     lines : Lines
     survival : ndarray, shape lines.shape
         Share of pairs that leave along each line.
-    spread : Blur or None
+    spread : SlabBlur or None
         The point spread, where it is modelled.
     weights : tuple of Slabs
         One over what each subset sees of each voxel, 0 where all of them together see next to nothing.
@@ -55,7 +55,7 @@ class Model:
 
     lines: Lines
     survival: Volume
-    spread: Blur | None
+    spread: SlabBlur | None
     weights: tuple[Slabs, ...]
     sensitivity: float
 
@@ -77,7 +77,7 @@ def model(lines: Lines, survival: npt.NDArray, subsets: int, fwhm: float | tuple
     fwhm : float or (x, y, z)
         Of the point spread along the axes of the grid, mm; 0 leaves it out.
     """
-    bins, spread = to_bins(survival), blur(lines.grid, fwhm)
+    bins, spread = to_bins(survival), slab_blur(lines.grid, fwhm)
     sees = [_spread(backward(bins, lines, first=s, step=subsets), spread) for s in range(subsets)]
     total = np.sum(sees, axis=0)
     seen = (to_slabs(_within(lines)) > 0) & (total > SEEN * total.max())
@@ -94,7 +94,7 @@ def _within(lines: Lines) -> npt.NDArray[np.bool_]:
     return np.repeat(inside[:, :, None], nz, axis=2)
 
 
-def _spread(slabs: Slabs, spread: Blur | None, out: Slabs | None = None) -> Slabs:
+def _spread(slabs: Slabs, spread: SlabBlur | None, out: Slabs | None = None) -> Slabs:
     return slabs if spread is None else spread.of(slabs, out)
 
 
@@ -132,7 +132,7 @@ def reconstruct(
     rooms = empty(lines), empty(lines)
     for step in range(iterations * model.subsets):
         x *= _correction(x, measured, beyond, model, step % model.subsets, rooms)
-    smooth = blur(lines.grid, post_filter)
+    smooth = slab_blur(lines.grid, post_filter)
     return from_slabs(_spread(x, smooth), lines.grid.shape)
 
 

@@ -172,12 +172,16 @@ class PetParameters(Parameters):
 
     # Reconstruction.
     tier: Literal["image", "projection"] = parameter(
-        "image", unit="-", description="noise added to the image, or counts along lines that are reconstructed"
+        "image",
+        unit="-",
+        description="noise added to the image, or counts along lines that are reconstructed (`noise_level` is not heeded)",
     )
     views: int = parameter(126, unit="1", bounds=(8, 1024), description="angles over half a circle (projection tier)")
-    iterations: int = parameter(4, unit="1", bounds=(1, 200), description="passes through all subsets")
+    iterations: int = parameter(
+        4, unit="1", bounds=(1, 200), description="passes through all subsets (projection tier)"
+    )
     subsets: int = parameter(21, unit="1", bounds=(1, 128), description="of the views, each as many apart")
-    psf_model: bool = parameter(True, unit="-", description="the reconstruction undoes the point spread")
+    psf_model: bool = parameter(True, unit="-", description="whether the reconstruction knows the point spread")
     post_filter: float = parameter(
         0.0, unit="mm", bounds=(0, 20), symbol="FWHM", description="Gaussian after the reconstruction"
     )

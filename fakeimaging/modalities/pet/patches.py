@@ -17,6 +17,8 @@ from fakeimaging.modalities.pet.imposed import Displaced
 from fakeimaging.modalities.pet.plasma import Array
 from fakeimaging.structure.anatomy import resample
 from fakeimaging.structure.growth import grow_place
+from fakeimaging.structure.parcellation import Parcellation
+from fakeimaging.structure.selection import check_known, chosen
 from fakeimaging.structure.subject import Subject
 
 FARTHEST = 10.0
@@ -81,29 +83,32 @@ def places_of(subject: Subject, wanted: Sequence[Displaced]) -> Places:
     atlas = subject.parcellation
     image = np.zeros(atlas.labels.shape, dtype=np.uint16)
     for k, place in enumerate(wanted):
-        _grow(image, atlas.labels, atlas.grid, place, k)
+        check_known(place.where, atlas.regions, where=f"pet.displaced[{k}].where")
+        allowed = np.append(False, chosen(place.where, atlas.regions))
+        _grow(image, allowed, subject.parcellation, place, k)
     pairs = np.unique(np.stack([image[image > 0], atlas.labels[image > 0]], axis=1), axis=0).astype(np.intp) - 1
     return Places(tuple(wanted), pairs[:, 0], pairs[:, 1], image)
 
 
-def _grow(image: npt.NDArray[np.uint16], labels: npt.NDArray, grid: Grid, place: Displaced, k: int) -> None:
-    """Write k + 1 into ``image`` where a place lies; only a box around its point is looked at."""
+def _grow(
+    image: npt.NDArray[np.uint16], allowed: npt.NDArray[np.bool_], atlas: Parcellation, place: Displaced, k: int
+) -> None:
+    """Write k + 1 into ``image`` where a place lies, through labels that are ``allowed``; only a box around its point is looked at."""
+    grid = atlas.grid
     voxel = float(np.prod(grid.voxel_size))
     reach = FARTHEST + 4 * place.volume ** (1 / 3)
     for widened in (reach, 3 * reach):
         box = _box(grid, place.near, widened)
-        free = (labels[box] > 0) & (image[box] == 0)
-        corner = grid.affine.copy()
-        corner[:3, 3] = apply_affine(grid.affine, np.array([[s.start for s in box]]))[0]
-        points = apply_affine(corner, np.argwhere(free))
-        nearest = np.linalg.norm(points - place.near, axis=1).min(initial=np.inf)
-        if nearest > FARTHEST:
+        free = allowed[atlas.labels[box]] & (image[box] == 0)
+        first = [part.start for part in box]
+        points = apply_affine(grid.affine, np.argwhere(free) + first)
+        if np.linalg.norm(points - place.near, axis=1).min(initial=np.inf) > FARTHEST:
             raise InputError(
-                f"`pet.displaced[{k}].near`: {list(place.near)} is {nearest:.0f} mm from free grey matter (at most {FARTHEST:g})",
+                f"`pet.displaced[{k}].near`: there is no grey matter to grow in within {FARTHEST:g} mm of {list(place.near)}",
                 value=place.near,
             )
         n = max(1, round(place.volume / voxel))
-        grown = grow_place(free, Grid(free.shape, corner), place.near, n)
+        grown = grow_place(free, grid.part(first, free.shape), place.near, n)
         if grown.sum() == n:
             image[box][grown] = k + 1
             return

@@ -88,7 +88,7 @@ def parallel_lines(grid: Grid, n_views: int, *, field: float = math.inf) -> Line
     --------
     >>> from fakeimaging.core.spaces import centred_grid
     >>> parallel_lines(centred_grid((30, 40, 7), 2.0), 24).shape
-    (24, 51, 7)
+    (24, 50, 7)
     """
     size = grid.voxel_size[:2]
     width = float(size.min())

@@ -8,7 +8,7 @@ point spread where it has one.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from fakeimaging.modalities.pet import osem
 from fakeimaging.modalities.pet.mu_map import mu_map, survival
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.projector import parallel_lines
+from fakeimaging.modalities.pet.scanners import SCANNERS, Three
 from fakeimaging.modalities.pet.sinograms import PARTS, Expected, Sinograms, drawn, expected
 from fakeimaging.structure.anatomy import Anatomy
 
@@ -28,17 +29,18 @@ if TYPE_CHECKING:
 
 
 def _draw_reconstruction(forward: Forward, parameters: PetParameters, *, rng: np.random.Generator) -> Recipe:
-    p = parameters
+    p, counts = parameters, forward.context["counts"]
     if p.tier == "image":
         return {"tier": p.tier}
     return {
         "tier": p.tier,
+        "field": SCANNERS.get(p.scanner).ring_diameter.value,
         "views": p.views,
         "subsets": p.subsets,
         "iterations": p.iterations,
-        "model_fwhm": float(np.mean(p.point_spread)) if p.psf_model else 0.0,
+        "model_fwhm": p.point_spread if p.psf_model else (0.0, 0.0, 0.0),
         "post_filter": p.post_filter,
-        **{part: getattr(forward.context["counts"], part) for part in PARTS},
+        **{part: getattr(counts, part) for part in PARTS},
     }
 
 
@@ -69,13 +71,13 @@ def _image(prompts: npt.NDArray, mean: Expected, model: osem.Model, recipe: Reci
 
 def scanner_of(forward: Forward, recipe: Recipe) -> osem.Model:
     """Return what the reconstruction of a scan takes for the way from activity to counts, made once for all frames."""
-    numbers = (recipe[key] for key in ("views", "subsets", "model_fwhm"))
-    return _model(forward.context["anatomy"], forward.clean.grid, *numbers)
+    numbers = (recipe[key] for key in ("field", "views", "subsets"))
+    return _model(forward.context["anatomy"], forward.clean.grid, *numbers, tuple(recipe["model_fwhm"]))
 
 
 @lru_cache(maxsize=1)
-def _model(anatomy: Anatomy, grid: Grid, views: int, subsets: int, fwhm: float) -> osem.Model:
-    lines = parallel_lines(grid, views)
+def _model(anatomy: Anatomy, grid: Grid, field: float, views: int, subsets: int, fwhm: Three) -> osem.Model:
+    lines = parallel_lines(grid, views, field=field)
     return osem.model(lines, survival(mu_map(anatomy, grid), lines), subsets, fwhm)
 
 
@@ -113,22 +115,6 @@ def without_noise(recording: Recording, frame: int) -> npt.NDArray[np.float32]:
     """
     recipe, scanner, mean = _expected_of(recording, frame)
     return _image(mean.trues + mean.background, mean, scanner, recipe)
-
-
-def described(parameters: PetParameters) -> dict[str, Any]:
-    """Return what PET-BIDS says of the reconstruction."""
-    p = parameters
-    return {
-        "ReconMethodName": f"2D-OSEM{'-PSF' if p.psf_model else ''}",
-        "ReconMethodParameterLabels": ["subsets", "iterations"],
-        "ReconMethodParameterUnits": ["none", "none"],
-        "ReconMethodParameterValues": [p.subsets, p.iterations],
-        "ReconFilterType": "Gaussian" if p.post_filter else "none",
-        **({"ReconFilterSize": p.post_filter} if p.post_filter else {}),
-        "AttenuationCorrection": "linear attenuation of the head at 511 keV, known exactly",
-        "ScatterCorrectionMethod": "expected scatter, known exactly, in the model of the reconstruction",
-        "RandomsCorrectionMethod": "expected randoms, known exactly, in the model of the reconstruction",
-    }
 
 
 RECONSTRUCTION = Stage("reconstruction", "operator", _draw_reconstruction, _reconstruct)

@@ -12,16 +12,18 @@ import numpy as np
 
 from fakeimaging.core.clocks import Frames
 from fakeimaging.modalities.layers import Forward
+from fakeimaging.modalities.pet.arterial import infused_share
 from fakeimaging.modalities.pet.counts import count_keys
 from fakeimaging.modalities.pet.faults import FAULTS, Keys
 from fakeimaging.modalities.pet.parameters import PetParameters, injected
-from fakeimaging.modalities.pet.resolution import point_spread
 from fakeimaging.modalities.pet.scanners import SCANNERS
 from fakeimaging.modalities.pet.time_base import TimeBase, decay_factors, time_base
 from fakeimaging.modalities.pet.tracers import TRACERS, Tracer
 
 BOLUS = 20.0
 """Seconds that a bolus takes to inject (assumed)."""
+VOLUME = 40.0
+"""mL that an infusion holds, its bolus included (assumed)."""
 
 
 def sidecar(parameters: PetParameters, forward: Forward) -> Keys:
@@ -41,7 +43,8 @@ def right_keys(parameters: PetParameters, forward: Forward) -> Keys:
         "InjectedRadioactivity": injected(p),
         "InjectedRadioactivityUnits": "MBq",
         **_mass(p, tracer),
-        **_given(p, base),
+        **_given(p, base, float(frames.ends[-1])),
+        **_challenged(p, base),
         "TimeZero": base.clock,
         "ScanStart": base.of(frames.start),
         "FrameTimesStart": [base.of(start) for start in frames.starts],
@@ -108,9 +111,42 @@ def _mass(p: PetParameters, tracer: Tracer) -> Keys:
     }
 
 
-def _given(p: PetParameters, base: TimeBase) -> Keys:
-    """Say how the tracer was given."""
-    return {"ModeOfAdministration": "bolus", "InjectionStart": base.of(0.0), "InjectionEnd": base.of(BOLUS)}
+def _given(p: PetParameters, base: TimeBase, seconds: float) -> Keys:
+    """Say how the tracer was given; ``seconds`` is the end of the scan after injection."""
+    share, length = infused_share(p, seconds)
+    end = length if share > 0 else p.bolus_duration or BOLUS
+    given: Keys = {"ModeOfAdministration": p.administration.replace("_", "-"), "InjectionStart": base.of(0.0)}
+    given |= {"InjectionEnd": base.of(end)}
+    if share > 0:
+        given |= {
+            "InfusionRadioactivity": round(share * injected(p), 6),
+            "InfusionStart": base.of(0.0),
+            "InfusionSpeed": round(share * VOLUME / length, 9),
+            "InfusionSpeedUnits": "mL/s",
+            "InjectedVolume": VOLUME,
+        }
+    return given
+
+
+def _challenged(p: PetParameters, base: TimeBase) -> Keys:
+    """Say what was given beside the tracer; nothing where nothing was."""
+    if not p.challenges:
+        return {}
+    what = [
+        f"takes {one.occupancy:.0%} of the sites"
+        if one.occupancy is not None
+        else f"changes the transmitter by {one.size:+.0%}"
+        for one in p.challenges
+    ]
+    times = [base.of(one.onset) for one in p.challenges]
+    return {
+        "PharmaceuticalName": "simulated challenge",
+        "PharmaceuticalDoseTime": times[0] if len(times) == 1 else times,
+        "PharmaceuticalDoseRegimen": "; ".join(
+            f"at {time:g} s, {words} at its largest ({one.shape} course)"
+            for time, words, one in zip(times, what, p.challenges, strict=True)
+        ),
+    }
 
 
 def _corrected(p: PetParameters, frames: Frames, base: TimeBase, tracer: Tracer) -> Keys:
@@ -129,11 +165,28 @@ def _scanned(p: PetParameters, forward: Forward) -> Keys:
 
 def _reconstructed(p: PetParameters) -> Keys:
     """Say how the image came about."""
+    spread = {f"point_spread_fwhm_{axis}": fwhm for axis, fwhm in zip("xyz", p.point_spread, strict=True)}
+    filtered: Keys = {"ReconFilterType": "none"}
+    if p.post_filter:
+        filtered = {"ReconFilterType": "Gaussian", "ReconFilterSize": p.post_filter}
+    if p.tier == "projection":
+        values: dict[str, float] = {"iterations": p.iterations, "subsets": p.subsets, "views": p.views}
+        values |= spread if p.psf_model else {}
+        return {
+            "ReconMethodName": "OSEM with point spread" if p.psf_model else "OSEM",
+            "ReconMethodParameterLabels": list(values),
+            "ReconMethodParameterUnits": ["mm" if name in spread else "none" for name in values],
+            "ReconMethodParameterValues": list(values.values()),
+            **filtered,
+            "AttenuationCorrection": "true attenuation map of the head, within the reconstruction",
+            "ScatterCorrection": "expected scatter, within the reconstruction",
+            "RandomsCorrection": "expected randoms, within the reconstruction",
+        }
     return {
         "ReconMethodName": "simulated in image space",
-        "ReconMethodParameterLabels": [f"point_spread_fwhm_{axis}" for axis in "xyz"],
+        "ReconMethodParameterLabels": list(spread),
         "ReconMethodParameterUnits": ["mm"] * 3,
-        "ReconMethodParameterValues": list(point_spread(p).near),
-        "ReconFilterType": "none",
+        "ReconMethodParameterValues": list(spread.values()),
+        **filtered,
         "AttenuationCorrection": "none needed: simulated after correction for attenuation, scatter and randoms",
     }

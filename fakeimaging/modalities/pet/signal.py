@@ -19,7 +19,7 @@ from fakeimaging.modalities.pet.classes import classes_of
 from fakeimaging.modalities.pet.counts import count_table
 from fakeimaging.modalities.pet.frames import geometry
 from fakeimaging.modalities.pet.kinetics import curve_means, frame_means
-from fakeimaging.modalities.pet.maps import constant_tables, parametric_maps
+from fakeimaging.modalities.pet.maps import known_constants
 from fakeimaging.modalities.pet.modulation import Imaged
 from fakeimaging.modalities.pet.once import Once
 from fakeimaging.modalities.pet.parameters import PetParameters
@@ -28,7 +28,7 @@ from fakeimaging.modalities.pet.plasma import Array
 from fakeimaging.modalities.pet.resolution import Painted, point_spread, transfer
 from fakeimaging.modalities.pet.scan import scan_context
 from fakeimaging.modalities.pet.tracers import BEYOND, MINUTE, TRACERS, Tracer
-from fakeimaging.modalities.pet.truth import course_table, curve_tables, displaced_mask, places_table, regional
+from fakeimaging.modalities.pet.truth import course_table, curve_tables, places_map, places_table, regional
 from fakeimaging.modalities.pet.uptake import Uptake, uptake
 from fakeimaging.modalities.stages import slope_for
 from fakeimaging.structure.anatomy import resample
@@ -57,18 +57,18 @@ def forward(subject: Subject, activity: Activity | None, parameters: PetParamete
         "uptake": taken,
         **scan_context(p, subject.anatomy, painted, curves, clean),
     }
-    displaced, said = displaced_mask(subject, places, painted)
+    constants, maps = known_constants(subject, painted, tracer, taken, p)
+    displaced, said = places_map(subject, places, painted)
     companions = (
         *blood_tables(p, tracer, taken, frames),
         *curve_tables(subject, frames, truth, taken.about),
-        *constant_tables(subject, tracer, taken, p),
+        *constants,
         *course_table(subject, taken),
         *places_table(subject, places, painted),
         *said,
         count_table(context["counts"], frames),
     )
-    maps = {**(parametric_maps(painted, tracer, taken) if p.maps else {}), **displaced}
-    return Forward(clean, brightest, None, truth, companions, context, maps)
+    return Forward(clean, brightest, None, truth, companions, context, {**maps, **displaced})
 
 
 def _volume(painted: Painted, curves: npt.NDArray[np.float32], v: int) -> npt.NDArray[np.float32]:

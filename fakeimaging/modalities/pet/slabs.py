@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fakeimaging.activity import kernels
 from fakeimaging.core.arrays import frozen
 from fakeimaging.core.spaces import Grid
-from fakeimaging.modalities.pet.blur import FWHM, kernel_of
+from fakeimaging.modalities.pet.blur import FWHM, REACH
 
 WIDE = 16
 """Slices of a slab, as the kernels have it."""
@@ -63,8 +63,8 @@ def _slices_last(slabs: npt.NDArray[np.float32], shape: tuple[int, int, int]) ->
 
 
 @dataclass(frozen=True, eq=False)
-class Blur:
-    """A Gaussian blur of slabs, beyond which there is nothing: its own adjoint, and `resolution.blurred` of the image.
+class SlabBlur:
+    """A Gaussian blur of slabs, beyond which there is nothing: its own adjoint.
 
     Parameters
     ----------
@@ -90,18 +90,19 @@ class Blur:
         return result
 
 
-def blur(grid: Grid, fwhm: float | tuple[float, float, float]) -> Blur | None:
+def slab_blur(grid: Grid, fwhm: float | tuple[float, float, float]) -> SlabBlur | None:
     """Return the blur by a Gaussian on a grid, whose FWHM is one number or three along its axes, in mm; None for 0."""
     sigma = np.broadcast_to(fwhm, 3) / FWHM / grid.voxel_size
     if not sigma.any():
         return None
-    return Blur(grid.shape, tuple(_taps(s) for s in sigma.tolist()))
+    return SlabBlur(grid.shape, tuple(_taps(s) for s in sigma.tolist()))
 
 
 def _taps(sigma: float) -> npt.NDArray[np.float32]:
-    """Return the weights of `resolution.blurred` along one axis; sigma in voxels."""
-    outwards = kernel_of(sigma)
-    return frozen(np.concatenate([outwards[:0:-1], outwards]))
+    """Return samples of a Gaussian: unlike the taps of `blur`, none is negative, which OSEM could not bear; sigma in voxels."""
+    reach = int(REACH * sigma + 0.5)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-9)) ** 2)
+    return frozen((weights / weights.sum()).astype(np.float32))
 
 
 @lru_cache(maxsize=1)

@@ -75,4 +75,4 @@ def to_injection(parameters: PetParameters, frames: Frames) -> Array:
 
 def run_second(parameters: PetParameters, seconds: float) -> float:
     """Return the second of the run at a time after injection (s), for a scan that follows the run."""
-    return seconds
+    return parameters.run_time + seconds

@@ -99,13 +99,14 @@ def places_table(subject: Subject, places: Places, painted: Painted) -> tuple[Co
     return (Companion("desc-displaced_places", columns, rows, about, truth=True, named=False),)
 
 
-def displaced_mask(
-    subject: Subject, places: Places, painted: Painted
-) -> tuple[dict[str, Image], tuple[Companion, ...]]:
-    """Return where the displaced places are, and what is said of it; nothing where there are none."""
+def places_map(subject: Subject, places: Places, painted: Painted) -> tuple[dict[str, Image], tuple[Companion, ...]]:
+    """Return which place each voxel belongs to, and what is said of it; nothing where there are none."""
     if not places.n:
         return {}, ()
-    inside = painted.labels > subject.n_regions
-    said = {"Description": "grey matter in which binding is displaced", "Type": "ROI"}
-    name = "desc-displaced_mask"
-    return {name: Image(painted.grid, None, lambda v: inside, 1.0)}, (Companion(name, about=said, truth=True),)
+    number = np.concatenate([np.zeros(subject.n_regions + 1), places.which + 1]).astype(np.float32)
+    values = number[painted.labels]
+    said = {
+        "Description": "number of the displaced place in whose grey matter a voxel lies, as in the table; 0 in none"
+    }
+    name = "meas-place_mimap"
+    return {name: Image(painted.grid, None, lambda v: values, 1.0)}, (Companion(name, about=said, truth=True),)

@@ -1,6 +1,6 @@
 """What a tracer meets in this subject during this run: plasma, and the rate constants of each class of tissue from each time on.
 
-binding of a class = what the drive says x density of the tracer's target x what a design leaves of it (drugs, displaced places)
+binding of a class = density of the tracer's target x what the drive says x what a design leaves of it (drugs, displaced places)
 """
 
 from __future__ import annotations
@@ -21,10 +21,6 @@ from fakeimaging.modalities.pet.kinetics import Schedule
 from fakeimaging.modalities.pet.modulation import Imaged, Modulation
 from fakeimaging.modalities.pet.plasma import Array, InputFunction
 from fakeimaging.modalities.pet.tracers import MINUTE
-from fakeimaging.structure.receptors import densities_of
-
-OWN_DENSITY = ("metabolism", "pathology")
-"""Drives that look at the density of the target themselves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +37,7 @@ class Uptake:
     blood_volume : ndarray, shape (n_classes,)
     truth : mapping of str to ndarray
         One row a region: of what changes during the scan the mean, weighted by the plasma curve; the plain one ends in ``_plain``, and
-        the course, shape (n_regions, n_steps), in ``_course``.
+        the course, shape (n_regions, n_steps), in ``_course``; a constant that does not change has neither.
     about : mapping
         What drove the scan, in words.
     weights : ndarray, shape (n_steps,)
@@ -76,13 +72,12 @@ def uptake(imaged: Imaged) -> Uptake:
     plasma = arterial(tracer, imaged.parameters, imaged.seconds)
     rest = at_rest(tracer, classes, imaged.subject)
     change = with_imposed(imaged, DRIVES[tracer.drive](imaged))
-    edges, density = np.append(change.starts * MINUTE, imaged.seconds), _density(imaged)
-    binding = change.binding * density * (1.0 if change.left is None else change.left)
+    edges = np.append(change.starts * MINUTE, imaged.seconds)
+    binding = change.binding * (1.0 if change.left is None else change.left)
     shown = SHOWN[tracer.model](rest, change.delivery, binding)
     shown = {name: np.broadcast_to(values, binding.shape) for name, values in shown.items()}
-    shown |= {"density": shown["density"] * density} if "density" in shown else {}
     weights = _exposure(plasma, change.starts, imaged.seconds / MINUTE)
-    regional = {name: values[:, : classes.n_regions] for name, values in shown.items()}
+    regional = {name: _one_if_same(values[:, : classes.n_regions]) for name, values in shown.items()}
     truth = _means({**regional, **change.truth}, np.diff(edges), weights) | dict(change.kept)
     known = {name: weights @ values for name, values in shown.items()}
     if change.left is not None:
@@ -115,14 +110,6 @@ def with_imposed(imaged: Imaged, driven: Modulation) -> Modulation:
     return replace(fine, left=left)
 
 
-def _density(imaged: Imaged) -> Array:
-    """Return the density of what the tracer binds, relative to the average person's, shape (n_classes,)."""
-    tracer, classes = imaged.tracer, imaged.classes
-    if tracer.target is None or tracer.drive in OWN_DENSITY:
-        return np.ones(classes.n)
-    return classes.spread(densities_of(imaged.subject, tracer.target), 1.0)
-
-
 def _means(known: Mapping[str, npt.NDArray], lengths: Array, weights: Array) -> dict[str, npt.NDArray]:
     """Return the mean over the steps of what has them, weighted by the plasma curve; of several also the plain one and the course."""
     stepped = {name: values for name, values in known.items() if values.ndim == 2}
@@ -135,10 +122,15 @@ def _means(known: Mapping[str, npt.NDArray], lengths: Array, weights: Array) -> 
     return found
 
 
+def _one_if_same(values: Array) -> Array:
+    """Return one row in place of steps that are all the same."""
+    return np.asarray(values[0] if (values == values[0]).all() else values)
+
+
 def _exposure(plasma: InputFunction, starts: Array, end: float) -> Array:
-    """Share of each step in the area of the plasma curve: early activity counts most."""
+    """Share of each step in the area of the plasma curve: early activity counts most. Shares of time where no tracer arrives."""
     if len(starts) == 1:
         return np.ones(1)
     steps = np.diff(np.append(starts, end))[:, None]
     area = (steps * plasma.at(starts[:, None] + steps * (np.arange(200) + 0.5) / 200)).sum(axis=1)
-    return np.asarray(area / area.sum())
+    return np.asarray(area / area.sum() if area.sum() > 0 else steps[:, 0] / steps.sum())

@@ -7,7 +7,7 @@ chance gives.
 
 from __future__ import annotations
 
-from fakeimaging.scoring.kinetics.chance import correlation_by_chance, mean_by_chance, slope_by_chance
+from fakeimaging.scoring.kinetics.chance import correlation_by_chance, drawn_means, highest, nearest, shuffled_slopes
 from fakeimaging.scoring.kinetics.compartments import Fitted, one_tissue_fit, two_tissue_fit
 from fakeimaging.scoring.kinetics.displacement import Released, gamma_variates, lassen_plot, occupancy, release_fit
 from fakeimaging.scoring.kinetics.logan import LOGAN_START, logan, logan_plot, multilinear, reference_logan
@@ -31,11 +31,13 @@ __all__ = [
     "Released",
     "Timing",
     "correlation_by_chance",
+    "drawn_means",
+    "highest",
     "gamma_variates",
     "lassen_plot",
     "logan",
     "logan_plot",
-    "mean_by_chance",
+    "nearest",
     "multilinear",
     "occupancy",
     "one_tissue_fit",
@@ -47,7 +49,7 @@ __all__ = [
     "reference_tissue_descent",
     "reference_tissue_fit",
     "release_fit",
-    "slope_by_chance",
+    "shuffled_slopes",
     "slopes",
     "suv",
     "suvr",

@@ -16,13 +16,21 @@ def correlation_by_chance(estimate: Array, truth: Array, *, rng: np.random.Gener
     return float(np.quantile(found, 0.95))
 
 
-def slope_by_chance(x: Array, y: Array, *, rng: np.random.Generator) -> float:
-    """Return the 95th percentile of the mean slope of a plot when each region's late frames are shuffled."""
-    found = [slopes(x, rng.permuted(y, axis=1)).mean() for _ in range(N_PERMUTATIONS)]
-    return float(np.quantile(found, 0.95))
+def shuffled_slopes(x: Array, y: Array, *, rng: np.random.Generator) -> Array:
+    """Return mean slopes of a plot when each region's late frames are shuffled, shape (N_PERMUTATIONS,)."""
+    return np.array([slopes(x, rng.permuted(y, axis=1)).mean() for _ in range(N_PERMUTATIONS)])
 
 
-def mean_by_chance(values: Array, n: int, *, rng: np.random.Generator) -> float:
-    """Return the 95th percentile of the mean over n regions drawn at random."""
-    found = [rng.choice(values, n, replace=False).mean() for _ in range(N_PERMUTATIONS)]
-    return float(np.quantile(found, 0.95))
+def drawn_means(values: Array, n: int, *, rng: np.random.Generator) -> Array:
+    """Return means over n regions drawn at random, shape (N_PERMUTATIONS,)."""
+    return np.array([rng.choice(values, n, replace=False).mean() for _ in range(N_PERMUTATIONS)])
+
+
+def highest(by_luck: Array) -> float:
+    """Return the 95th percentile of what luck gives: what an estimate is to exceed."""
+    return float(np.quantile(by_luck, 0.95))
+
+
+def nearest(by_luck: Array, truth: float) -> float:
+    """Return the 5th percentile of how far what luck gives is from the truth: what an error is to stay below."""
+    return float(np.quantile(np.abs(by_luck - truth), 0.05))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import numpy.typing as npt
 
 from fakeimaging.modalities.pet.kinetics import Constants
 from fakeimaging.scoring.kinetics.fitting import descend, rate_fit, weighted_fit
@@ -60,7 +61,7 @@ def one_tissue_fit(curves: Array, timing: Timing, plasma: Input, *, blood: Input
     ----------
     Kety and Schmidt (1948); Boellaard et al. (2005), doi:10.1007/s11307-005-0007-2
     """
-    known = np.isfinite(curves).all(axis=1)
+    known = np.asarray(np.isfinite(curves).all(axis=1))
     data, (convolved, fixed) = np.asarray(curves)[known], _driving(timing, plasma, blood)
     weights = timing.inverse_variance(data.mean(axis=0))
     found, rate = rate_fit(
@@ -91,7 +92,7 @@ def two_tissue_fit(
     ----------
     Gunn, Gunn and Cunningham (2001), doi:10.1097/00004647-200106000-00002
     """
-    known = np.isfinite(curves).all(axis=1)
+    known = np.asarray(np.isfinite(curves).all(axis=1))
     data, (convolved, fixed) = np.asarray(curves)[known], _driving(timing, plasma, blood)
     weights = timing.inverse_variance(data.mean(axis=0))
     high = HIGHEST * np.array([1, 1, 1, not trapped, blood is not None])
@@ -153,7 +154,7 @@ def _constants(found: Array, slow: float, fast: float) -> Array:
     return np.stack([K1, k2, slow + fast - k2 - k4, k4, share], axis=1)
 
 
-def _fitted(known: Array, found: Array) -> Fitted:
+def _fitted(known: npt.NDArray[np.bool_], found: Array) -> Fitted:
     columns = np.full((5, len(known)), np.nan)
     columns[:, known] = found.T
     return Fitted(Constants(*columns[:4]), columns[4])

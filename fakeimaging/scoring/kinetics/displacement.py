@@ -98,7 +98,7 @@ def release_fit(curves: Array, reference: Array, timing: Timing, responses: Sequ
         released = -at.mean(at.area(own * shapes))
         designs = np.concatenate([np.broadcast_to(at_rest, (len(shapes), *at_rest.shape)), released[..., None]], axis=2)
         found[:4, i], which[i], found[4, i] = _best(root * curves[i], root[:, None] * designs, root[:, None] * at_rest)
-    return Released(*found[:4], which, found[4])
+    return Released(found[0], found[1], found[2], found[3], which, found[4])
 
 
 def _best(data: Array, designs: Array, at_rest: Array) -> tuple[Array, int, float]:

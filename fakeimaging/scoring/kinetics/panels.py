@@ -102,7 +102,15 @@ def _rule() -> tuple[Array, Array]:
 
 
 def panels(timing: Timing, breaks: Iterable[float] = ()) -> Panels:
-    """Return panels between injection, the edges of frames, and ``breaks`` (min), at which a curve may have a kink."""
+    """Return panels between injection, the edges of frames, and ``breaks`` (min), at which a curve may have a kink.
+
+    Raises
+    ------
+    InputError
+        If frames overlap or have no length.
+    """
+    if (timing.ends <= timing.starts).any() or (timing.starts[1:] < timing.ends[:-1] - 1e-6).any():
+        raise InputError("frames overlap, or have no length", value=timing.starts)
     end = float(timing.ends[-1])
     sharp = np.array([0.0, *timing.starts, *timing.ends, *(b for b in breaks if 0 < b < end)])
     edges = _split(np.unique(np.round(sharp, 9)))

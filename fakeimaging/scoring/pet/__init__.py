@@ -9,29 +9,18 @@ A row ``<name>_gtm`` is the estimate after the geometric transfer matrix has und
 from __future__ import annotations
 
 from fakeimaging.scoring.pet.analyses import Recovered, recovered
-from fakeimaging.scoring.pet.opened import (
-    BLOOD,
-    Measured,
-    Opened,
-    opened,
-    read_blood,
-    read_plasma,
-    timing_of,
-    true_blood,
-)
+from fakeimaging.scoring.pet.opened import Measured, Opened, opened, read_blood, timing_of, to_injection
 from fakeimaging.scoring.pet.rows import late_snr, score_pet
 
 __all__ = [
-    "BLOOD",
     "Measured",
     "Opened",
     "Recovered",
     "late_snr",
     "opened",
     "read_blood",
-    "read_plasma",
     "recovered",
     "score_pet",
     "timing_of",
-    "true_blood",
+    "to_injection",
 ]

@@ -54,6 +54,8 @@ class Recovered:
     Parameters
     ----------
     name, unit, method : str
+    everywhere : bool
+        Whether it is net uptake of a tracer that all regions trap.
     found, reachable, corrected, truth : ndarray, shape (n_regions,)
         From the raw image; from the clean one behind the point spread, with the true blood; from the raw image, partial volume undone;
         of the tissue itself.
@@ -62,6 +64,7 @@ class Recovered:
     name: str
     unit: str
     method: str
+    everywhere: bool
     found: Array
     reachable: Array
     corrected: Array
@@ -79,12 +82,13 @@ def recovered(dataset: Dataset, scan: Scan, seen: Opened) -> Iterator[Recovered]
         if not known or known[0] in done:
             continue
         name, estimate = known[0], estimator(method, known[0], seen.tracer)
-        three = [estimate(measured) for measured in (seen.observed, seen.behind, seen.corrected)]
-        if any(values is None for values in three):
+        found, reachable, corrected = (estimate(one) for one in (seen.observed, seen.behind, seen.corrected))
+        truth = estimate(seen.tissue) if name == "suvr" else np.load(dataset.root / scan.regional(name)).astype(float)
+        if found is None or reachable is None or corrected is None or truth is None:
             continue
         done.add(name)
-        truth = estimate(seen.tissue) if name == "suvr" else np.load(dataset.root / scan.regional(name)).astype(float)
-        yield Recovered(name, UNITS[name], method, *three, truth)  # type: ignore[arg-type]
+        everywhere = method == "patlak" and seen.tracer.model == "trapping"
+        yield Recovered(name, UNITS[name], method, everywhere, found, reachable, corrected, truth)
 
 
 def methods_of(tracer: Tracer) -> tuple[str, ...]:

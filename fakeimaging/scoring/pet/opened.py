@@ -8,20 +8,21 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import Grid
 from fakeimaging.dataset import names
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
-from fakeimaging.modalities.pet import PSF, suv
-from fakeimaging.modalities.pet.plasma import parent_fraction
-from fakeimaging.modalities.pet.resolution import Painted, blurred
+from fakeimaging.modalities.pet import PSF
+from fakeimaging.modalities.pet.blood import MANUAL, PARENT, PLASMA, TRUE, WHOLE
+from fakeimaging.modalities.pet.resolution import PointSpread, point_spread
 from fakeimaging.modalities.pet.signal import paint
 from fakeimaging.modalities.pet.tracers import BEYOND, MINUTE, TRACERS, Tracer, half_life
 from fakeimaging.scoring.kinetics import Array, Input, Known, Plasma, Timing
@@ -29,7 +30,10 @@ from fakeimaging.scoring.partial_volume import PartialVolume, partial_volume
 from fakeimaging.structure.selection import chosen
 from fakeimaging.structure.subject import Subject
 
-BLOOD = "recording-manual_blood.tsv"
+UNITS_OF_ACTIVITY = {"Bq/mL": 1.0, "kBq/mL": 1e3, "MBq/mL": 1e6}
+SHARPEST = PointSpread((0.0, 0.0, 0.0))
+SHARP = 2.0
+"""Minutes within which the true curve of blood turns quickly: there each of its points is a kink, later it is smooth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,7 @@ class Opened:
     Parameters
     ----------
     timing : Timing
-        min after injection.
+        min after injection, as the raw file's sidecar has it.
     tracer : Tracer
     kinds : list of str
         Of the regions.
@@ -79,7 +83,7 @@ class Opened:
     undo : PartialVolume
         On the grid of the scan.
     factor : ndarray, shape (n_frames,)
-        By what the frames of its files are multiplied to be corrected for decay to injection.
+        By what the frames of the raw file are multiplied to be in Bq/mL, corrected for decay to injection.
     """
 
     timing: Timing
@@ -95,22 +99,26 @@ class Opened:
 
 
 def opened(dataset: Dataset, scan: Scan) -> Opened:
-    """Read what an analysis of a scan starts from."""
-    about, subject = json.loads((dataset.root / scan.sidecar).read_text()), dataset.subject(scan.subject)
-    parameters: Any = scan.parameters
-    tracer, timing = TRACERS.get(parameters.tracer), timing_of(about)
-    raw, clean = (_image(dataset.root / path) for path in (scan.raw, scan.clean))
-    labels = on_grid(dataset.root / labels_of(dataset, scan), raw)
-    grid, fwhm = Grid(raw.shape[:3], raw.affine), spread_of(scan)
-    painted = painted_of(subject, grid)
-    undo, unmix = (partial_volume(painted, labels, subject.n_regions, width) for width in (fwhm, 0.0))
-    factor = to_injection(about, timing)
-    seen, true = factor * undo.means(_frames(raw)), factor * unmix.means(_frames(clean))
-    soft = factor * undo.means(blurred(frame, grid, fwhm) for frame in _frames(clean))
-    where = _reference(subject, tracer)
-    drawn, known = read_blood(dataset.root / scan.beside(BLOOD), about), true_blood(scan)
+    """Read what an analysis of a scan starts from.
 
-    def measured(curves: Array, blood: Mapping[str, Input]) -> Measured:
+    Raises
+    ------
+    InputError
+        If the sidecar says nothing that an analysis could go by: a scan may be wrong on purpose.
+    """
+    raw, clean = (_image(dataset.root / path) for path in (scan.raw, scan.clean))
+    about, true_about = (_sidecar(dataset.root / path, image) for path, image in ((scan.raw, raw), (scan.clean, clean)))
+    subject, tracer = dataset.subject(scan.subject), tracer_of(scan)
+    grid, spread = Grid(raw.shape[:3], raw.affine), spread_of(scan)
+    labels, painted = on_grid(dataset.root / labels_of(dataset, scan), raw), paint(subject, grid)
+    undo, unmix = (partial_volume(painted, labels, subject.n_regions, one) for one in (spread, SHARPEST))
+    timing, known, factor = timing_of(about), timing_of(true_about), to_injection(about)
+    seen, true = factor * undo.means(_frames(raw)), _frames(clean)
+    where = _reference(subject, tracer)
+    drawn = read_blood(dataset.root / scan.beside(f"{MANUAL}.tsv"), about)
+    artery = true_blood(dataset.root / names.TRUTH / scan.beside(f"{TRUE}.tsv"), true_about)
+
+    def measured(timing: Timing, curves: Array, blood: Mapping[str, Input]) -> Measured:
         reference = np.nanmean(curves[where], axis=0) if where.any() else None
         return Measured(timing, curves[: subject.n_regions], reference, blood.get("plasma"), blood.get("blood"))
 
@@ -119,80 +127,73 @@ def opened(dataset: Dataset, scan: Scan) -> Opened:
         tracer,
         [region.kind for region in subject.regions],
         where[: subject.n_regions],
-        measured(seen, drawn),
-        measured(soft, known),
-        measured(undo.corrected(seen), drawn),
-        measured(unmix.corrected(true), known),
+        measured(timing, seen, drawn),
+        measured(known, undo.means(spread.applied(frame, grid) for frame in true), artery),
+        measured(timing, undo.corrected(seen), drawn),
+        measured(known, unmix.corrected(unmix.means(true)), artery),
         undo,
         factor,
     )
 
 
+def tracer_of(scan: Scan) -> Tracer:
+    """Return the tracer of a scan."""
+    parameters: Any = scan.parameters
+    return TRACERS.get(parameters.tracer)
+
+
 def timing_of(about: Mapping[str, Any]) -> Timing:
     """Return the frames of a sidecar in min after injection, which may be long before the zero of its clock."""
     starts = (np.array(about["FrameTimesStart"], dtype=float) - about["InjectionStart"]) / MINUTE
-    decay = np.log(2) / (half_life(about["TracerRadionuclide"]) / MINUTE)
-    return Timing(starts, starts + np.array(about["FrameDuration"]) / MINUTE, decay)
+    return Timing(starts, starts + np.array(about["FrameDuration"]) / MINUTE, decay_of(about))
 
 
-def to_injection(about: Mapping[str, Any], timing: Timing) -> Array:
-    """Return by what each frame is multiplied so that it is corrected for decay to injection, shape (n_frames,)."""
+def decay_of(about: Mapping[str, Any]) -> float:
+    """Return the decay constant of the nuclide of a sidecar in 1/min."""
+    return float(np.log(2) / (half_life(about["TracerRadionuclide"]) / MINUTE))
+
+
+def to_injection(about: Mapping[str, Any]) -> Array:
+    """Return by what each frame is multiplied to be in Bq/mL, corrected for decay to injection; shape (n_frames,)."""
+    timing, unit = timing_of(about), UNITS_OF_ACTIVITY.get(about.get("Units", "Bq/mL"), 1.0)
     if not about["ImageDecayCorrected"]:
-        return np.asarray((timing.ends - timing.starts) / timing.weights)
+        return np.asarray(unit * (timing.ends - timing.starts) / timing.weights)
     reference = (about["ImageDecayCorrectionTime"] - about["InjectionStart"]) / MINUTE
-    return np.full(len(timing.starts), np.exp(timing.decay * reference))
+    return np.full(len(timing.starts), unit * np.exp(timing.decay * reference))
 
 
 def read_blood(path: Path, about: Mapping[str, Any]) -> dict[str, Plasma]:
     """Return the curves of a PET-BIDS blood file: ``plasma`` (unchanged tracer: all times the share that it is) and whole ``blood``.
 
-    Empty where there is no file; a curve is left out where its column is.
+    Empty where there is no file; a curve is left out where its column is. Blood is corrected for decay to the zero of its clock.
     """
     if not path.exists():
         return {}
-    table = _columns(path)
+    table = read_table(path)
     times = (table["time"] - about["InjectionStart"]) / MINUTE
-    # Blood is corrected to the zero of the clock.
-    decay = np.log(2) / (half_life(about["TracerRadionuclide"]) / MINUTE)
-    factor = np.exp(-decay * about["InjectionStart"] / MINUTE)
+    factor = np.exp(-decay_of(about) * about["InjectionStart"] / MINUTE)
     found = {}
-    if (plasma := table.get("plasma_radioactivity")) is not None:
-        parent = table.get("metabolite_parent_fraction", np.ones_like(times))
-        known, share = np.isfinite(plasma), np.isfinite(parent)
+    if PLASMA in table:
+        parent = table.get(PARENT, np.ones_like(times))
+        known, share = np.isfinite(table[PLASMA]), np.isfinite(parent)
         parent = np.interp(times[known], times[share], parent[share])
-        found["plasma"] = Plasma(times[known], factor * plasma[known] * parent)
-    if (blood := table.get("whole_blood_radioactivity")) is not None:
-        known = np.isfinite(blood)
-        found["blood"] = Plasma(times[known], factor * blood[known])
+        found["plasma"] = Plasma(times[known], factor * table[PLASMA][known] * parent)
+    if WHOLE in table:
+        known = np.isfinite(table[WHOLE])
+        found["blood"] = Plasma(times[known], factor * table[WHOLE][known])
     return found
 
 
-def read_plasma(path: Path) -> Plasma:
-    """Return the unchanged tracer in plasma from a blood file whose zero is the injection."""
-    return read_blood(path, {"InjectionStart": 0, "TracerRadionuclide": "F18"})["plasma"]
+def true_blood(path: Path, about: Mapping[str, Any]) -> dict[str, Input]:
+    """Return plasma and whole blood as they were, from their fine table in the truth."""
+    read = read_blood(path, about)
+    return {name: Known(one.at, [time for time in one.breaks if time < SHARP]) for name, one in read.items()}
 
 
-def true_blood(scan: Scan) -> dict[str, Input]:
-    """Return plasma and whole blood as they were, in Bq/mL."""
+def spread_of(scan: Scan) -> PointSpread:
+    """Return the point spread of a scan; none where it is off."""
     parameters: Any = scan.parameters
-    tracer = TRACERS.get(parameters.tracer)
-    plasma = tracer.input.curve().scaled(suv(parameters))
-
-    def whole(times: Array) -> Array:
-        return tracer.whole_blood.value * plasma.at(times) / parent_fraction(times, tracer.parent_fraction.value)
-
-    return {"plasma": plasma, "blood": Known(whole, plasma.breaks)}
-
-
-def spread_of(scan: Scan) -> float:
-    """Return the FWHM of the point spread of a scan in mm; 0 where it is off."""
-    parameters: Any = scan.parameters
-    return 0.0 if PSF.name in scan.acquisition.off else float(parameters.psf_fwhm)
-
-
-def painted_of(subject: Subject, grid: Grid) -> Painted:
-    """Return the true tissue on a grid under the labels of the regions, as a perfect segmentation has it."""
-    return replace(paint(subject, grid), labels=subject.labels(grid))
+    return SHARPEST if PSF.name in scan.acquisition.off else point_spread(parameters)
 
 
 def labels_of(dataset: Dataset, scan: Scan) -> Path:
@@ -215,6 +216,16 @@ def _image(path: Path) -> Any:
     return nib.load(path)
 
 
+def _sidecar(path: Path, image: Any) -> dict[str, Any]:
+    about: dict[str, Any] = json.loads(path.with_suffix("").with_suffix(".json").read_text())
+    lengths = {len(about[name]) for name in ("FrameTimesStart", "FrameDuration")} | {image.shape[3]}
+    if len(lengths) > 1:
+        raise InputError(
+            f"{path.name}: its image has {image.shape[3]} frames, and its sidecar says otherwise", value=path
+        )
+    return about
+
+
 def _frames(image: Any) -> npt.NDArray[np.float32]:
     return np.moveaxis(np.asarray(image.dataobj, dtype=np.float32), -1, 0)
 
@@ -227,7 +238,7 @@ def _reference(subject: Subject, tracer: Tracer) -> npt.NDArray[np.bool_]:
     return np.concatenate([inside, beyond])
 
 
-def _columns(path: Path) -> dict[str, Array]:
+def read_table(path: Path) -> dict[str, Array]:
     """Return the columns of a table of numbers; NaN for n/a."""
     rows = list(csv.DictReader(path.read_text().splitlines(), delimiter="\t"))
     return {name: np.array([_number(row[name]) for row in rows]) for name in rows[0]}

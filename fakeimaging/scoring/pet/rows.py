@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fakeimaging.core.errors import InputError
 from fakeimaging.core.streams import Streams
 from fakeimaging.dataset.load import Dataset
 from fakeimaging.dataset.names import Scan
@@ -23,8 +25,14 @@ Mask = npt.NDArray[np.bool_]
 
 
 def score_pet(dataset: Dataset, scan: Scan) -> Iterator[Row]:
-    """Yield how well the constants of a tracer are recovered: their level, their bias, their pattern, and what correction leaves."""
-    seen = opened(dataset, scan)
+    """Yield how well the constants of a tracer are recovered: their level, their bias, their pattern, and what correction leaves.
+
+    Nothing of a scan whose sidecar contradicts its image, as one may that is wrong on purpose.
+    """
+    try:
+        seen = opened(dataset, scan)
+    except InputError:
+        return
     snr = late_snr(dataset.root / scan.raw, dataset.root / labels_of(dataset, scan))
     for found in recovered(dataset, scan, seen):
         stream = Streams(dataset.study.seed or 0).at("score", scan.recording, found.name)
@@ -44,8 +52,9 @@ def late_snr(image: Path, labels: Path) -> float:
 
 def _rows(scan: Scan, seen: Opened, found: Recovered, snr: float, stream: Streams) -> Iterator[Row]:
     """Yield level (against the truth behind the point spread), recovery, pattern and correction (against the tissue itself)."""
-    known = np.isfinite([found.found, found.reachable, found.corrected, found.truth]).all(axis=0)
-    known &= ~seen.is_reference if found.method != "patlak" else True
+    every = (found.found, found.reachable, found.corrected, found.truth)
+    known = np.asarray(np.isfinite(every).all(axis=0))
+    known = known if found.everywhere else known & ~seen.is_reference
     where = level_regions(found, known, seen.kinds)
     if not where.any():
         return
@@ -54,30 +63,30 @@ def _rows(scan: Scan, seen: Opened, found: Recovered, snr: float, stream: Stream
         return Row(scan.subject, scan.recording, name, estimate, truth, estimate - truth, chance, n, snr, unit)
 
     name, n = found.name, int(where.sum())
-    every = (found.found, found.reachable, found.corrected, found.truth)
     mean, reachable, corrected, own = (float(values[where].mean()) for values in every)
-    lucky = _by_chance(seen.observed, found.found, found, known, where, stream.at("level"))
+    lucky = kinetics.highest(_by_luck(seen.observed, found.found, found, known, where, stream.at("level")))
     yield row(name, mean, reachable, lucky, n, found.unit)
     if name == "ki" and "lumped_constant" in seen.tracer.constants:
         to = 1 / to_ki(seen.tracer)
         yield row("cmrglc", to * mean, to * reachable, to * lucky, n, "umol/100 mL/min")
     yield row(f"{name}_recovery", mean / own, reachable / own, lucky / own, n, "1")
-    undone = _by_chance(seen.corrected, found.corrected, found, known, where, stream.at("corrected"))
-    yield row(f"{name}_gtm", corrected, own, undone, n, found.unit)
+    undone = _by_luck(seen.corrected, found.corrected, found, known, where, stream.at("corrected"))
+    level = row(f"{name}_gtm", corrected, own, kinetics.nearest(undone, own), n, found.unit)
+    yield replace(level, better="closer")
     over = pattern_regions(found, known, seen.kinds)
     if np.ptp(found.truth[over]) > 0:
         yield row(f"{name}_regions", *_pattern(found, over, stream.at("regions")), int(over.sum()), "r")
 
 
 def level_regions(found: Recovered, known: Mask, kinds: list[str]) -> Mask:
-    """Return the regions whose mean is the level: all that trap tracer, else the kinds in the upper half of the range over kinds.
+    """Return the regions whose mean is the level: all of a tracer that is trapped everywhere, else the kinds where it binds.
 
-    The estimate alone decides, not the truth.
+    These are the upper half of the range over kinds, as they would be without noise: noise does not choose what it is measured by.
     """
-    if found.method == "patlak" or not known.any():
+    if found.everywhere or not known.any():
         return known
     names = np.array(kinds)
-    means = {kind: float(found.found[known & (names == kind)].mean()) for kind in set(names[known].tolist())}
+    means = {kind: float(found.reachable[known & (names == kind)].mean()) for kind in set(names[known].tolist())}
     middle = (min(means.values()) + max(means.values())) / 2
     return known & np.array([means.get(kind, -np.inf) >= middle for kind in kinds])
 
@@ -85,10 +94,10 @@ def level_regions(found: Recovered, known: Mask, kinds: list[str]) -> Mask:
 def pattern_regions(found: Recovered, known: Mask, kinds: list[str]) -> Mask:
     """Return the regions over which the pattern is compared.
 
-    Of a tracer that is trapped, cortex alone: it is of one thickness, so that the pattern is metabolism and not partial volume.
+    Of a tracer that is trapped everywhere, cortex alone: it is of one thickness, so that the pattern is metabolism and not partial volume.
     """
     cortex = known & np.array([kind == "cortex" for kind in kinds])
-    return cortex if found.method == "patlak" and cortex.sum() > 2 else known
+    return cortex if found.everywhere and cortex.sum() > 2 else known
 
 
 def _pattern(found: Recovered, over: Mask, stream: Streams) -> tuple[float, float, float]:
@@ -98,9 +107,9 @@ def _pattern(found: Recovered, over: Mask, stream: Streams) -> tuple[float, floa
     return r, most, kinetics.correlation_by_chance(found.found[over], truth, rng=stream.rng())
 
 
-def _by_chance(seen: Measured, values: Array, found: Recovered, known: Mask, where: Mask, stream: Streams) -> float:
-    """Return what the level would be with late frames in any order, or else with regions drawn at random."""
-    if found.method == "patlak" and seen.plasma is not None:
+def _by_luck(seen: Measured, values: Array, found: Recovered, known: Mask, where: Mask, stream: Streams) -> Array:
+    """Return levels with late frames in any order, or else of regions drawn at random."""
+    if found.everywhere and seen.plasma is not None:
         x, y = kinetics.patlak_plot(seen.curves, seen.timing, seen.plasma)
-        return kinetics.slope_by_chance(x, y[known], rng=stream.rng())
-    return kinetics.mean_by_chance(values[known], int(where.sum()), rng=stream.rng())
+        return kinetics.shuffled_slopes(x, y[known], rng=stream.rng())
+    return kinetics.drawn_means(values[known], int(where.sum()), rng=stream.rng())

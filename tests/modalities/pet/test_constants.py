@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fakeimaging import make_subject
+from fakeimaging import acquire, make_subject
 from fakeimaging.modalities.pet.classes import classes_of
 from fakeimaging.modalities.pet.constants import at_rest, of_kind
 from fakeimaging.modalities.pet.kinetics import tissue_curve
 from fakeimaging.modalities.pet.plasma import InputFunction, Piece
 from fakeimaging.modalities.pet.tracers import BEYOND, TRACERS, Tracer
-from fakeimaging.testing.fixtures import tiny_subject
+from fakeimaging.testing.fixtures import short_activity, tiny_subject
 
 REGIONAL = ["cortex", "putamen", "caudate", "ventral striatum", "thalamus", "hippocampus", "amygdala", "cerebellum"]
 ALL = [*REGIONAL, *BEYOND]
@@ -156,18 +156,28 @@ def test_phosphorylation_may_be_reversed_where_a_user_says_so():
 
 
 @pytest.mark.parametrize(
-    ("name", "system", "shown"), [("dasb", "SERT", "bpnd"), ("raclopride", "D2", "bpnd"), ("fdg", "metabolism", "ki")]
+    ("name", "system", "shown"),
+    [
+        ("dasb", "SERT", "bpnd"),
+        ("flumazenil", "GABAA", "bpnd"),
+        ("raclopride", "D2", "density"),
+        ("fdg", "metabolism", "ki"),
+    ],
 )
-def test_a_subject_with_less_of_the_target_has_less_binding(name, system, shown):
-    whole, fewer = (make_subject("01", seed=1, anatomy="tiny", densities={system: d}) for d in (1.0, 0.7))
-    more, less = (truth_of(rest_of(TRACERS.get(name), person))[shown] for person in (whole, fewer))
+def test_a_subject_with_less_of_the_target_has_as_much_less_binding(name, system, shown):
+    scans = (
+        acquire(
+            "pet",
+            make_subject("01", seed=1, anatomy="tiny", densities={system: density}),
+            short_activity(),
+            tracer=name,
+            voxel_size=12.0,
+            duration=60.0,
+        )
+        for density in (1.0, 0.7)
+    )
+    more, less = (scan.truth[shown] for scan in scans)
     np.testing.assert_allclose(less / more, 0.7, rtol=1e-9)
-
-
-def test_a_load_is_no_density():
-    none, full = (make_subject("01", seed=1, anatomy="tiny", densities={"amyloid": d}) for d in (0.0, 1.0))
-    a, b = (truth_of(rest_of(TRACERS.get("pib"), person))["vt"] for person in (none, full))
-    np.testing.assert_array_equal(a, b)
 
 
 def test_tracers_of_one_target_agree_on_a_subjects_own_differences():

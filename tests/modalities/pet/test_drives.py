@@ -114,7 +114,8 @@ def test_dopamine_competes_and_leaves_the_reference_region_alone():
 def test_dopamine_at_rest_leaves_binding_constant_throughout():
     truth = scan("raclopride", activity=course_of(np.full(3600, 5.0)), follow=True, baseline_rate=5.0).truth
     np.testing.assert_allclose(truth["dopamine_course"], 1.0)
-    np.testing.assert_allclose(truth["bpnd_course"], truth["density"][:, None] * np.ones(360))
+    np.testing.assert_allclose(truth["bpnd"], truth["density"], rtol=1e-12)
+    assert "bpnd_course" not in truth
     np.testing.assert_allclose(truth["tacs"], scan("raclopride").truth["tacs"], rtol=1e-9)
 
 
@@ -256,6 +257,19 @@ def test_an_infusion_gives_the_same_dose_more_slowly():
     assert float(whole.at(t)) == pytest.approx(area(bolus, t) / 60, rel=1e-6)
     with pytest.raises(ParameterError, match="say administration = 'infusion'"):
         PetParameters.parse({"infusion_duration": 60.0})
+
+
+def test_the_sidecar_says_how_the_tracer_was_given():
+    keys = lambda **p: (made := scan("raclopride", **p)).modality.sidecar(made.parameters, made.forward)  # noqa: E731
+    assert keys()["ModeOfAdministration"] == "bolus"
+    assert "InfusionStart" not in keys()
+    both = keys(administration="bolus_infusion", kbol=60.0)
+    assert both["ModeOfAdministration"] == "bolus-infusion"
+    assert both["InfusionRadioactivity"] == pytest.approx(both["InjectedRadioactivity"] / 2)
+    assert both["InjectionEnd"] == 3600
+    assert both["InfusionSpeed"] * 3600 == pytest.approx(both["InjectedVolume"] / 2)
+    assert keys(administration="infusion")["InfusionRadioactivity"] == keys()["InjectedRadioactivity"]
+    assert keys(bolus_duration=60.0)["InjectionEnd"] == 60
 
 
 def test_glucose_on_infusion_shows_a_task_in_its_slope():

@@ -83,8 +83,14 @@ def test_binding_is_lost_in_the_place_and_nowhere_else():
 def test_the_truth_has_the_place_its_occupancy_and_its_table():
     made = scan("raclopride", displaced=[at(1), at(2, reduction=0.5, onset=600.0)], **FINE)
     maps, painted = made.forward.maps, made.forward.context["painted"]
-    share, mask = maps["meas-occupancy_mimap"].make(0), maps["desc-displaced_mask"].make(0)
+    share, number = maps["meas-occupancy_mimap"].make(0), maps["meas-place_mimap"].make(0)
+    mask = number > 0
     np.testing.assert_array_equal(mask, painted.labels > 10)
+    np.testing.assert_allclose(
+        share[mask & (painted.grey > 0.5)],
+        np.array([0.27, 0.5])[number[mask & (painted.grey > 0.5)].astype(int) - 1],
+        rtol=1e-6,
+    )
     np.testing.assert_allclose(np.unique(share), [0, 0.27, 0.5], rtol=1e-6)
     (table,) = (c for c in made.forward.companions if c.name == "desc-displaced_places")
     assert table.columns == ("place", "region", "volume", "reduction", "onset")
@@ -93,12 +99,12 @@ def test_the_truth_has_the_place_its_occupancy_and_its_table():
     # Half of the volume that was asked for, at least: some of its voxels hold other tissue.
     assert 0.5 * 8000 < volume < 1.4 * 8000
     about = {c.name for c in made.forward.companions}
-    assert {"meas-occupancy_mimap", "desc-displaced_mask"} < about
+    assert {"meas-occupancy_mimap", "meas-place_mimap"} < about
     # Before anything competes the place binds as its region does, and after it by its share less.
     known, host = made.forward.context["uptake"].known, made.forward.context["classes"].hosts[0]
     assert known["density"][10] == known["density"][host]
     assert known["bpnd"][10] == pytest.approx((1 - known["occupancy"][10]) * known["bpnd"][host])
-    assert not {"meas-occupancy_mimap", "desc-displaced_mask"} & set(scan("raclopride").forward.maps)
+    assert not {"meas-occupancy_mimap", "meas-place_mimap"} & set(scan("raclopride").forward.maps)
 
 
 def test_a_place_can_lose_its_binding_during_the_scan():
@@ -112,12 +118,10 @@ def test_a_place_can_lose_its_binding_during_the_scan():
 
 def test_a_place_on_a_border_is_a_class_of_its_own_in_each_region():
     person = tiny_subject()
-    labels = person.parcellation.labels
     other = next(j for j in range(1, 10) if np.linalg.norm(np.subtract(between(0, j), between(j, 0))) < 12)
     places = places_of(person, [Displaced.parse(at(0, near=between(0, other)))])
     assert {0, other} <= set(places.hosts.tolist())
     assert (np.diff(places.which) >= 0).all()
-    grid = person.parcellation.grid
     made = fi.acquire(
         "pet",
         person,
@@ -130,12 +134,24 @@ def test_a_place_on_a_border_is_a_class_of_its_own_in_each_region():
     own = person.labels(painted.grid)
     for j, host in enumerate(places.hosts):
         assert (own[painted.labels == 11 + j] == host + 1).all()
-    assert labels.shape == grid.shape
+
+
+def test_a_place_can_be_kept_within_regions_said_in_words():
+    person = subject_of_kinds()
+    labels = person.parcellation.labels
+    other = next(j for j in range(1, 10) if np.linalg.norm(np.subtract(between(0, j), between(j, 0))) < 12)
+    middle = between(0, other)
+    places = places_of(person, [Displaced.parse(at(0, near=middle, where=person.regions[0].name))])
+    assert set(places.hosts.tolist()) == {0}
+    assert set(np.unique(labels[places.image > 0])) == {1}
+    with pytest.raises(ParameterError, match=r"`pet.displaced\[0\].where`: the subject has no such kind as 'putame'"):
+        places_of(person, [Displaced.parse(at(0, where="kind:putame"))])
 
 
 def test_places_that_cannot_be_are_refused():
     with pytest.raises(
-        InputError, match=r"`pet.displaced\[0\].near`: \[0.0, 0.0, 500.0\] is .* mm from free grey matter"
+        InputError,
+        match=r"`pet.displaced\[0\].near`: there is no grey matter to grow in within 10 mm of \[0.0, 0.0, 500.0\]",
     ):
         scan("raclopride", displaced=[at(1, near=[0.0, 0.0, 500.0])])
     with pytest.raises(InputError, match=r"`pet.displaced\[1\].volume`: 1e\+06 mm3 is more than the grey matter"):

@@ -8,7 +8,7 @@ from fakeimaging.core.errors import InputError, ParameterError
 from fakeimaging.core.spaces import centred_grid
 from fakeimaging.modalities.pet import reconstruction
 from fakeimaging.modalities.pet.projector import parallel_lines, project
-from fakeimaging.modalities.pet.reconstruction import described, sinograms, without_noise
+from fakeimaging.modalities.pet.reconstruction import sinograms, without_noise
 from fakeimaging.modalities.pet.sinograms import PARTS, SINGLES_FWHM, accidental, drawn, expected
 from fakeimaging.testing import check_modality
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
@@ -107,15 +107,16 @@ def test_randoms_are_the_square_of_what_each_ring_sees():
 
 
 def test_the_sidecar_says_how_it_was_reconstructed():
-    keys = described(scan(post_filter=3.0, psf_model=False).parameters)
-    assert keys["ReconMethodName"] == "2D-OSEM"
-    assert dict(zip(keys["ReconMethodParameterLabels"], keys["ReconMethodParameterValues"], strict=True)) == {
-        "subsets": 6,
-        "iterations": 4,
-    }
-    assert keys["ReconFilterSize"] == 3.0
-    assert "ReconFilterSize" not in described(scan().parameters)
-    assert described(scan().parameters)["ReconMethodName"] == "2D-OSEM-PSF"
+    plain, default = (
+        made.modality.sidecar(made.parameters, made.forward)
+        for made in (scan(post_filter=3.0, psf_model=False), scan())
+    )
+    assert plain["ReconMethodName"] == "OSEM"
+    settings = dict(zip(plain["ReconMethodParameterLabels"], plain["ReconMethodParameterValues"], strict=True))
+    assert (settings["subsets"], settings["iterations"]) == (6, 4)
+    assert plain["ReconFilterSize"] == 3.0
+    assert "ReconFilterSize" not in default
+    assert default["ReconMethodName"] == "OSEM with point spread"
 
 
 def test_activity_is_recovered_in_its_own_unit(made):

@@ -40,7 +40,6 @@ def test_synapses_are_the_same_whatever_the_activity():
     without = pet("ucbj", person)
     for run in (firing_at(np.full(10, 5.0)), firing_at(np.arange(1.0, 11.0)), short_activity(run=2)):
         assert same(without, pet("ucbj", person, run))
-    assert without.activity is None if hasattr(without, "activity") else True
 
 
 def test_glucose_does_not_know_of_receptors():
@@ -59,7 +58,7 @@ def test_new_weights_change_synapses_and_not_glucose_at_the_same_activity():
         assert same(pet(tracer, person, run, **words), pet(tracer, other, run, **words)), tracer
     before, after = pet("ucbj", person).truth, pet("ucbj", other).truth
     ratio = after["synaptic_density"] / before["synaptic_density"]
-    assert (np.argsort(ratio)[:2] == [2, 5]).all() or set(np.argsort(ratio)[:2]) == {2, 5}
+    assert set(np.argsort(ratio)[:2]) == {2, 5}
     assert (after["bpnd"] != before["bpnd"]).all()
     assert after["tacs"][2, -1] < before["tacs"][2, -1]
 
@@ -94,7 +93,7 @@ def test_waters_flow_is_bolds_flow(hemodynamics):
     assert not np.array_equal(other.truth["regional_flow"], wet.truth["regional_flow"])
 
 
-def test_an_empty_connectome_and_tissue_tracers_need_no_run():
+def test_tracers_of_structure_need_no_run():
     person = tiny_subject()
     for tracer in ("ucbj", "pib", "flortaucipir", "dasb", "flumazenil"):
         made = pet(tracer, person, duration=300.0)
