@@ -65,6 +65,7 @@ def test_dead_time_takes_counts_as_the_scanners_does():
     free, busy = counts(60e6), counts(60e6, dead_time=True)
     np.testing.assert_allclose(busy.trues, free.trues * busy.live)
     np.testing.assert_allclose(busy.randoms, free.randoms * busy.live)
+    np.testing.assert_allclose(busy.worth, busy.effective / free.trues)
     assert (busy.live < 0.9).all()
     assert (np.diff(busy.live) > 0).all()
     # At the peak of the noise-equivalent rate, dead time leaves exp(-u) and u of the pairs are not randoms.

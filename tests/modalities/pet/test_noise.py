@@ -125,6 +125,15 @@ def test_noise_is_the_same_whatever_else_is_on():
         np.testing.assert_array_equal(other.layer("noise").make(12), plain.layer("noise").make(12))
 
 
+def test_noise_is_that_of_the_blurred_activity():
+    made = scan(psf_fwhm=20.0)
+    clean, blurred, noise = made.clean.make(25), made.after("psf").make(25), made.layer("noise").make(25)
+    around = (clean == 0) & (blurred > 0.02 * blurred.max())
+    assert around.sum() > 100
+    assert (noise[around] != 0).all()
+    assert (noise[blurred <= 0] == 0).all()
+
+
 def test_images_without_noise_are_those_behind_the_point_spread():
     made = scan(noise_level=0.0, off=["quantisation"])
     np.testing.assert_array_equal(made.observed.make(20), made.after("psf").make(20))

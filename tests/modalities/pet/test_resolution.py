@@ -216,6 +216,9 @@ def test_a_point_spread_that_widens_loses_nothing():
     share = (x - 10) / 90
     mixed = np.sqrt((1 - share) * np.array(spread.near) ** 2 + share * np.array(spread.far) ** 2)
     np.testing.assert_allclose(widths[2], mixed, rtol=0.01)
+    along = boxed_grid((21, 21, 80), (3.0, 3.0, 3.0))
+    still = spread.applied(point(along, (10, 10, 70)), along)  # far along the axis, not away from it
+    np.testing.assert_allclose(np.sqrt(np.diag(spread_of(still, along))) * FWHM, spread.near, rtol=0.01)
     assert point_spread(PetParameters(scanner="mmr")).far is None
 
 
