@@ -211,7 +211,7 @@ def line_survival() -> float:
     Examples
     --------
     >>> round(line_survival(), 3)
-    0.157
+    0.158
     """
     angles = (np.arange(720) + 0.5) * math.pi / 720
     chords = 2 * np.sqrt(CYLINDER_RADIUS**2 - (OFFSET * np.sin(angles)) ** 2)
