@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from pydantic import model_validator
 
-from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters
+from fakeimaging.modalities.pet.shelf import Shelf
 from fakeimaging.modalities.pet.tracers import Numbers, Quantity
 
 Three = tuple[float, float, float]
@@ -112,50 +106,6 @@ def _problem(name: str, number: Quantity | Numbers) -> str | None:
     return None
 
 
-@dataclass(frozen=True)
-class Scanners:
-    """The scanners of the package by name; a name that ends in ``.toml`` is a file with a table of one's own."""
-
-    def names(self) -> list[str]:
-        """Return the names of the package's scanners, sorted."""
-        return sorted(_shipped())
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names())
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.names()
-
-    def get(self, name: str) -> Scanner:
-        """Return a scanner by name or file.
-
-        Raises
-        ------
-        UnknownNameError, InputError, ParameterError
-            If there is no such scanner or file, or what it says cannot be used.
-
-        Examples
-        --------
-        >>> SCANNERS.get("hrrt").near
-        (2.6, 2.6, 3.0)
-        """
-        if name.endswith(".toml"):
-            return _own(name, _content(name))
-        if name not in self:
-            raise UnknownNameError(
-                f"no scanner called '{name}'{did_you_mean(name, self.names())}; a file of your own ends in .toml",
-                value=name,
-            )
-        return _one_of_ours(name)
-
-    def table(self) -> list[dict[str, str]]:
-        """Return one row a scanner: name, what it is, sharpness, sensitivity, scatter, time of flight."""
-        return [_row(name, self.get(name)) for name in self.names()]
-
-
-SCANNERS = Scanners()
-
-
 def _row(name: str, scanner: Scanner) -> dict[str, str]:
     timing = scanner.timing_resolution
     return {
@@ -168,36 +118,5 @@ def _row(name: str, scanner: Scanner) -> dict[str, str]:
     }
 
 
-@lru_cache(maxsize=1)
-def _shipped() -> Mapping[str, dict[str, Any]]:
-    return tomllib.loads((files("fakeimaging.data") / "pet_scanners.toml").read_text())
-
-
-@lru_cache(maxsize=32)
-def _one_of_ours(name: str) -> Scanner:
-    return Scanner.parse(_shipped()[name], where=name)
-
-
-def _content(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the scanner {path}: {error}", value=path) from None
-
-
-@lru_cache(maxsize=32)
-def _own(path: str, text: str) -> Scanner:
-    """Return the scanner of a file; the text is looked at again when it has changed. A number is replaced with its unit and source."""
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"cannot read the scanner {path}: {error}", value=path) from None
-    if len(content) != 1 or not isinstance(table := next(iter(content.values())), dict):
-        raise ParameterError([f"{path}: one table with one scanner is needed, not {len(content)}"])
-    base = table.pop("like", None)
-    if base is not None and (not isinstance(base, str) or base not in _shipped()):
-        raise ParameterError([f"{path}: `like`: no scanner called '{base}'{did_you_mean(str(base), _shipped())}"])
-    try:
-        return Scanner.parse({**(_shipped()[base] if base is not None else {}), **table}, where=next(iter(content)))
-    except ParameterError as error:
-        raise ParameterError([f"{path}: {problem}" for problem in error.problems]) from None
+SCANNERS = Shelf("scanner", "pet_scanners.toml", Scanner, _row)
+"""Scanners by name."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from pydantic import model_validator
 
-from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError, did_you_mean
+from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters
+from fakeimaging.modalities.pet.shelf import Shelf
 from fakeimaging.modalities.pet.tracer_table import (
     BEYOND,
     NEEDED_BY_DRIVE,
@@ -37,7 +33,7 @@ from fakeimaging.modalities.pet.tracer_table import (
     problems_of_kind,
 )
 
-__all__ = ["BEYOND", "MINUTE", "SIGHT", "TRACERS", "Tracer", "Tracers", "half_life", "half_lives"]
+__all__ = ["BEYOND", "MINUTE", "SIGHT", "TRACERS", "Tracer", "half_life", "half_lives"]
 
 MINUTE = 60.0
 SAME_HALF_LIFE = 0.01
@@ -212,97 +208,19 @@ def _values(value: object) -> list[float]:
     return np.asarray(value, dtype=float).ravel().tolist()
 
 
-@dataclass(frozen=True)
-class Tracers:
-    """The tracers of the package by name; a name that ends in ``.toml`` is a file with a table of one's own."""
-
-    def names(self) -> list[str]:
-        """Return the names of the package's tracers, sorted."""
-        return sorted(_shipped())
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names())
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.names()
-
-    def get(self, name: str) -> Tracer:
-        """Return a tracer by name or file.
-
-        Raises
-        ------
-        UnknownNameError, InputError, ParameterError
-            If there is no such tracer or file, or what it says cannot be used.
-
-        Examples
-        --------
-        >>> TRACERS.get("fdg").radionuclide
-        'F18'
-        """
-        if name.endswith(".toml"):
-            return _own(name, _content(name))
-        if name not in self:
-            known = self.names()
-            raise UnknownNameError(
-                f"no tracer called '{name}'{did_you_mean(name, known)}; a file of your own ends in .toml", value=name
-            )
-        return _one_of_ours(name)
-
-    def table(self) -> list[dict[str, str]]:
-        """Return one row a tracer: what it is, what it maps, its usual scan, reference and analyses, what it binds and what drives it."""
-        rows = ((name, self.get(name)) for name in self.names())
-        return [
-            {
-                "name": name,
-                "tracer": tracer.title,
-                "half_life": f"{tracer.half_life.value / MINUTE:.1f} min",
-                "maps": SIGHT[tracer.drive].replace("connectivity", "wiring"),
-                "scan": f"{sum(tracer.frames.durations) / MINUTE:g} min",
-                "reference": tracer.reference,
-                "methods": ", ".join(tracer.methods),
-                "binds": tracer.binds,
-                "driven_by": tracer.driven_by,
-            }
-            for name, tracer in rows
-        ]
-
-
-TRACERS = Tracers()
-
-
-@lru_cache(maxsize=1)
-def _shipped() -> Mapping[str, dict[str, Any]]:
-    return tomllib.loads((files("fakeimaging.data") / "tracers.toml").read_text())
-
-
-@lru_cache(maxsize=32)
-def _one_of_ours(name: str) -> Tracer:
-    return Tracer.parse(_shipped()[name], where=name)
-
-
-def _content(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the tracer {path}: {error}", value=path) from None
-
-
-@lru_cache(maxsize=32)
-def _own(path: str, text: str) -> Tracer:
-    """Return the tracer of a file; the text is looked at again when it has changed."""
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"cannot read the tracer {path}: {error}", value=path) from None
-    if len(content) != 1 or not isinstance(table := next(iter(content.values())), dict):
-        raise ParameterError([f"{path}: one table with one tracer is needed, not {len(content)}"])
-    base = table.pop("like", None)
-    if base is not None and (not isinstance(base, str) or base not in _shipped()):
-        raise ParameterError([f"{path}: `like`: no tracer called '{base}'{did_you_mean(str(base), _shipped())}"])
-    try:
-        return Tracer.parse(_merged(_shipped()[base], table) if base is not None else table, where=next(iter(content)))
-    except ParameterError as error:
-        raise ParameterError([f"{path}: {problem}" for problem in error.problems]) from None
+def _row(name: str, tracer: Tracer) -> dict[str, str]:
+    """Return what it is, what it maps, its usual scan, reference and analyses, what it binds and what drives it."""
+    return {
+        "name": name,
+        "tracer": tracer.title,
+        "half_life": f"{tracer.half_life.value / MINUTE:.1f} min",
+        "maps": SIGHT[tracer.drive].replace("connectivity", "wiring"),
+        "scan": f"{sum(tracer.frames.durations) / MINUTE:g} min",
+        "reference": tracer.reference,
+        "methods": ", ".join(tracer.methods),
+        "binds": tracer.binds,
+        "driven_by": tracer.driven_by,
+    }
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -313,3 +231,7 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
         deeper = isinstance(value, dict) and isinstance(base.get(key), dict) and "value" not in value
         result[key] = _merged(base[key], value) if deeper else value
     return result
+
+
+TRACERS = Shelf("tracer", "tracers.toml", Tracer, _row, _merged)
+"""Tracers by name."""
