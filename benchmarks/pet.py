@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -108,7 +109,7 @@ for v in range({part}, {n}, 2):
 
 def whole(n_frames: int) -> None:
     """Time all frames of a scan of the projection tier on two cores: two processes, every second frame each."""
-    codes = [WHOLE.format(folder=str(__file__).rsplit("/", 1)[0], n=n_frames, part=part) for part in (0, 1)]
+    codes = [WHOLE.format(folder=str(Path(__file__).parent), n=n_frames, part=part) for part in (0, 1)]
     start = time.perf_counter()
     running = [subprocess.Popen([sys.executable, "-c", code]) for code in codes]
     if any(process.wait() for process in running):
@@ -117,22 +118,33 @@ def whole(n_frames: int) -> None:
 
 
 MEMORY = """
-import resource, sys
+import resource, sys, threading
+from pathlib import Path
 sys.path.insert(0, {folder!r})
 import pet
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
 scan = pet.scan_of({n}, {tier!r})
+scan.observed.make(0)
+scan.observed.make(1)
+before, peak, done = resident(), [0.0], threading.Event()
+def look():
+    while not done.wait(0.005):
+        peak[0] = max(peak[0], resident())
+watcher = threading.Thread(target=look); watcher.start()
 for v in range(0, {n}, {step}):
     scan.observed.make(v)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
+done.set(); watcher.join()
+print(before, peak[0])
 """
 
 
 def memory() -> None:
-    """Compare the peak of a short and a long scan, in processes of their own."""
-    for tier, few, many, step in (("image", 10, 100, 1), ("projection", 5, 50, 5)):
+    """Watch the resident memory of a short and a long scan, in processes of their own."""
+    for tier, few, many in (("image", 10, 100), ("projection", 5, 20)):
         peaks = []
         for n in (few, many):
-            code = MEMORY.format(folder=str(__file__).rsplit("/", 1)[0], n=n, tier=tier, step=step if n == many else 1)
+            code = MEMORY.format(folder=str(Path(__file__).parent), n=n, tier=tier, step=1)
             done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
             peaks.append(float(done.stdout.split()[-1]))
         row(f"{tier} tier: peak memory of {few} frames (MB)", peaks[0])

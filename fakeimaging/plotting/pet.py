@@ -139,9 +139,9 @@ def plot_frames(observed: Volume, truth: Volume, timing: Timing, *, height: floa
 
 
 def frames_shown(timing: Timing) -> list[int]:
-    """Return the frames that are drawn: spread evenly over the scan's frames, the last one among them."""
+    """Return the frames that are drawn: all, or some spread evenly over them, the last one among them."""
     n = len(timing.starts)
-    return sorted({round(k) for k in np.linspace(0, n - 1, min(n, N_SHOWN) + 1)[1:]}) if n > 1 else [0]
+    return list(range(n)) if n <= N_SHOWN else [round(k) for k in np.linspace(0, n - 1, N_SHOWN + 1)[1:]]
 
 
 def _when(timing: Timing, k: int) -> str:

@@ -178,7 +178,7 @@ def test_overrides_reach_study_runs_and_modalities():
     [
         ("tr", "key=value"),
         ("=3", "key=value"),
-        ("pet.tr=1", "no such key; did you mean 'tracer'"),
+        ("pet.trace=1", "no such key; did you mean 'tracer'"),
         ("bld.tr=1", "did you mean 'bold'"),
         ("dmf.loop_gain=1", "no such key"),
         ("seed.x=3", "`seed.x`: `seed` is 20261122 and has no keys below it"),

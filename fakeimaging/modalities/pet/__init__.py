@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from fakeimaging.core.citations import Reference
 from fakeimaging.modalities.modality import Modality, Sight
+from fakeimaging.modalities.pet import counts, mu_map, osem, projector
 from fakeimaging.modalities.pet.blood import BLOOD
 from fakeimaging.modalities.pet.decay import DECAY, FAULT
 from fakeimaging.modalities.pet.drives.course import follows
@@ -87,5 +88,9 @@ MODALITY = Modality(
         Reference("Innis et al.", 2007, "10.1038/sj.jcbfm.9600493", "names and units of kinetic constants"),
         Reference("Lammertsma and Hume", 1996, "10.1006/nimg.1996.0066", "simplified reference tissue model"),
         Reference("Rousset et al.", 1998, "pubmed:9591599", "transfer of signal between regions"),
+        *counts.REFERENCES,
+        mu_map.REFERENCE,
+        projector.REFERENCE,
+        *osem.REFERENCES,
     ),
 )

@@ -174,7 +174,7 @@ def mid_frame(frames: Frames, decay: float, nuclide: str) -> Array:
     --------
     >>> frames = Frames([300.0])
     >>> mid_frame(frames, np.log(2) / 122.24 * 60, "O15").round(3)
-    array([1.127])
+    array([1.125])
     """
     lengths = frames.durations / MINUTE
     return np.asarray(np.exp(decay * lengths / 2) * decayed_time(lengths, decay) / lengths)

@@ -1,6 +1,6 @@
 """What a tracer meets in this subject during this run: plasma, and the rate constants of each class of tissue from each time on.
 
-binding of a class = density of the tracer's target x what the drive says x what a design leaves of it (drugs, displaced places)
+binding of a class = what the drive says x density of the tracer's target x what a design leaves of it (drugs, displaced places)
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from fakeimaging.modalities.pet.kinetics import Schedule
 from fakeimaging.modalities.pet.modulation import Imaged, Modulation
 from fakeimaging.modalities.pet.plasma import Array, InputFunction
 from fakeimaging.modalities.pet.tracers import MINUTE
+from fakeimaging.structure.receptors import densities_of
+
+OWN_DENSITY = ("metabolism", "pathology")
+"""Drives that look at the density of the target themselves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +76,11 @@ def uptake(imaged: Imaged) -> Uptake:
     plasma = arterial(tracer, imaged.parameters, imaged.seconds)
     rest = at_rest(tracer, classes, imaged.subject)
     change = with_imposed(imaged, DRIVES[tracer.drive](imaged))
-    edges = np.append(change.starts * MINUTE, imaged.seconds)
-    binding = change.binding * (1.0 if change.left is None else change.left)
+    edges, density = np.append(change.starts * MINUTE, imaged.seconds), _density(imaged)
+    binding = change.binding * density * (1.0 if change.left is None else change.left)
     shown = SHOWN[tracer.model](rest, change.delivery, binding)
     shown = {name: np.broadcast_to(values, binding.shape) for name, values in shown.items()}
+    shown |= {"density": shown["density"] * density} if "density" in shown else {}
     weights = _exposure(plasma, change.starts, imaged.seconds / MINUTE)
     regional = {name: _one_if_same(values[:, : classes.n_regions]) for name, values in shown.items()}
     truth = _means({**regional, **change.truth}, np.diff(edges), weights) | dict(change.kept)
@@ -108,6 +113,14 @@ def with_imposed(imaged: Imaged, driven: Modulation) -> Modulation:
     if places.n:
         left[:, imaged.classes.n_regions :][:, : places.n] *= places.left(edges)
     return replace(fine, left=left)
+
+
+def _density(imaged: Imaged) -> Array:
+    """Return the density of what the tracer binds, relative to the average person's, shape (n_classes,)."""
+    tracer, classes = imaged.tracer, imaged.classes
+    if tracer.target is None or tracer.drive in OWN_DENSITY:
+        return np.ones(classes.n)
+    return classes.spread(densities_of(imaged.subject, tracer.target), 1.0)
 
 
 def _means(known: Mapping[str, npt.NDArray], lengths: Array, weights: Array) -> dict[str, npt.NDArray]:
