@@ -8,6 +8,7 @@ import pytest
 
 import fakeimaging as fi
 from fakeimaging.dataset.manifest import damaged, read_manifest
+from fakeimaging.modalities.pet.tracers import TRACERS
 
 DATA = Path(__file__).parents[1] / "data"
 SAMPLE = DATA / "sample-dataset"
@@ -18,6 +19,11 @@ def test_every_study_file_is_sound(path):
     study = fi.read_study(path)
     assert study.seed is not None
     assert study.sessions
+
+
+@pytest.mark.parametrize("path", sorted((DATA / "tracers").glob("*.toml")), ids=lambda path: path.name)
+def test_every_tracer_is_sound(path):
+    assert TRACERS.get(str(path)).label.isalnum()
 
 
 def test_the_sample_dataset_is_whole_small_and_has_every_modality():

@@ -44,6 +44,9 @@ SHOWN_UNITS = {"uV": "uV", "V": "uV", "T": "fT", "T/m": "fT/cm"}
 """How channels of each unit are drawn."""
 NUMBERS = {"estimate", "truth", "error", "chance", "n", "snr"}
 
+LONG = 1e4
+"""Seconds: a run long enough for any scan to have its first volume."""
+
 
 def write_report(
     dataset: Dataset,
@@ -241,8 +244,9 @@ def _plain(dataset: Dataset, scan: Scan) -> Picture:
         return Picture(
             "Traces", f"A stretch of {scan.raw} over the same without noise (truth).", _plain_traces(dataset, scan)
         )
-    static = scan.instrument.shape(scan.parameters, 1.0)[3:] == ()
-    return Picture("Image", f"What the scanner saw: {scan.raw}.", plot_planes(Volume.read(path, None if static else 0)))
+    _, clock = scan.instrument.geometry(scan.parameters, LONG)
+    first = Volume.read(path, None if clock is None else 0)
+    return Picture("Image", f"What the scanner saw: {scan.raw}.", plot_planes(first))
 
 
 def _plain_traces(dataset: Dataset, scan: Scan) -> Figure:
