@@ -141,10 +141,10 @@ def draw(subject, undo, seen, visits, here):
         shown = draw_plane(axes[0], late, 2, z, cmap="hot", vmax=top)
         axes[0].set_title(f"{NAMES[tracer]}, {visits[0]}")
         bar(part, axes[0], shown, "SUV")
-        head = late.array > top / 6
+        head = late.array > top / 5
         for ax, visit, scan in zip(axes[1:3], visits[1:], scans[1:], strict=True):
             change = np.where(head, 100 * (scan.late.array / np.where(head, late.array, 1) - 1), np.nan)
-            shown = draw_plane(ax, late.made(change), 2, z, letters=False, cmap="RdBu_r", vmin=-40, vmax=40)
+            shown = draw_plane(ax, late.made(change), 2, z, letters=False, cmap="RdBu_r", vmin=-30, vmax=30)
             ax.set_title(f"{NAMES[tracer]}, {visit}: change")
             if not np.nanmax(np.abs(change)):
                 note(ax, "the same bits", colour="white")
