@@ -84,7 +84,8 @@ def test_what_comes_after_the_scan_drives_nothing():
 
 def test_early_activity_counts_most_and_both_means_are_told():
     stepped = course_of(np.where(np.arange(120) < 60, 5.0, 15.0))
-    truth = scan(activity=stepped, follow=True, duration=120.0, baseline_rate=5.0).truth
+    made = scan(activity=stepped, follow=True, duration=120.0, baseline_rate=5.0)
+    truth, known = made.truth, made.forward.context["uptake"].known
     plasma = TRACERS.get("fdg").input.curve()
     areas = [quad(lambda t: float(plasma.at(t)), a, b)[0] for a, b in ((0.1, 1), (1, 2))]
     # f = .8: CMRglc is 1 and 2.6 times its resting value
@@ -93,6 +94,9 @@ def test_early_activity_counts_most_and_both_means_are_told():
     np.testing.assert_allclose(truth["cmrglc"] / rest, weighted, rtol=1e-6)
     np.testing.assert_allclose(truth["cmrglc_plain"] / rest, plain, rtol=1e-6)
     np.testing.assert_allclose(truth["cmrglc_course"][:, -1] / rest, 2.6, rtol=1e-6)
+    # Tables and maps have the weighted mean, too.
+    for name in ("cmrglc", "K1", "k3"):
+        np.testing.assert_allclose(known[name][:10], truth[name], rtol=1e-12)
 
 
 @pytest.mark.parametrize(("tracer", "breaks"), [("fdg", (0, 40, 60)), ("water", (0, 40, 60)), ("pib", (0, 20, 40, 60))])
@@ -207,6 +211,7 @@ def test_a_challenge_displaces_where_and_when_it_is_asked_to():
     np.testing.assert_allclose(bpnd, rest["bpnd"][putamen] * 1.25 / (1 + 0.25 * dopamine), rtol=1e-12)
     # Doubled dopamine takes 1 - 1.25/1.5 of the binding.
     assert truth["occupancy_course"][putamen].max() == pytest.approx(1 / 6, rel=1e-3)
+    assert truth["occupancy"][putamen] == truth["occupancy_course"][putamen].max() > truth["occupancy_course"][putamen, -1]
     assert truth["occupancy_course"][others & ~CEREBELLUM].max() == 0
     assert "occupancy" not in rest
 
@@ -216,6 +221,9 @@ def test_a_drug_takes_sites_of_any_tracer():
     rest, caudate = scan("raclopride").truth, KINDS.index("caudate")
     assert blocked["bpnd"][caudate] == pytest.approx(0.4 * rest["bpnd"][caudate])
     assert blocked["occupancy"][caudate] == pytest.approx(0.6)
+    both = [{"shape": "step", "occupancy": share, "where": "kind:caudate"} for share in (0.6, 0.7)]
+    full = scan("raclopride", challenges=both).truth
+    assert (full["bpnd"][caudate], full["occupancy"][caudate]) == (0.0, 1.0)
     with pytest.raises(InputError, match="FDG does not compete with a transmitter"):
         scan(challenges=[{"size": 1.0}])
     with pytest.raises(ParameterError, match="give either it"):
