@@ -36,8 +36,9 @@ CYLINDER_RADIUS, OFFSET = 101.5, 45.0
 """mm, of that cylinder, and how far from its axis the line lies (NEMA NU 2)."""
 WATER = 0.0096
 """1/mm, attenuation of 511 keV in water."""
-IN_COINCIDENCE = 0.5
-"""Share of pairs of detectors that form a line through the field of view (assumed)."""
+EACH_PAIR_ONCE = 0.5
+"""Randoms are the window times singles of one detector times those of another, each pair once: half of the window times all singles
+squared, if all detectors are in coincidence with all (assumed)."""
 REFERENCES = (Reference("Strother et al.", 1990, "10.1109/23.106715", "noise-equivalent counts"),)
 
 
@@ -134,7 +135,7 @@ def frame_counts(
     if p.randoms_fraction is not None:
         randoms = (trues + scatter) * p.randoms_fraction / (1 - p.randoms_fraction)
     window = scanner.coincidence_window.value * 1e-9
-    singles = np.sqrt(single_pairs * frames.durations / (window * IN_COINCIDENCE))
+    singles = np.sqrt(single_pairs * frames.durations / (window * EACH_PAIR_ONCE))
     return Counts(trues, scatter, randoms, singles, live, frames.durations, scanner.randoms_weight.value)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakeimaging.core.errors import InputError
+from fakeimaging.modalities.pet.administration import area
 from fakeimaging.modalities.pet.arterial import arterial
 from fakeimaging.modalities.pet.classes import Classes
 from fakeimaging.modalities.pet.constants import SHOWN, at_rest
@@ -144,6 +145,6 @@ def _exposure(plasma: InputFunction, starts: Array, end: float) -> Array:
     """Share of each step in the area of the plasma curve: early activity counts most. Shares of time where no tracer arrives."""
     if len(starts) == 1:
         return np.ones(1)
-    steps = np.diff(np.append(starts, end))[:, None]
-    area = (steps * plasma.at(starts[:, None] + steps * (np.arange(200) + 0.5) / 200)).sum(axis=1)
-    return np.asarray(area / area.sum() if area.sum() > 0 else steps[:, 0] / steps.sum())
+    edges = np.append(starts, end)
+    areas = np.maximum(np.diff(area(plasma, edges)), 0.0)
+    return np.asarray(areas / areas.sum() if areas.sum() > 0 else np.diff(edges) / (end - starts[0]))

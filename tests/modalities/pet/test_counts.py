@@ -6,7 +6,8 @@ import fakeimaging as fi
 from fakeimaging.core.clocks import Frames
 from fakeimaging.core.spaces import Grid, centred_grid
 from fakeimaging.modalities.pet import PetParameters
-from fakeimaging.modalities.pet.counts import CYLINDER_RADIUS, OFFSET, WATER, frame_counts, line_survival
+from fakeimaging.modalities.pet.counts import CYLINDER_RADIUS, OFFSET, WATER, counted, frame_counts, line_survival
+from fakeimaging.modalities.pet.resolution import Painted
 from fakeimaging.modalities.pet.scanners import SCANNERS
 from fakeimaging.modalities.pet.survival import Attenuation, coarse, mismatch, survival
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
@@ -47,9 +48,16 @@ def test_randoms_grow_with_the_square_of_activity_or_stay_a_fraction():
     for made in fixed:
         np.testing.assert_allclose(made.randoms / made.prompts, 0.3)
     np.testing.assert_allclose(fixed[1].effective, 4 * fixed[0].effective)
-    # Singles make them within the window: R = window S^2 / 2 for half the pairs.
+    # Singles make them within the window, each pair of detectors once: R = window S^2 / 2.
     rate = low.singles / low.seconds
     np.testing.assert_allclose(low.randoms / low.seconds, 4.9e-9 * rate**2 / 2, rtol=1e-12)
+
+
+def test_pairs_and_randoms_go_with_what_leaves_the_head():
+    whole, half = counts(survival=line_survival()), counts(survival=line_survival() / 2)
+    np.testing.assert_allclose(half.randoms, whole.randoms / 2)
+    np.testing.assert_allclose(half.trues, whole.trues / 2)
+    np.testing.assert_allclose(half.singles, whole.singles / np.sqrt(2))
 
 
 @pytest.mark.parametrize(("scanner", "weight"), [("mmr", 1), ("hrrt", 2)])
@@ -153,6 +161,18 @@ def test_attenuation_that_stays_behind_brightens_one_side_and_dims_the_other():
     assert moved[40, 40, 1] == pytest.approx(1, abs=0.01)
     assert moved[64, 40, 1] < 0.97  # right: lines there cross more of the head than the correction knows
     assert moved[16, 40, 1] > 1.03
+
+
+def test_what_lies_beyond_the_ring_is_not_counted():
+    grid = centred_grid((4, 5, 60), 5.0)  # 300 mm tall; the ring is 200 mm
+    whole = np.ones(grid.shape, dtype=np.float32)
+    painted = Painted(grid, np.zeros(grid.shape, dtype=np.uint16), 0 * whole, (whole,))
+    survival = np.where(np.abs(np.arange(60) - 29.5) < 20, 0.25, 0.9) * whole
+    made = counted(PetParameters(), FRAMES, 0.0, np.full((1, FRAMES.n), 1e6), painted, survival)
+    inside = 20 * 25 * 200 / 1e3 * 1e6  # Bq in 20 columns of 25 mm2
+    by_hand = counts(activity=inside, survival=0.25, decay=0.0)
+    np.testing.assert_allclose(made.trues, by_hand.trues, rtol=1e-6)
+    np.testing.assert_allclose(made.randoms, by_hand.randoms, rtol=1e-6)
 
 
 def test_the_head_lets_out_as_much_as_a_head():

@@ -1,6 +1,7 @@
 """What activity, wiring and deposits do to a tracer, and how it is given."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ import fakeimaging as fi
 from fakeimaging.core.clocks import Clock
 from fakeimaging.core.errors import InputError, ParameterError
 from fakeimaging.modalities.pet import arterial, imposed
+from fakeimaging.modalities.pet.administration import delayed
 from fakeimaging.modalities.pet.drives import course
 from fakeimaging.modalities.pet.drives.release import slowed
 from fakeimaging.modalities.pet.drives.synapses import synaptic_density
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.tracers import TRACERS
+from fakeimaging.modalities.pet.uptake import _exposure
 from fakeimaging.testing.fixtures import short_activity
 from tests.modalities.pet.test_pet import COARSE, KINDS, firing_at, scan, subject_of_kinds
 
@@ -81,15 +84,32 @@ def test_what_comes_after_the_scan_drives_nothing():
 
 def test_early_activity_counts_most_and_both_means_are_told():
     stepped = course_of(np.where(np.arange(120) < 60, 5.0, 15.0))
-    truth = scan(activity=stepped, follow=True, duration=120.0, baseline_rate=5.0).truth
+    made = scan(activity=stepped, follow=True, duration=120.0, baseline_rate=5.0)
+    truth, known = made.truth, made.forward.context["uptake"].known
     plasma = TRACERS.get("fdg").input.curve()
     areas = [quad(lambda t: float(plasma.at(t)), a, b)[0] for a, b in ((0.1, 1), (1, 2))]
     # f = .8: CMRglc is 1 and 2.6 times its resting value
     weighted, plain = (areas[0] + 2.6 * areas[1]) / sum(areas), 1.8
     rest = scan(duration=120.0, baseline_rate=5.0).truth["cmrglc"]
-    np.testing.assert_allclose(truth["cmrglc"] / rest, weighted, rtol=1e-3)
+    np.testing.assert_allclose(truth["cmrglc"] / rest, weighted, rtol=1e-6)
     np.testing.assert_allclose(truth["cmrglc_plain"] / rest, plain, rtol=1e-6)
     np.testing.assert_allclose(truth["cmrglc_course"][:, -1] / rest, 2.6, rtol=1e-6)
+    # Tables and maps have the weighted mean, too.
+    for name in ("cmrglc", "K1", "k3"):
+        np.testing.assert_allclose(known[name][:10], truth[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("tracer", "breaks"), [("fdg", (0, 40, 60)), ("water", (0, 40, 60)), ("pib", (0, 20, 40, 60))])
+def test_a_long_step_weighs_as_the_area_of_its_plasma(tracer, breaks):
+    plasma = TRACERS.get(tracer).input.curve()
+    areas = [
+        quad(lambda t: float(plasma.at(t)), a, b, points=[t for t in plasma.breaks if a < t < b] or None, limit=400)[0]
+        for a, b in pairwise(breaks)
+    ]
+    found = _exposure(plasma, np.array(breaks[:-1], dtype=float), float(breaks[-1]))
+    np.testing.assert_allclose(found, np.array(areas) / sum(areas), rtol=1e-6)
+    # Where no tracer arrives, time itself.
+    np.testing.assert_allclose(_exposure(delayed(plasma, 99.0), np.array([0.0, 15.0]), 60.0), [0.25, 0.75])
 
 
 def test_a_scan_that_follows_a_short_run_says_what_to_change():
@@ -191,6 +211,7 @@ def test_a_challenge_displaces_where_and_when_it_is_asked_to():
     np.testing.assert_allclose(bpnd, rest["bpnd"][putamen] * 1.25 / (1 + 0.25 * dopamine), rtol=1e-12)
     # Doubled dopamine takes 1 - 1.25/1.5 of the binding.
     assert truth["occupancy_course"][putamen].max() == pytest.approx(1 / 6, rel=1e-3)
+    assert truth["occupancy"][putamen] == truth["occupancy_course"][putamen].max() > truth["occupancy_course"][putamen, -1]
     assert truth["occupancy_course"][others & ~CEREBELLUM].max() == 0
     assert "occupancy" not in rest
 
@@ -200,6 +221,9 @@ def test_a_drug_takes_sites_of_any_tracer():
     rest, caudate = scan("raclopride").truth, KINDS.index("caudate")
     assert blocked["bpnd"][caudate] == pytest.approx(0.4 * rest["bpnd"][caudate])
     assert blocked["occupancy"][caudate] == pytest.approx(0.6)
+    both = [{"shape": "step", "occupancy": share, "where": "kind:caudate"} for share in (0.6, 0.7)]
+    full = scan("raclopride", challenges=both).truth
+    assert (full["bpnd"][caudate], full["occupancy"][caudate]) == (0.0, 1.0)
     with pytest.raises(InputError, match="FDG does not compete with a transmitter"):
         scan(challenges=[{"size": 1.0}])
     with pytest.raises(ParameterError, match="give either it"):

@@ -8,7 +8,7 @@ import fakeimaging as fi
 from fakeimaging.core.clocks import Frames
 from fakeimaging.modalities.pet.decay import DECAY
 from fakeimaging.modalities.pet.sidecar import clean_keys, sidecar
-from fakeimaging.modalities.pet.time_base import TimeBase
+from fakeimaging.modalities.pet.time_base import TimeBase, to_injection
 from fakeimaging.modalities.pet.tracers import TRACERS
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 
@@ -87,6 +87,7 @@ def test_two_windows_of_one_injection_join_whatever_their_time_bases():
     assert (one["TimeZero"], other["TimeZero"]) == ("12:00:00", "13:20:00")
     assert (one["ScanStart"], other["ScanStart"]) == (4800.0, 0.0)
     assert (one["InjectionStart"], other["InjectionStart"]) == (0.0, -4800.0)
+    assert (one["InjectionEnd"], other["InjectionEnd"]) == (20.0, -4780.0)
     assert one["ImageDecayCorrectionTime"] == other["ImageDecayCorrectionTime"] == 0.0
     since = [np.subtract(found["FrameTimesStart"], found["InjectionStart"]) for found in (one, other)]
     np.testing.assert_array_equal(*since)
@@ -105,6 +106,20 @@ def test_the_truth_of_a_window_of_its_own_is_corrected_to_injection():
     truth = clean_keys(made.parameters, late(made))
     assert (truth["ImageDecayCorrected"], truth["ImageDecayCorrectionTime"]) == (True, -4800.0)
     assert truth["DecayCorrectionFactor"][0] == pytest.approx(np.exp(K * (4800 + 7.5)), rel=1e-3)
+
+
+@pytest.mark.parametrize("corrected", [True, False])
+@pytest.mark.parametrize("zero", ["injection", "scan"])
+def test_whatever_is_stored_can_be_brought_back_to_injection(corrected, zero):
+    words = {"scan_start": 2400.0, "duration": 600.0, "off": ["noise", "psf", "quantisation"]}
+    made = scan(decay_corrected=corrected, time_zero=zero, **words)
+    factors = to_injection(made.parameters, made.clean.clock)
+    # By hand: an image of counts loses the decay of all 40 min and of the frame, one corrected to its own start of 40 min.
+    frame = K * 300 / (1 - np.exp(-K * 300))
+    own = {("injection", True): 1.0, ("scan", True): np.exp(K * 2400)}.get((zero, corrected), np.exp(K * 2400) * frame)
+    assert factors[0] == pytest.approx(own, rel=1e-9)
+    for v in range(2):
+        np.testing.assert_allclose(made.observed.make(v) * factors[v], made.clean.make(v), rtol=1e-5, atol=1e-3)
 
 
 def test_clock_times_pass_midnight():
