@@ -96,7 +96,11 @@ class Displaced(Parameters):
     """A place of its own, grown through grey matter from a point, where binding is lost."""
 
     near: tuple[float, float, float] = parameter(unit="mm", description="where it grows from, in the template's space")
-    volume: float = parameter(unit="mm3", bounds=(1, 1_000_000), description="of grey matter, in the template's space")
+    volume: float = parameter(
+        unit="mm3",
+        bounds=(1, 1_000_000),
+        description="of its voxels in the template's space; a table tells how much of it is grey matter in the image",
+    )
     reduction: float = parameter(unit="1", bounds=(0, 1), description="share of binding (k3, BPND) that is lost")
     onset: float = parameter(0.0, unit="s", bounds=(0, 14_400), description="from when on, after injection")
     where: tuple[str, ...] = parameter(
