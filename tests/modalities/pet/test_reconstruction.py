@@ -7,9 +7,10 @@ import fakeimaging as fi
 from fakeimaging.core.errors import InputError, ParameterError
 from fakeimaging.core.spaces import centred_grid
 from fakeimaging.modalities.pet import reconstruction
+from fakeimaging.modalities.pet.mu_map import mu_map
 from fakeimaging.modalities.pet.projector import parallel_lines, project
 from fakeimaging.modalities.pet.reconstruction import sinograms, without_noise
-from fakeimaging.modalities.pet.sinograms import PARTS, SINGLES_FWHM, accidental, drawn, expected
+from fakeimaging.modalities.pet.sinograms import PARTS, SCATTER_FWHM, SINGLES_FWHM, accidental, drawn, expected, scattered
 from fakeimaging.testing import check_modality
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 from tests.modalities.pet.test_projector import disc
@@ -104,6 +105,26 @@ def test_randoms_are_the_square_of_what_each_ring_sees():
     assert np.sqrt((profile * z**2).sum() / profile.sum()) * 2.3548 == pytest.approx(
         SINGLES_FWHM / np.sqrt(2), rel=0.01
     )
+
+
+def test_scatter_is_a_gaussian_about_what_scatters():
+    grid = centred_grid((61, 61, 61), 10.0)
+    lines = parallel_lines(grid, 2)
+    trues = np.zeros(lines.shape, dtype=np.float32)
+    trues[:, lines.n_bins // 2, 30] = 1.0
+    shape = scattered(trues, lines)[0].astype(float)
+    for profile in (shape.sum(axis=0), shape.sum(axis=1)):
+        z = (np.arange(len(profile)) - profile.argmax()) * 10.0
+        width = np.sqrt((profile * z**2).sum() / profile.sum()) * 2.3548
+        assert width == pytest.approx(SCATTER_FWHM, rel=0.03)
+
+
+def test_pairs_survive_as_the_tissue_on_their_line_attenuates(made):
+    grid = made.clean.grid
+    lines = parallel_lines(grid, 42, field=744.0)
+    per_cm = mu_map(tiny_subject().anatomy, grid)
+    np.testing.assert_allclose(sinograms(made, LATE).survival, np.exp(-project(per_cm, lines) / 10), rtol=1e-5)
+    assert 0.1 < sinograms(made, LATE).survival.min() < 0.3
 
 
 def test_the_sidecar_says_how_it_was_reconstructed():
