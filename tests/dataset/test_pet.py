@@ -10,9 +10,11 @@ import pytest
 import fakeimaging as fi
 from fakeimaging.dataset.names import TRUTH
 from fakeimaging.dataset.verify import verify
+from fakeimaging.modalities.pet.constants import of_kind
 from fakeimaging.modalities.pet.faults import FAULTS
 from fakeimaging.modalities.pet.maps import mixed
 from fakeimaging.modalities.pet.tracers import TRACERS
+from fakeimaging.testing.fixtures import short_activity, tiny_subject
 
 PET = {"modality": "pet", "task": "rest", "voxel_size": 14.0}
 GO = {
@@ -211,6 +213,18 @@ def test_the_map_of_net_uptake_is_what_patlaks_plot_finds_in_each_voxel(tmp_path
     np.testing.assert_allclose(ki_map, mixed(painted, ki), rtol=1e-5, atol=1e-9)
     # Blood vessels take their share of the volume.
     np.testing.assert_allclose(slope[inside], mixed(painted, (1 - vessels) * ki)[inside], rtol=0.015)
+
+
+@pytest.mark.parametrize("tracer", ["raclopride", "pib"])
+def test_the_map_of_binding_is_the_ratio_of_volumes_less_one_also_beside_fluid(tracer):
+    made = fi.acquire("pet", tiny_subject(), short_activity(), tracer=tracer, voxel_size=8.0, frames=[[1, 60.0]])
+    painted, known = made.forward.context["painted"], made.forward.context["uptake"].known
+    reference = of_kind(TRACERS.get(tracer), "cerebellum").distribution if tracer == "pib" else 0.08 / 0.195
+    whole = painted.grey + sum(painted.others[1:]) > 0.999
+    assert (whole & (painted.others[2] > 0.2)).sum() > 20
+    bpnd = made.forward.maps["meas-BPND_mimap"].make(0)
+    np.testing.assert_allclose(bpnd[whole], (mixed(painted, known["vt"] / reference) - 1)[whole], atol=2e-3)
+    assert np.isfinite(made.forward.maps["meas-K1_mimap"].make(0)).all()
 
 
 def test_everything_is_made_again_from_the_record(dataset):

@@ -180,7 +180,9 @@ def _shown_of_trapping(rest: AtRest, delivery: Array, binding: Array) -> dict[st
 
 def _shown_of_reference(rest: AtRest, delivery: Array, binding: Array) -> dict[str, Array]:
     K1, k2 = rest.constants.K1 * delivery, rest.constants.k2 * delivery
-    R1, bpnd = K1 / rest.tracer.constant("K1"), rest.bpnd * binding
+    R1 = K1 / rest.tracer.constant("K1")
+    # Where no tracer gets to there is no volume of distribution: DVR is 0, as the curve of such a voxel says.
+    bpnd = np.where(K1 > 0, rest.bpnd * binding, -1.0)
     vt = rest.at(delivery, binding).distribution
     return {"bpnd": bpnd, "density": rest.bpnd, "R1": R1, "K1": K1, "k2": k2, "vt": vt, "dvr": 1 + bpnd}
 

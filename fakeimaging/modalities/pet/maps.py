@@ -81,7 +81,8 @@ def of_classes(taken: Uptake) -> dict[str, Array]:
     found = {TRUTH_NAMES[key]: np.asarray(values) for key, values in taken.known.items() if key in TRUTH_NAMES}
     found["vB"] = taken.blood_volume
     if "BPND" in found and "k3" not in found:
-        found["k2a"] = found["k2"] / (1 + found["BPND"])
+        ratio = 1 + found["BPND"]
+        found["k2a"] = np.divide(found["k2"], ratio, out=np.zeros_like(ratio), where=ratio > 0)
     return {name: found[name] for name in KNOWN if name in found}
 
 
