@@ -218,7 +218,6 @@ def test_plasma_is_the_unchanged_tracer_and_what_is_missing_is_left_out(tmp_path
     path.write_text(TEXT)
     found = read_blood(path, ABOUT)
     assert found["plasma"].at(np.array([1.0, 2.0])) == pytest.approx([12.5, 25.0])
-    assert found["plasma"].area(np.array([1.0, 2.0])) == pytest.approx([6.25, 25.0])
     assert found["blood"].at(np.array([0.5, 1.0])) == pytest.approx([10.0, 20.0])
     path.write_text("\n".join("\t".join(line.split("\t")[::2]) for line in TEXT.splitlines()))
     assert set(read_blood(path, ABOUT)) == {"blood"}

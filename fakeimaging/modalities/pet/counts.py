@@ -22,6 +22,7 @@ from fakeimaging.core.citations import Reference
 from fakeimaging.core.clocks import Frames
 from fakeimaging.modalities.layers import Companion
 from fakeimaging.modalities.pet.frames import effective_seconds
+from fakeimaging.modalities.pet.mu_map import WATER
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.resolution import Painted, class_amounts, coordinate
 from fakeimaging.modalities.pet.scanners import SCANNERS, Scanner
@@ -34,8 +35,6 @@ CYLINDER_ML = 22_000.0
 """mL, volume of NEMA's cylinder (NEMA NU 2)."""
 CYLINDER_RADIUS, OFFSET = 101.5, 45.0
 """mm, of that cylinder, and how far from its axis the line lies (NEMA NU 2)."""
-WATER = 0.0096
-"""1/mm, attenuation of 511 keV in water."""
 EACH_PAIR_ONCE = 0.5
 """Randoms are the window times singles of one detector times those of another, each pair once: half of the window times all singles
 squared, if all detectors are in coincidence with all (assumed)."""
@@ -216,7 +215,7 @@ def line_survival() -> float:
     """
     angles = (np.arange(720) + 0.5) * math.pi / 720
     chords = 2 * np.sqrt(CYLINDER_RADIUS**2 - (OFFSET * np.sin(angles)) ** 2)
-    return float(np.exp(-WATER * chords).mean())
+    return float(np.exp(-WATER / 10 * chords).mean())
 
 
 def count_keys(counts: Counts) -> dict[str, list[float]]:

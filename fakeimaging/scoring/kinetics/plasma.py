@@ -49,13 +49,6 @@ class Plasma:
             )
         return np.interp(times, self.times, self.values)
 
-    def area(self, times: Array) -> Array:
-        """Return the integral from 0 to each of ``times``, linear between samples; raises as `at` does."""
-        every = np.union1d(self.times, times)
-        values = self.at(every)
-        sums = np.concatenate([[0.0], np.cumsum(np.diff(every) * (values[1:] + values[:-1]) / 2)])
-        return np.asarray(sums[np.searchsorted(every, times)])
-
 
 @dataclass(frozen=True, eq=False)
 class Known:

@@ -10,7 +10,15 @@ from fakeimaging.modalities.pet import reconstruction
 from fakeimaging.modalities.pet.mu_map import mu_map
 from fakeimaging.modalities.pet.projector import parallel_lines, project
 from fakeimaging.modalities.pet.reconstruction import sinograms, without_noise
-from fakeimaging.modalities.pet.sinograms import PARTS, SCATTER_FWHM, SINGLES_FWHM, accidental, drawn, expected, scattered
+from fakeimaging.modalities.pet.sinograms import (
+    PARTS,
+    SCATTER_FWHM,
+    SINGLES_FWHM,
+    accidental,
+    drawn,
+    expected,
+    scattered,
+)
 from fakeimaging.testing import check_modality
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 from tests.modalities.pet.test_projector import disc
