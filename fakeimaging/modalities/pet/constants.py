@@ -145,7 +145,7 @@ def _trapping(tracer: Tracer, classes: Classes, subject: Subject) -> AtRest:
 
 def _reference(tracer: Tracer, classes: Classes, subject: Subject) -> AtRest:
     R1 = classes.column(tracer, "R1", 1.0)
-    density = own(subject, tracer, classes, classes.column(tracer, "BPND", 0.0), "receptors")
+    density = own(subject, tracer, classes, classes.column(tracer, "BPND", 0.0), tracer.target or "receptors")
     without = reference_tissue(R1, 0.0, tracer.constant("K1"), tracer.constant("k2"))
     return AtRest(tracer, classes, without, density, np.zeros(classes.n))
 

@@ -8,12 +8,14 @@ from fakeimaging.modalities.pet.classes import classes_of
 from fakeimaging.modalities.pet.constants import at_rest, of_kind
 from fakeimaging.modalities.pet.kinetics import tissue_curve
 from fakeimaging.modalities.pet.plasma import InputFunction, Piece
+from fakeimaging.modalities.pet.tracer_table import Quantity
 from fakeimaging.modalities.pet.tracers import BEYOND, TRACERS, Tracer
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 
 REGIONAL = ["cortex", "putamen", "caudate", "ventral striatum", "thalamus", "hippocampus", "amygdala", "cerebellum"]
 ALL = [*REGIONAL, *BEYOND]
 SOURCE = {"source": "test"}
+ZERO = Quantity(value=0.0, unit="1", source="test")
 
 
 def numbers(**values):
@@ -188,3 +190,17 @@ def test_tracers_of_one_target_agree_on_a_subjects_own_differences():
     np.testing.assert_allclose(pib, flutemetamol)
     assert abs(np.log(pib)).max() > 0.01
     assert abs(np.log(pib / dasb)).max() > 0.01
+
+
+def test_a_reference_model_varies_as_other_tracers_of_its_target_do():
+    person, dasb = subject_of_kinds(), TRACERS.get("dasb")
+    none = dasb.variation.model_copy(update={"between": ZERO, "within": ZERO})
+    differences = []
+    for tracer in (dasb, TRACERS.get("raclopride").model_copy(update={"target": "SERT"}), TRACERS.get("raclopride")):
+        shown = [
+            truth_of(rest_of(tracer.model_copy(update={"variation": variation}), person))["density"][:7]
+            for variation in (dasb.variation, none)
+        ]
+        differences.append(np.log(shown[0] / shown[1]))
+    np.testing.assert_allclose(differences[1], differences[0], atol=1e-12)
+    assert abs(differences[2] - differences[0]).max() > 0.01
