@@ -1,8 +1,8 @@
-"""Dopamine released during a scan takes binding away from raclopride: how large must the release be to be seen, and how well is it measured?
+"""Dopamine released during a scan takes binding away from raclopride: how large must a release be to be seen, and is its size found?
 
-The tracer is given as bolus and infusion, and a challenge releases dopamine in the striatum. Its mean curve is fitted by the model of
-transient release (lp-ntPET), with the onset known to 5 min. A release counts as seen where it explains more than in 19 of 20 scans without one.
-Scans of different sizes draw the same noise.
+The tracer is given as bolus and infusion, and a challenge releases dopamine in the striatum. The mean curve of that is fitted by the model
+of a transient release (lp-ntPET), the onset known to 5 min. A release is seen where it explains more than in 19 of 20 scans without one.
+What the scanner's resolution mixes in binds little and is not displaced, so that large releases look smaller. Each size has the same noise.
 Knob: --onset, when the challenge is given, in min: late in the scan it goes unseen.
 """
 
