@@ -59,5 +59,5 @@ def test_with_blood_the_bias_is_that_of_fine_frames(tmp_path, like):
             ratio = kinetics.patlak(curves, timing, made.forward.context["uptake"].plasma) / truth["ki"]
         found.append(ratio[BINDING])
     np.testing.assert_allclose(found[0], found[1], rtol=0.01)
-    assert (0.85 < found[0]).all()
+    assert (found[0] > 0.85).all()
     assert (found[0] < 0.96).all()

@@ -211,7 +211,9 @@ def test_a_challenge_displaces_where_and_when_it_is_asked_to():
     np.testing.assert_allclose(bpnd, rest["bpnd"][putamen] * 1.25 / (1 + 0.25 * dopamine), rtol=1e-12)
     # Doubled dopamine takes 1 - 1.25/1.5 of the binding.
     assert truth["occupancy_course"][putamen].max() == pytest.approx(1 / 6, rel=1e-3)
-    assert truth["occupancy"][putamen] == truth["occupancy_course"][putamen].max() > truth["occupancy_course"][putamen, -1]
+    assert (
+        truth["occupancy"][putamen] == truth["occupancy_course"][putamen].max() > truth["occupancy_course"][putamen, -1]
+    )
     assert truth["occupancy_course"][others & ~CEREBELLUM].max() == 0
     assert "occupancy" not in rest
 
