@@ -114,7 +114,7 @@ def _list_pet(what: str | None) -> bool:
     from fakeimaging.modalities.pet.tracers import TRACERS
 
     for kind, shelf in (("tracer", TRACERS), ("scanner", SCANNERS)):
-        if what in shelf:
+        if what is not None and what in shelf:
             print(
                 f'\n{what}  ({kind}; a file of your own, pet.{kind}=mine.toml, may say like = "{what}" and what is other)'
             )
