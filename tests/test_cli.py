@@ -100,6 +100,14 @@ def test_list_shows_what_electrophysiology_has_by_name():
     assert "entry" in run("list", "devices").stdout
 
 
+def test_list_shows_the_numbers_of_a_tracer_and_of_a_scanner():
+    tracer = run("list", "raclopride").stdout
+    assert "kinds.putamen.BPND" in tracer
+    assert "Narendran 2010" in tracer
+    assert "Hsu 2017" in run("list", "mmr").stdout
+    assert "did you mean 'raclopride'?" in run("list", "raclopryde").stderr
+
+
 def test_list_says_what_a_stimulus_is():
     assert "stimulus: in 1/s, up to" in run("list", "jansen_rit").stdout
     assert "stimulus: without unit, up to 100" in run("list", "epileptor").stdout

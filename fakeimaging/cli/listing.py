@@ -33,6 +33,8 @@ def print_listing(what: str | None) -> None:
     from fakeimaging.modalities import MODALITIES
     from fakeimaging.modalities.electro.implants import Implant
     from fakeimaging.modalities.pet.imposed import Challenge, Displaced
+    from fakeimaging.modalities.pet.scanners import SCANNERS
+    from fakeimaging.modalities.pet.tracers import TRACERS
     from fakeimaging.structure.parameters import SubjectParameters
 
     entries: dict[str, dict[str, tuple[type[Parameters], str]]] = {
@@ -64,10 +66,9 @@ def print_listing(what: str | None) -> None:
         for name, row in rows.items()
         if what == name or (kind != "models" and what in {None, kind})
     ]
-    if not chosen and what not in {"tracers", "models", *NAMED}:
-        raise UnknownNameError(
-            f"cannot list '{what}'{did_you_mean(what or '', {*entries, *NAMED, *(n for r in entries.values() for n in r)})}"
-        )
+    if not chosen and not _list_pet(what) and what not in {"tracers", "models", *NAMED}:
+        known = {"tracers", *entries, *NAMED, *TRACERS, *SCANNERS, *(n for r in entries.values() for n in r)}
+        raise UnknownNameError(f"cannot list '{what}'{did_you_mean(what or '', known)}")
     for kind, name, parameters, note in chosen:
         print(f"\n{name}  ({kind}{note})")
         columns = ("name", "default", "unit", "bounds", "description", "source")
@@ -100,8 +101,26 @@ def _list_tracers() -> None:
     from fakeimaging.modalities.pet.tracers import TRACERS
 
     table = TRACERS.table()
-    print("\ntracers  (pet.tracer=NAME, or a .toml file with a table of your own; times are of a usual scan)")
+    print(
+        "\ntracers  (pet.tracer=NAME, or a .toml file with a table of your own; times are of a usual scan; "
+        "`fakeimaging list NAME`: its numbers)"
+    )
     print(_table([list(table[0]), *(list(row.values()) for row in table)]))
+
+
+def _list_pet(what: str | None) -> bool:
+    """Print the numbers of a tracer or scanner of ours; say whether there is one of that name."""
+    from fakeimaging.modalities.pet.scanners import SCANNERS
+    from fakeimaging.modalities.pet.tracers import TRACERS
+
+    for kind, shelf in (("tracer", TRACERS), ("scanner", SCANNERS)):
+        if what is not None and what in shelf:
+            print(
+                f'\n{what}  ({kind}; a file of your own, pet.{kind}=mine.toml, may say like = "{what}" and what is other)'
+            )
+            print(_table([("key", "value", "unit", "source"), *shelf.numbers(what)]))
+            return True
+    return False
 
 
 NAMED = {
@@ -109,7 +128,7 @@ NAMED = {
     "arrays": "meg.array=NAME",
     "implants": "ieeg.implants=NAME, or devices in the study; `fakeimaging list devices`: what one has",
     "waveforms": "waveform=NAME of a source that a run imposes",
-    "scanners": "pet.scanner=NAME, or a .toml file with a table of your own",
+    "scanners": "pet.scanner=NAME, or a .toml file with a table of your own; `fakeimaging list NAME`: its numbers",
     "faults": "pet.fault=NAME: a deliberate mistake in the raw files, to test quality control with",
 }
 """What else goes by a name, and where the name goes."""

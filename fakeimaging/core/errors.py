@@ -67,7 +67,9 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """
     names = sorted(allowed)
     folded = {each.casefold(): each for each in names}
-    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    # Half the letters are enough of a short name alone: 'rt' is 'tr', and 'abeta' is not 'tau'.
+    cutoff = 0.5 if len(name) < 4 else 0.51
+    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=cutoff)
     if near:
         return f"; did you mean '{folded[near[0]]}'?"
     if len(names) > MOST:

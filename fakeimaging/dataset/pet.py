@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 import fakeimaging.modalities.pet as pet
 from fakeimaging.activity.stimuli import Event
-from fakeimaging.core.errors import InputError
 from fakeimaging.dataset.images import write_floats, write_image
 from fakeimaging.dataset.job import Job
 from fakeimaging.dataset.names import TRUTH
+from fakeimaging.modalities.pet.frames import inside
 from fakeimaging.modalities.pet.sidecar import clean_keys
 from fakeimaging.modalities.recording import Recording
 
@@ -68,31 +68,19 @@ def write_derived(job: Job) -> None:
 
 
 def standardized_uptake(recording: Recording) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-    """Return the observed image over injected activity per body weight, the mean over the frames within the window, and what is said of it.
-
-    Raises
-    ------
-    InputError
-        If no frame lies within the window.
-    """
+    """Return the mean observed image within the window over injected activity per body weight, and what is said of it."""
     p, frames = recording.parameters, recording.clean.clock
-    first, last = (60 * minute for minute in p.suv_window)
-    inside = np.flatnonzero((frames.starts >= first - 1e-6) & (frames.ends <= last + 1e-6))
-    if not len(inside):
-        raise InputError(
-            f"`pet.suv_window`: no frame lies within {p.suv_window[0]:g} to {p.suv_window[1]:g} min after injection",
-            value=p.suv_window,
-        )
+    within = inside(frames, p.suv_window)
     to_injection = pet.to_injection(p, frames)
-    lengths = frames.durations[inside]
+    lengths = frames.durations[within]
     volumes = (
         np.float32(w * to_injection[v]) * recording.observed.make(v)
-        for w, v in zip(lengths / lengths.sum(), inside, strict=True)
+        for w, v in zip(lengths / lengths.sum(), within, strict=True)
     )
     keys = clean_sidecar(recording, {}) | {
         "Description": "standardized uptake value: activity over injected activity per body weight",
         "Units": "g/mL",
-        "FrameTimesStart": [right_start(recording, int(inside[0]))],
+        "FrameTimesStart": [right_start(recording, int(within[0]))],
         "FrameDuration": [float(lengths.sum())],
         "BodyWeight": p.body_weight,
         "SkullStripped": False,

@@ -58,7 +58,13 @@ def _places(
         return tables(content.get(first)), rest
     if first in keys:
         return [content], steps
-    raise InputError(f"`{'.'.join(steps)}`: no such key{MODALITIES.nearest(first, {*keys, 'runs'})}", value=override)
+    if first in {*MODALITIES, "runs"}:
+        raise InputError(
+            f"'{override}': say which of its keys, as in {first}.KEY=value (`fakeimaging list {first}`)", value=override
+        )
+    owners = [f"{name}.{first}" for name in MODALITIES if first in MODALITIES.get(name).parameters.model_fields]
+    hint = f"; did you mean {' or '.join(owners)}?" if owners else MODALITIES.nearest(first, {*keys, "runs"})
+    raise InputError(f"`{'.'.join(steps)}`: no such key{hint}", value=override)
 
 
 def _conditions(runs: list[dict[str, Any]], trial_type: str, override: str) -> list[dict[str, Any]]:
@@ -83,4 +89,13 @@ def _merge_scans(content: dict[str, Any]) -> None:
     for session in tables(content.get("sessions")):
         scans = tables(session.get("acquisitions"))
         if scans:
-            session["acquisitions"] = [scan for i, scan in enumerate(scans) if scan not in scans[:i]]
+            flat = [_flat(scan) for scan in scans]
+            session["acquisitions"] = [scan for i, scan in enumerate(scans) if flat[i] not in flat[:i]]
+
+
+def _flat(scan: dict[str, Any]) -> dict[str, Any]:
+    """A scan with its modality's parameters beside its own keys, where a setting puts them."""
+    own = scan.get("parameters")
+    return (
+        {**own, **{key: value for key, value in scan.items() if key != "parameters"}} if isinstance(own, dict) else scan
+    )

@@ -34,7 +34,7 @@ from fakeimaging.dataset.effects import (
     without_lost,
 )
 from fakeimaging.dataset.imaged import imaging_problems, scanner_problems
-from fakeimaging.dataset.inputs import own_files, renamed, tables
+from fakeimaging.dataset.inputs import own_files, places, renamed, tables
 from fakeimaging.dataset.settings import apply_setting
 from fakeimaging.dataset.small import shrunk
 from fakeimaging.modalities import MODALITIES
@@ -320,13 +320,21 @@ def _cross_problems(study: Study) -> Iterator[str]:
     own = own_files(study.content())
     if len({path.name for path in own}) < len(own):
         yield f"two of the files {', '.join(path.name for path in own)} share a name; rename one"
-    yield from (f"cannot read {path}: no such file" for path in own if not path.is_file())
+    yield from _missing_files(study.content())
     if not any(session.acquisitions for session in study.sessions):
         yield "`sessions`: nothing to acquire; add [[sessions.acquisitions]]"
     for s, session in enumerate(study.sessions):
         yield from _session_problems(session, dotted(("sessions", s)))
     yield from name_problems(study.covariates)
     yield from effect_problems(study)
+
+
+def _missing_files(content: dict[str, Any]) -> Iterator[str]:
+    """Files that are not there, with the key that names each; tracers and scanners are read, and missed, where scans are checked."""
+    keys = {Path(table[key]): key for table, key in reversed(list(places(content)))}
+    for path, key in sorted(keys.items()):
+        if path.suffix != ".toml" and not path.is_file():
+            yield f"`{key}`: cannot read {path}: no such file"
 
 
 def _subject_problems(study: Study) -> Iterator[str]:
@@ -350,15 +358,15 @@ def _label_problems(key: str, labels: Iterable[str]) -> Iterator[str]:
         seen.add(label.lower())
 
 
-def _own_entities(scan: Acquisition) -> str:
-    """What sets scans of one modality apart in their names; empty while the scan is not sound."""
+def _own_entities(scan: Acquisition) -> str | None:
+    """What sets scans of one modality apart in their names; none while the scan is not sound."""
     if scan.modality not in MODALITIES:
-        return ""
+        return None
     modality = MODALITIES.get(scan.modality)
     try:
         return repr(modality.entities(modality.parameters.parse(scan.parameters)))
     except FakeImagingError:
-        return ""
+        return None
 
 
 def _shared_problems(session: Session, where: str) -> Iterator[str]:
@@ -379,8 +387,9 @@ def _session_problems(session: Session, where: str) -> Iterator[str]:
     yield from _shared_problems(session, where)
     seen = set()
     for a, scan in enumerate(session.acquisitions):
-        key = (scan.modality, scan.task, scan.run, scan.repeat, _own_entities(scan))
-        if key in seen:
+        entities = _own_entities(scan)
+        key = (scan.modality, scan.task, scan.run, scan.repeat, entities)
+        if entities is not None and key in seen:
             yield f"`{where}.acquisitions[{a}]`: the same scan is there twice; give the second one repeat = 2"
         seen.add(key)
     yield from imaging_problems(session, where)

@@ -184,6 +184,9 @@ def test_overrides_reach_study_runs_and_modalities():
         ("seed.x=3", "`seed.x`: `seed` is 20261122 and has no keys below it"),
         ("bold.rt=1", "did you mean 'tr'"),
         ("sed=3", "did you mean 'seed'"),
+        ("pet=1", r"say which of its keys, as in pet\.KEY=value"),
+        ("tracer=fdg", r"`tracer`: no such key; did you mean pet\.tracer\?"),
+        ("pet.input_function=none.tsv", "`input_function`: cannot read .*none.tsv: no such file"),
     ],
 )
 def test_bad_overrides_are_named(override, message):
@@ -216,6 +219,18 @@ def test_an_override_that_makes_two_scans_the_same_leaves_one():
     study = fi.read_study(overrides=["pet.tracer=raclopride"])
     tracers = [scan.parameters["tracer"] for scan in study.sessions[0].acquisitions if scan.modality == "pet"]
     assert tracers == ["raclopride"]
+
+
+def test_a_small_study_whose_scans_become_the_same_keeps_one_too():
+    study = fi.read_study(overrides=["pet.tracer=raclopride"], small=True)
+    assert [scan.modality for session in study.sessions for scan in session.acquisitions].count("pet") == 1
+
+
+def test_scans_that_are_not_sound_are_not_taken_for_the_same():
+    with pytest.raises(ParameterError) as caught:
+        fi.read_study(overrides=["pet.duration=-1.0"])
+    (line,) = caught.value.problems
+    assert ".duration`: -1 s is outside" in line
 
 
 def test_small_and_only_keep_a_sound_study():

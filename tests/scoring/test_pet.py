@@ -132,6 +132,14 @@ def test_a_scan_too_short_to_analyse_has_no_rows(tmp_path):
     assert [row.name for row in rows if "trc" in row.scan] == []
 
 
+def test_a_subject_without_what_a_tracer_binds_to_is_scored(tmp_path):
+    study = small_study({"tracer": "fdopa"})  # The tiny anatomy has no striatum, and nothing is trapped.
+    rows = fi.score.score_dataset(fi.simulate_study(study, tmp_path / "out"))
+    names = [row.name for row in rows if "trc" in row.scan]
+    assert "ki" in names
+    assert "ki_recovery" not in names
+
+
 def test_a_scan_with_too_few_late_frames_has_no_rows_and_a_picture(tmp_path):
     own = tmp_path / "slow.toml"
     own.write_text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from fakeimaging.core.clocks import Frames
 from fakeimaging.core.errors import InputError
@@ -22,11 +23,34 @@ def geometry(parameters: PetParameters, duration: float) -> tuple[Grid, Frames]:
     Raises
     ------
     InputError
-        If not one frame fits.
+        If not one frame fits, or what is asked of a time lies outside them.
     """
     edges = parameters.voxel_edges
     nx, ny, nz = (max(1, round(length / edge)) for length, edge in zip(parameters.field_of_view, edges, strict=True))
-    return boxed_grid((nx, ny, nz), edges), frames_of(parameters)
+    frames = frames_of(parameters)
+    if problem := _out_of_time(parameters, frames):
+        raise InputError(problem)
+    return boxed_grid((nx, ny, nz), edges), frames
+
+
+def inside(frames: Frames, window: tuple[float, float]) -> npt.NDArray[np.intp]:
+    """Return the frames that lie within a window, in min after injection."""
+    first, last = (MINUTE * minute for minute in window)
+    return np.flatnonzero((frames.starts >= first - 1e-6) & (frames.ends <= last + 1e-6))
+
+
+def _out_of_time(parameters: PetParameters, frames: Frames) -> str | None:
+    """Say what is to be seen when no frame sees it, if anything is."""
+    start, end = float(frames.starts[0]), float(frames.ends[-1])
+    if parameters.suv_window is not None and not len(inside(frames, parameters.suv_window)):
+        lasts = f"the scan lasts from {start / MINUTE:g} to {end / MINUTE:g} min"
+        first, last = parameters.suv_window
+        return f"`pet.suv_window`: no frame lies within {first:g} to {last:g} min after injection; {lasts}"
+    for name in ("challenges", "displaced"):
+        for i, one in enumerate(getattr(parameters, name)):
+            if one.onset >= end:
+                return f"`pet.{name}[{i}].onset`: at {one.onset:g} s after injection the scan is over, at {end:g} s; nothing would show it"
+    return None
 
 
 def frames_of(parameters: PetParameters) -> Frames:

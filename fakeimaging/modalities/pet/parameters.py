@@ -18,6 +18,8 @@ from fakeimaging.modalities.pet.tracers import TRACERS, Framing
 WITHIN = {"voxel_size": (1.0, 20.0), "psf_fwhm": (0.0, 20.0), "field_of_view": (20.0, 600.0)}
 """Bounds in mm of what may be one number or three."""
 
+KBOL = 105.0
+"""Of raclopride, in min."""
 ENDING = ".tsv"
 """Of a table of one's own arterial curve."""
 
@@ -160,7 +162,7 @@ class PetParameters(Parameters):
         None, unit="s", bounds=(1, 14_400), description="of the infusion; the whole scan when left out"
     )
     kbol: float = parameter(
-        105.0,
+        KBOL,
         unit="min",
         bounds=(0, 1000),
         symbol="Kbol",
@@ -174,14 +176,18 @@ class PetParameters(Parameters):
     tier: Literal["image", "projection"] = parameter(
         "image",
         unit="-",
-        description="noise added to the image, or counts along lines that are reconstructed (`noise_level` is not heeded)",
+        description="noise added to the image, or counts along lines that are reconstructed (`noise_level` has no say there)",
     )
     views: int = parameter(126, unit="1", bounds=(8, 1024), description="angles over half a circle (projection tier)")
     iterations: int = parameter(
         4, unit="1", bounds=(1, 200), description="passes through all subsets (projection tier)"
     )
-    subsets: int = parameter(21, unit="1", bounds=(1, 128), description="of the views, each as many apart")
-    psf_model: bool = parameter(True, unit="-", description="whether the reconstruction knows the point spread")
+    subsets: int = parameter(
+        21, unit="1", bounds=(1, 128), description="of the views, each as many apart (projection tier)"
+    )
+    psf_model: bool = parameter(
+        True, unit="-", description="whether the reconstruction knows the point spread (projection tier)"
+    )
     post_filter: float = parameter(
         0.0, unit="mm", bounds=(0, 20), symbol="FWHM", description="Gaussian after the reconstruction"
     )
@@ -287,6 +293,10 @@ class PetParameters(Parameters):
     def _given_one_way(self) -> Self:
         if self.administration == "bolus" and self.infusion_duration is not None:
             raise ValueError("`infusion_duration`: the tracer is given at once; say administration = 'infusion'")
+        if self.administration == "infusion" and self.bolus_duration > 0:
+            raise ValueError("`bolus_duration`: an infusion has no bolus; say administration = 'bolus_infusion'")
+        if self.administration != "bolus_infusion" and self.kbol != KBOL:
+            raise ValueError("`kbol`: only a bolus with an infusion has one; say administration = 'bolus_infusion'")
         if self.input_function is not None and (self.administration != "bolus" or self.bolus_duration > 0):
             raise ValueError(
                 "`input_function`: it says what is in the artery, however the tracer is given; leave the rest out"
@@ -339,6 +349,14 @@ class PetParameters(Parameters):
     def _subsets_have_views(self) -> Self:
         if self.subsets > self.views:
             raise ValueError(f"`subsets`: {self.subsets} of {self.views} views; take at most as many as `views`")
+        return self
+
+    @model_validator(mode="after")
+    def _counts_have_their_own_noise(self) -> Self:
+        if self.tier == "projection" and self.noise_level != 1.0:
+            raise ValueError(
+                "`noise_level`: counts have the noise of their number; change injected_activity or sensitivity, or say tier = 'image'"
+            )
         return self
 
     @property

@@ -84,6 +84,10 @@ class Shelf(Generic[Kind]):
         """Return the line of each in a listing."""
         return [self._row(name, self.get(name)) for name in self.names()]
 
+    def numbers(self, name: str) -> list[tuple[str, str, str, str]]:
+        """Return key, value, unit and source of each entry of one of the package's tables; words have neither unit nor source."""
+        return list(_entries(self._shipped[name]))
+
     def _one_of_ours(self, name: str) -> Kind:
         return self._kind.parse(self._shipped[name], where=name)
 
@@ -91,7 +95,8 @@ class Shelf(Generic[Kind]):
         try:
             return Path(path).read_text()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read the {self._what} {path}: {error}", value=path) from None
+            why = getattr(error, "strerror", None) or error
+            raise InputError(f"cannot read the {self._what} {path}: {why}", value=path) from None
 
     def _one_of_your_own(self, path: str, text: str) -> Kind:
         try:
@@ -109,3 +114,13 @@ class Shelf(Generic[Kind]):
             return self._kind.parse(whole, where=next(iter(content)))
         except ParameterError as error:
             raise ParameterError([f"{path}: {problem}" for problem in error.problems]) from None
+
+
+def _entries(table: Table, above: str = "") -> Iterator[tuple[str, str, str, str]]:
+    for key, value in table.items():
+        if isinstance(value, Mapping) and "value" in value:
+            yield f"{above}{key}", str(value["value"]), value["unit"], value["source"]
+        elif isinstance(value, Mapping):
+            yield from _entries(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", ", ".join(value) if isinstance(value, list) else str(value), "-", "-"

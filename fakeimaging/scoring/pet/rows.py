@@ -69,7 +69,8 @@ def _rows(scan: Scan, seen: Opened, found: Recovered, snr: float, stream: Stream
     if name == "ki" and "lumped_constant" in seen.tracer.constants:
         to = 1 / to_ki(seen.tracer)
         yield row("cmrglc", to * mean, to * reachable, to * lucky, n, "umol/100 mL/min")
-    yield row(f"{name}_recovery", mean / own, reachable / own, lucky / own, n, "1")
+    if own:  # A subject may have none of what a tracer binds to.
+        yield row(f"{name}_recovery", mean / own, reachable / own, lucky / own, n, "1")
     undone = _by_luck(seen.corrected, found.corrected, found, known, where, stream.at("corrected"))
     level = row(f"{name}_gtm", corrected, own, kinetics.nearest(undone, own), n, found.unit)
     yield replace(level, better="closer")

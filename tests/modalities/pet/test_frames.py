@@ -34,6 +34,43 @@ def test_frames_of_ones_own():
         frames(frames=[[0, 60.0]])
 
 
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        (
+            {"suv_window": [3000, 3600]},
+            "no frame lies within 3000 to 3600 min after injection; the scan lasts from 0 to 60",
+        ),
+        (
+            {"challenges": [{"onset": 3600.0, "size": 1.0}]},
+            r"`pet.challenges\[0\].onset`: at 3600 s .* the scan is over",
+        ),
+        (
+            {"displaced": [{"near": [0, 0, 0], "volume": 9.0, "reduction": 0.5, "onset": 4000.0}]},
+            r"`pet.displaced\[0\].onset`: at 4000 s",
+        ),
+    ],
+)
+def test_what_no_frame_would_show_is_refused_before_anything_runs(asked, line):
+    p = pet.PetParameters.parse({"tracer": "raclopride"} | asked)
+    with pytest.raises(InputError, match=line):
+        pet.geometry(p, 20.0)
+    pet.geometry(pet.PetParameters.parse({"tracer": "raclopride", "suv_window": [40, 60]}), 20.0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "line"),
+    [
+        ({"kbol": 60.0}, "`pet.kbol`: only a bolus with an infusion has one"),
+        ({"administration": "infusion", "bolus_duration": 60.0}, "`pet.bolus_duration`: an infusion has no bolus"),
+        ({"tier": "projection", "noise_level": 0.0}, "`pet.noise_level`: counts have the noise of their number"),
+    ],
+)
+def test_what_would_not_be_heeded_is_refused(asked, line):
+    with pytest.raises(ParameterError, match=line):
+        pet.PetParameters.parse(asked, where="pet")
+
+
 def test_a_late_scan_starts_with_the_frame_that_would_run():
     late = frames(scan_start=3000.0, duration=1200.0)
     np.testing.assert_array_equal(late.starts, [3000, 3300, 3600, 3900])
