@@ -129,7 +129,7 @@ def frame_counts(
     trues = frames.durations * live * mega * sensitivity(p) * 1e3 * survival
     share = scanner.scatter_fraction.value if p.scatter_fraction is None else p.scatter_fraction
     scatter = trues * share / (1 - share)
-    single_pairs = frames.durations * live * rates.randoms * mega**2 * survival / line_survival()
+    single_pairs = frames.durations * live * rates.randoms * mega**2 * survival / nema_survival()
     randoms = single_pairs
     if p.randoms_fraction is not None:
         randoms = (trues + scatter) * p.randoms_fraction / (1 - p.randoms_fraction)
@@ -196,7 +196,7 @@ def _rates(scanner: Scanner) -> Rates:
     from scipy.optimize import brentq
 
     peak = scanner.peak_activity.value * CYLINDER_ML * 1e-3
-    trues = scanner.sensitivity.value * 1e3 * line_survival() * peak
+    trues = scanner.sensitivity.value * 1e3 * nema_survival() * peak
     pairs = trues / (1 - scanner.scatter_fraction.value)
     reached = scanner.peak_necr.value * 1e3 * pairs / trues**2
     u = brentq(lambda x: x * math.exp(-x) - min(reached, 0.99 / math.e), 1e-9, 1.0)
@@ -205,12 +205,12 @@ def _rates(scanner: Scanner) -> Rates:
 
 
 @lru_cache(maxsize=1)
-def line_survival() -> float:
+def nema_survival() -> float:
     """Return the mean share of pairs of NEMA's line source that leave its cylinder.
 
     Examples
     --------
-    >>> round(line_survival(), 3)
+    >>> round(nema_survival(), 3)
     0.158
     """
     angles = (np.arange(720) + 0.5) * math.pi / 720

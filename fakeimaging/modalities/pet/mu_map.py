@@ -34,7 +34,7 @@ def mu_map(anatomy: Anatomy, grid: Grid) -> Volume:
     return mu
 
 
-def survival(mu: Volume, lines: Lines) -> Volume:
+def line_survival(mu: Volume, lines: Lines) -> Volume:
     """Return the share of photon pairs that leave along each line.
 
     Parameters

@@ -18,6 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from fakeimaging.core.errors import InputError
 from fakeimaging.modalities.pet.plasma import Array
 
 NODES = 16
@@ -26,6 +27,8 @@ STAGES = 8
 """Of a panel, for rates that move: the order is twice as high."""
 LONGEST, LONGEST_MOVING = 12.0, 3.0
 """Panels are no longer than this over the fastest rate: quadrature and collocation are then exact to rounding."""
+MOST_PANELS = 2_000_000
+"""Panels of a scan beyond which its rates are refused (assumed)."""
 _CHUNK = 50_000
 """Panels times tissues times nodes worked on at once."""
 
@@ -49,8 +52,17 @@ class Maps:
 
 
 def panels(edges: Array, longest: Array | float) -> Array:
-    """Return ``edges`` (min, ascending) with more between them, evenly, so that no panel is longer than ``longest`` (min)."""
-    parts = np.maximum(1, np.ceil(np.diff(edges) / longest)).astype(int)
+    """Return ``edges`` (min, ascending) with more between them, evenly, so that no panel is longer than ``longest`` (min).
+
+    Raises
+    ------
+    InputError
+        If they would be too many.
+    """
+    wanted = np.maximum(1.0, np.ceil(np.diff(edges) / longest))
+    if not wanted.sum() <= MOST_PANELS:
+        raise InputError(f"rate constants are too fast to follow: {edges[-1]:g} min need {wanted.sum():.3g} steps")
+    parts = wanted.astype(int)
     starts = np.repeat(np.arange(len(parts)), parts)
     share = (np.arange(len(starts)) - np.repeat(np.cumsum(parts) - parts, parts)) / parts[starts]
     return np.append(edges[starts] + share * np.diff(edges)[starts], edges[-1])

@@ -17,7 +17,7 @@ from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import Grid
 from fakeimaging.modalities.layers import Forward, Recipe, Stage
 from fakeimaging.modalities.pet import osem
-from fakeimaging.modalities.pet.mu_map import mu_map, survival
+from fakeimaging.modalities.pet.mu_map import line_survival, mu_map
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.projector import parallel_lines
 from fakeimaging.modalities.pet.scanners import SCANNERS, Three
@@ -78,7 +78,7 @@ def scanner_of(forward: Forward, recipe: Recipe) -> osem.Model:
 @lru_cache(maxsize=1)
 def _model(anatomy: Anatomy, grid: Grid, field: float, views: int, subsets: int, fwhm: Three) -> osem.Model:
     lines = parallel_lines(grid, views, field=field)
-    return osem.model(lines, survival(mu_map(anatomy, grid), lines), subsets, fwhm)
+    return osem.model(lines, line_survival(mu_map(anatomy, grid), lines), subsets, fwhm)
 
 
 def sinograms(recording: Recording, frame: int) -> Sinograms:

@@ -15,7 +15,7 @@ from fakeimaging.modalities.pet.noise import attenuated
 from fakeimaging.modalities.pet.once import Seen
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.resolution import Painted, point_spread
-from fakeimaging.modalities.pet.survival import coarse, survival
+from fakeimaging.modalities.pet.survival import coarse, voxel_survival
 from fakeimaging.modalities.pet.tracers import TRACERS
 from fakeimaging.structure.anatomy import Anatomy
 
@@ -47,7 +47,7 @@ def scan_context(
     """
     frames: Frames = clean.clock  # type: ignore[assignment]
     attenuation = coarse(mu_map(anatomy, clean.grid) * PER_MM, clean.grid)
-    shares = survival(attenuation, clean.grid)
+    shares = voxel_survival(attenuation, clean.grid)
     return {
         "counts": counted(parameters, frames, TRACERS.get(parameters.tracer).decay, curves, painted, shares),
         "seen": Seen(clean.make, clean.grid, point_spread(parameters)),

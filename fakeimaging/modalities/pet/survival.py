@@ -50,7 +50,7 @@ def coarse(mu: npt.NDArray, grid: Grid) -> Attenuation:
     return Attenuation(Grid(means.shape, grid.affine @ joined), means)
 
 
-def survival(attenuation: Attenuation, grid: Grid) -> Volume:
+def voxel_survival(attenuation: Attenuation, grid: Grid) -> Volume:
     """Return the share of pairs from each voxel of a grid that leave the head unscattered, shape grid.shape."""
     shares = np.mean([np.exp(-lines) for lines in _integrals(attenuation, N_ANGLES)], axis=0)
     return _brought(shares, attenuation.grid, grid)

@@ -6,10 +6,10 @@ import fakeimaging as fi
 from fakeimaging.core.clocks import Frames
 from fakeimaging.core.spaces import Grid, centred_grid
 from fakeimaging.modalities.pet import PetParameters
-from fakeimaging.modalities.pet.counts import CYLINDER_RADIUS, OFFSET, counted, frame_counts, line_survival
+from fakeimaging.modalities.pet.counts import CYLINDER_RADIUS, OFFSET, counted, frame_counts, nema_survival
 from fakeimaging.modalities.pet.resolution import Painted
 from fakeimaging.modalities.pet.scanners import SCANNERS
-from fakeimaging.modalities.pet.survival import Attenuation, coarse, mismatch, survival
+from fakeimaging.modalities.pet.survival import Attenuation, coarse, mismatch
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
 
 FRAMES = Frames(np.array([60.0, 60.0, 300.0, 600.0]))
@@ -54,7 +54,7 @@ def test_randoms_grow_with_the_square_of_activity_or_stay_a_fraction():
 
 
 def test_pairs_and_randoms_go_with_what_leaves_the_head():
-    whole, half = counts(survival=line_survival()), counts(survival=line_survival() / 2)
+    whole, half = counts(survival=nema_survival()), counts(survival=nema_survival() / 2)
     np.testing.assert_allclose(half.randoms, whole.randoms / 2)
     np.testing.assert_allclose(half.trues, whole.trues / 2)
     np.testing.assert_allclose(half.singles, whole.singles / np.sqrt(2))
@@ -79,7 +79,7 @@ def test_dead_time_takes_counts_as_the_scanners_does():
     # At the peak of the noise-equivalent rate, dead time leaves exp(-u) and u of the pairs are not randoms.
     scanner = SCANNERS.get("discovery_mi")
     in_view = scanner.peak_activity.value * 22e6 * 200 / 700
-    peak = counts(in_view, survival=line_survival(), frames=Frames(np.ones(1)), decay=0.0, dead_time=True)
+    peak = counts(in_view, survival=nema_survival(), frames=Frames(np.ones(1)), decay=0.0, dead_time=True)
     assert peak.effective[0] == pytest.approx(scanner.peak_necr.value * 1e3, rel=1e-6)
     assert -np.log(peak.live[0]) == pytest.approx(1 - peak.randoms_fraction[0], rel=1e-6)
 
@@ -108,7 +108,7 @@ def test_drawn_counts_are_poisson(seed):
 def test_a_line_source_survives_as_its_chords_say():
     chord = lambda a: 2 * np.sqrt(CYLINDER_RADIUS**2 - (OFFSET * np.sin(a)) ** 2)  # noqa: E731
     by_hand = quad(lambda a: np.exp(-0.0096 * chord(a)), 0, np.pi)[0] / np.pi
-    assert line_survival() == pytest.approx(by_hand, rel=1e-9)
+    assert nema_survival() == pytest.approx(by_hand, rel=1e-9)
 
 
 def disk(radius, edge=3.0, n=81, n_z=3, mu=0.0096):
@@ -121,7 +121,7 @@ def disk(radius, edge=3.0, n=81, n_z=3, mu=0.0096):
 
 def test_survival_in_a_disk_follows_its_chords():
     grid, distance, mu = disk(100.0)
-    shares = survival(Attenuation(grid, mu), grid)
+    shares = voxel_survival(Attenuation(grid, mu), grid)
     middle = shares[40, 40, 1]
     assert middle == pytest.approx(np.exp(-0.0096 * 200), rel=0.01)  # 20 cm of water: 0.147
     for place in (30.0, 60.0, 90.0):
@@ -134,15 +134,15 @@ def test_survival_in_a_disk_follows_its_chords():
         lambda r, a: r * np.exp(-0.0096 * 2 * np.sqrt(100**2 - (r * np.sin(a)) ** 2)), 0, np.pi, 0, 100, epsrel=1e-4
     )[0] / (np.pi * 100**2 / 2)
     assert shares[:, :, 1][inside].mean() == pytest.approx(by_area, rel=0.01)
-    np.testing.assert_allclose(survival(coarse(mu, grid), grid)[40, 40], middle, rtol=0.02)
+    np.testing.assert_allclose(voxel_survival(coarse(mu, grid), grid)[40, 40], middle, rtol=0.02)
 
 
 def test_oblong_voxels_and_other_origins_change_no_survival():
     grid, _, mu = disk(80.0)
     oblong = Grid((81, 27, 3), grid.affine @ np.diag([1.0, 3.0, 1.0, 1.0]) @ shifted(1 / 3))
     joined = mu.reshape(81, 27, 3, 3).mean(axis=2)
-    ours = survival(Attenuation(oblong, joined), oblong)
-    assert ours[40, 13, 1] == pytest.approx(survival(Attenuation(grid, mu), grid)[40, 40, 1], rel=0.03)
+    ours = voxel_survival(Attenuation(oblong, joined), oblong)
+    assert ours[40, 13, 1] == pytest.approx(voxel_survival(Attenuation(grid, mu), grid)[40, 40, 1], rel=0.03)
 
 
 def shifted(along_y):
@@ -179,7 +179,7 @@ def test_the_head_lets_out_as_much_as_a_head():
     run = constant_activity(short_activity())
     made = fi.acquire("pet", tiny_subject(), run, voxel_size=6.0)
     found = made.forward.context["counts"]
-    shares = survival(made.forward.context["attenuation"], made.clean.grid)
+    shares = voxel_survival(made.forward.context["attenuation"], made.clean.grid)
     assert 0.1 < shares.min() < 0.3
     assert shares.max() <= 1
     grid, frames = made.clean.grid, made.clean.clock

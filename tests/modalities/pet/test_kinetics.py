@@ -419,3 +419,8 @@ def test_one_compartment_is_its_closed_form_through_the_plasma_curve():
     starts, ends = np.array([0.0, 38.0]), np.array([3.0, 50.0])
     means = frame_means(plasma, constants((0.08, 0.195, 0, 0)), starts, ends, 0.3)[0]
     np.testing.assert_allclose(means, input_means(closed, starts, ends, 0.3), rtol=1e-11)
+
+
+def test_rates_that_no_scan_could_follow_are_refused():
+    with pytest.raises(InputError, match="rate constants are too fast to follow: 90 min need"):
+        tissue_curve(feng(*FENG), constants((0.1, 1e6, 0.0, 0.0)), TIMES)

@@ -12,7 +12,7 @@ def test_twenty_centimetres_of_water_let_a_seventh_through():
     lines = parallel_lines(grid, 36)
     x, y, _ = 2.0 * (np.indices(grid.shape).T - (np.array(grid.shape) - 1) / 2).T
     inside = np.clip((100 - np.hypot(x, y)) / 2 + 0.5, 0, 1)
-    left = mu_map.survival(np.float32(mu_map.WATER) * inside.astype(np.float32), lines)
+    left = mu_map.line_survival(np.float32(mu_map.WATER) * inside.astype(np.float32), lines)
     assert np.exp(-1.92) == pytest.approx(0.147, abs=5e-4)
     middle = slice((lines.n_bins - 1) // 2, lines.n_bins // 2 + 1)
     np.testing.assert_allclose(left[:, middle], np.exp(-1.92), rtol=0.01)

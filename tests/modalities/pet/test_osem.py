@@ -19,7 +19,7 @@ def scene(grid=GRID, *, views=42, subsets=1, fwhm=0.0, radius=70.0):
     body = disc(grid, radius)
     image = body + 2 * disc(grid, 14.0, 30.0, 20.0) - disc(grid, 16.0, -25.0, -10.0)
     lines = parallel_lines(grid, views)
-    left = mu_map.survival(np.float32(0.096) * body, lines)
+    left = mu_map.line_survival(np.float32(0.096) * body, lines)
     seen = blurred(image, grid, fwhm)
     return image, osem.model(lines, left, subsets, fwhm), project(seen, lines) * left
 

@@ -3,7 +3,7 @@ import pytest
 
 from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError
 from fakeimaging.modalities.pet import PetParameters
-from fakeimaging.modalities.pet.counts import CYLINDER_ML, _rates, line_survival
+from fakeimaging.modalities.pet.counts import CYLINDER_ML, _rates, nema_survival
 from fakeimaging.modalities.pet.scanners import SCANNERS, UNITS
 
 OWN = """
@@ -39,7 +39,7 @@ def test_the_noise_equivalent_rate_peaks_where_the_table_says(name):
     rates, k, f = _rates(scanner), scanner.randoms_weight.value, scanner.scatter_fraction.value
     mega = np.linspace(0.02, 3, 3000) * scanner.peak_activity.value * CYLINDER_ML / 1e3
     live = np.exp(-mega / rates.busy)
-    trues = scanner.sensitivity.value * 1e3 * line_survival() * mega * live
+    trues = scanner.sensitivity.value * 1e3 * nema_survival() * mega * live
     necr = trues**2 / (trues / (1 - f) + k * rates.randoms * mega**2 * live)
     assert mega[necr.argmax()] * 1e3 / CYLINDER_ML == pytest.approx(scanner.peak_activity.value, rel=2e-3)
     assert necr.max() == pytest.approx(scanner.peak_necr.value * 1e3, rel=1e-4)
