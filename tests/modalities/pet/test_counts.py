@@ -9,7 +9,7 @@ from fakeimaging.modalities.pet import PetParameters
 from fakeimaging.modalities.pet.counts import CYLINDER_RADIUS, OFFSET, counted, frame_counts, nema_survival
 from fakeimaging.modalities.pet.resolution import Painted
 from fakeimaging.modalities.pet.scanners import SCANNERS
-from fakeimaging.modalities.pet.survival import Attenuation, coarse, mismatch
+from fakeimaging.modalities.pet.survival import Attenuation, coarse, mismatch, voxel_survival
 from fakeimaging.testing.fixtures import constant_activity, short_activity, tiny_subject
 
 FRAMES = Frames(np.array([60.0, 60.0, 300.0, 600.0]))
