@@ -1,8 +1,9 @@
-"""Dopamine released during a scan takes binding away from raclopride: how large must a release be to be seen, and is its size found?
+"""Dopamine released during a scan displaces raclopride: how large must a release be to be seen, and is its size found?
 
-The tracer is given as bolus and infusion, and a challenge releases dopamine in the striatum. The mean curve of that is fitted by the model
-of a transient release (lp-ntPET), the onset known to 5 min. A release is seen where it explains more than in 19 of 20 scans without one.
-What the scanner's resolution mixes in binds little and is not displaced, so that large releases look smaller. Each size has the same noise.
+The tracer is given as bolus and infusion, and a challenge releases dopamine in the striatum. The mean curve of that is
+fitted by the model of a transient release (lp-ntPET), the onset known to 5 min. A release is seen where it explains
+more than in 19 of 20 scans without one. What the scanner's resolution mixes in binds little and is not displaced, so
+that large releases look smaller. Each size has the same noise.
 Knob: --onset, when the challenge is given, in min: late in the scan it goes unseen.
 """
 
@@ -53,8 +54,8 @@ def main() -> None:
 class Scans:
     """Scans that differ by their noise alone, and what is found in them.
 
-    ``truth`` and ``found`` are the share of the binding that is gone at the peak, ``evidence`` is what the release explains over what is
-    left unexplained, below 0 where binding seems to grow.
+    ``truth`` and ``found`` are the share of the binding that is gone at the peak, ``evidence`` is what the release
+    explains over what is left unexplained, below 0 where binding seems to grow.
     """
 
     def __init__(self, subject, activity, size, onset, n):

@@ -1,8 +1,9 @@
-"""What a task costs: FDG infused for 50 minutes, in which the subject looks for ten and moves for ten; glucose use of both from one scan.
+"""What a task costs: FDG infused for 50 min, in which the subject looks for ten and moves for ten; one scan shows both.
 
-A region that works harder traps more, and its curve turns steeper. Each curve is taken apart into that of the regions at rest, what is in
-its blood, and for each task a ramp that climbs by the plasma of its time: the size of that ramp is the change of glucose metabolism. Decays
-are counted along lines here and reconstructed, since the noise of a region's mean is what matters.
+A region that works harder traps more, and its curve turns steeper. Each curve is taken apart into that of the regions
+at rest, what is in its blood, and for each task a ramp that climbs by the plasma of its time: the size of that ramp is
+the change of glucose metabolism. Decays are counted along lines here and reconstructed, since the noise of a region's
+mean is what matters.
 Knob: --amplitude, the current in nA that a task drives into its network.
 """
 
@@ -72,7 +73,7 @@ def main() -> None:
         r, auc = np.corrcoef(found[task], truth[task])[0, 1], area_under_curve(found[task], here)
         print(
             f"{task}: CMRglc of the {here.sum()} regions of its network {found[task][here].mean():+.1f} found, "
-            f"{truth[task][here].mean():+.1f} umol/100 mL/min true; r = {r:.2f} over all regions, area under the curve {auc:.2f}"
+            f"{truth[task][here].mean():+.1f} umol/100 mL/min true; r = {r:.2f} over all regions, AUC {auc:.2f}"
         )
     draw(subject, undo, curves, design, parts, driven, found, truth).savefig(options.figure, dpi=130)
 
@@ -95,7 +96,7 @@ def ramps(plasma):
 
 
 def in_umol(ki):
-    """Return glucose metabolism (umol/100 mL/min) from net uptake of a region (mL/cm3/min), whose vessels trap nothing."""
+    """Return glucose metabolism (umol/100 mL/min) from net uptake (mL/cm3/min); vessels trap nothing."""
     fdg = TRACERS.get("fdg")
     return ki / (1 - fdg.constant("vB")) / to_ki(fdg)
 

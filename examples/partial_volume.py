@@ -1,8 +1,8 @@
-"""Atrophy looks like loss of uptake: FDG in a cortex that gets thinner while its tissue stays the same, and what correction makes of it.
+"""Atrophy looks like loss of uptake: FDG in a cortex that gets thinner while its tissue stays the same, and corrected.
 
-The point spread mixes a thin cortex with the fluid and white matter beside it, so that the mean over a region falls with its thickness. The
-geometric transfer matrix knows tissue and point spread and undoes that, as far as both are known: here also with a point spread taken
-1 mm too narrow. Regions are those of a perfect segmentation.
+The point spread mixes a thin cortex with the fluid and white matter beside it, so that the mean over a region falls
+with its thickness. The geometric transfer matrix knows tissue and point spread and undoes that, as far as both are
+known: here also with a point spread taken 1 mm too narrow. Regions are those of a perfect segmentation.
 Knob: --fwhm, the resolution of the scanner in mm.
 """
 
@@ -55,14 +55,12 @@ def main() -> None:
     for way, words in WORDS.items():
         whole, less = (getattr(one, way) for one in (seen[0], seen[-1]))
         bias, apparent = (100 * (np.median(ratio) - 1) for ratio in (whole / seen[0].truth, less / whole))
-        print(
-            f"{words}: {bias:+z.1f} % off the truth, and {apparent:+z.1f} % when {100 * MOST:.0f} % of the cortex are gone"
-        )
+        print(f"{words}: {bias:+z.1f} % off the truth, and {apparent:+z.1f} % when {100 * MOST:.0f} % are gone")
     draw(healthy, seen, losses).savefig(options.figure, dpi=130)
 
 
 class Seen:
-    """Uptake of each region of the cortex (Bq/mL): as seen, corrected, misjudged, in truth; and images as seen and corrected, in SUV."""
+    """Uptake of each cortical region (Bq/mL) as seen, corrected, misjudged, in truth, and images of both (SUV)."""
 
     def __init__(self, subject, scan):
         grid, image, spread = scan.clean.grid, scan.observed.volume(0), point_spread(scan.parameters)

@@ -1,10 +1,11 @@
-"""Which reference region, and which method? Binding in the cortex over white matter or cerebellum, of synapses (UCB-J) and amyloid (PiB).
+"""Which reference region and method? Binding in the cortex over white matter or cerebellum, of UCB-J and of PiB.
 
-A ratio of distribution volumes (DVR) says how much is bound only where the reference region binds nothing: white matter for UCB-J, the
-cerebellum for PiB. Over the other one all methods agree on a number that is too low. A late ratio of uptake (SUVR) is no ratio of
-volumes: plasma falls, tissue lags behind it by its washout, and so the ratio may move with blood flow, as that of UCB-J does. Models of
-the whole curve stay where tissue is as they assume; PiB has two compartments, and with it they move instead. Partial volume is undone by
-the geometric transfer matrix; what vessels hold lowers a DVR by some percent.
+A ratio of distribution volumes (DVR) says how much is bound only where the reference region binds nothing: white
+matter for UCB-J (synapses), the cerebellum for PiB (amyloid). Over the other one all methods agree on a number that is
+too low. A late ratio of uptake (SUVR) is no ratio of volumes: plasma falls, tissue lags behind it by its washout, and
+so the ratio may move with blood flow, as that of UCB-J does. Models of the whole curve stay where tissue is as they
+assume; PiB has two compartments, and with it they move instead. Partial volume is undone by the geometric transfer
+matrix; what vessels hold lowers a DVR by some percent.
 Knob: --change, the largest change of blood flow in the cortex in %.
 """
 
@@ -86,7 +87,7 @@ def with_flow(tracer, flow, file):
 
 
 class Seen:
-    """DVR of the cortex: by each reference and method, as it is (truth), and what a perfect method would give with each reference (own)."""
+    """DVR of the cortex: by reference and method, in truth, and what a perfect method gives over each (own)."""
 
     def __init__(self, scan, undo, subject, tracer):
         frames, self.window, self.right = scan.clean.clock, tracer.late_window.value, tracer.reference_kind
@@ -105,7 +106,7 @@ class Seen:
         self.truth = self.own[self.right]
 
     def by_methods(self, curves, reference, washout):
-        """Return the mean DVR by each method; that of Logan takes the washout of the reference region (k2') as known."""
+        """Return the mean DVR by each method; Logan's takes the washout of the reference region (k2') as known."""
         logan = reference_logan(curves, reference, self.timing, k2_reference=washout)
         late = suvr(curves, reference, self.timing, self.window)
         srtm = 1 + reference_tissue_fit(curves, reference, self.timing)[0]
@@ -120,7 +121,7 @@ def true(scan, name):
 
 @styled
 def draw(seen, flows):
-    """Draw uptake over that of each reference in time, what references and methods give, and what they make of blood flow."""
+    """Draw uptake over that of each reference, what references and methods give, and what they make of blood flow."""
     figure = blank(9.6, 5.8)
     for axes, (tracer, scans) in zip(figure.subplots(2, 3), seen.items(), strict=True):
         usual, name = scans[len(flows) // 2], name_of(tracer)

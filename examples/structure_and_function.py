@@ -1,8 +1,9 @@
-"""One scanner sees structure or function: UCB-J binds to synapses, FDG is trapped where neurons fire. One subject, three visits.
+"""One scanner sees structure or function: UCB-J binds to synapses, FDG is trapped where neurons fire. Three visits.
 
-Between the visits the left half of a network first loses tracts while activity stays as it was, then has them again and is kept silent.
-UCB-J shows the first and FDG the second; the other tracer gives the same bits each time. That synapses follow the strength of tracts is an
-assumption of this package. Noise is drawn once, so that visits differ by the subject alone.
+Between the visits the left half of a network first loses tracts while activity stays as it was, then has them again
+and is kept silent. UCB-J shows the first and FDG the second; the other tracer gives the same bits each time. That
+synapses follow the strength of tracts is an assumption of this package. Noise is drawn once, so that visits differ by
+the subject alone. Curves of regions have their partial volume undone by the geometric transfer matrix.
 Knob: --share, the share of the weight of those tracts that is lost.
 """
 
@@ -73,14 +74,14 @@ def firing(activity):
 
 
 def synapses(scan, undo):
-    """Return what a scan with UCB-J shows; the volume of distribution is fitted with one tissue compartment and arterial blood."""
+    """Return what a scan with UCB-J shows: distribution volumes by one tissue compartment, driven by arterial blood."""
     curves, timing, plasma, blood = measured(scan, undo)
     found = one_tissue_fit(curves, timing, plasma, blood=blood).constants.distribution
     return Seen(scan, timing, found, scan.truth["vt"])
 
 
 def metabolism(scan, undo):
-    """Return what a scan with FDG shows; metabolism is the slope of Patlak's plot, without the share of vessels, which trap nothing."""
+    """Return what a scan with FDG shows: metabolism by Patlak's plot, vessels apart, which trap nothing."""
     curves, timing, plasma, _ = measured(scan, undo)
     fdg = TRACERS.get("fdg")
     found = patlak(curves, timing, plasma) / (1 - fdg.constant("vB")) / to_ki(fdg)
@@ -99,7 +100,7 @@ class Seen:
 
 
 def measured(scan, undo):
-    """Return curves of the regions, partial volume undone; their frames; plasma and whole blood as samples show them."""
+    """Return curves of the regions, partial volume undone, their frames, and plasma and blood as samples show them."""
     curves, frames = undo.corrected(undo.means(scan.observed.volumes())), scan.clean.clock
     timing = Timing(frames.starts / 60, frames.ends / 60, TRACERS.get(scan.parameters.tracer).decay)
     table = next(table for table in scan.companions if table.name == "recording-manual_blood")
@@ -123,9 +124,8 @@ def report(subject, name, scans, visits, here):
             for before, after in ((first.found, other.found), (first.truth, other.truth))
         )
         same = np.array_equal(first.image, other.image)
-        print(
-            f"  {visit}: {'the same bits' if same else f'{found:+.0f} % found, {true:+.0f} % true, in the {here.sum()} regions'}"
-        )
+        change = "the same bits" if same else f"{found:+.0f} % found, {true:+.0f} % true, in the {here.sum()} regions"
+        print(f"  {visit}: {change}")
 
 
 @styled
