@@ -1,4 +1,4 @@
-"""Examples of electrophysiology run with --small and find what they are about."""
+"""Examples of electrophysiology and PET run with --small and find what they are about."""
 
 import re
 import runpy
@@ -84,3 +84,33 @@ def test_shafts_and_bold_find_where_a_seizure_starts_and_the_scalp_sees_nothing(
     assert float(re.search(r"of the zone the scalp sees ([\d.]+) uV", text)[1]) < 1
     assert f"most in {zone}" in text
     assert "number 1 of 100" in text
+
+
+def test_one_scanner_sees_structure_or_function(printed):
+    text = printed("structure_and_function")
+    assert len(re.findall("the same bits", text)) == 2
+    assert min(float(r) for r in re.findall(r"r = ([\d.]+) with the truth", text)) > 0.9
+    for found, true in re.findall(r"(-\d+) % found, (-\d+) % true", text):
+        assert abs(int(found) - int(true)) <= 3
+
+
+def test_partial_volume_is_undone_by_the_right_width(printed):
+    text = printed("partial_volume")
+    assert numbers(r"mean over the region: (-[\d.]+) %", text)[0] < -30
+    assert all(abs(bias) < 1 for bias in numbers(r"corrected: ([+-][\d.]+) % off the truth, and ([+-][\d.]+) %", text))
+
+
+def test_released_dopamine_is_found(printed):
+    text = printed("displacement")
+    true, found = numbers(r"\+200 % takes (\d+) % of the binding; found (\d+)", text)
+    assert 0.5 * true < found < 1.25 * true
+
+
+def test_the_ratio_of_uptake_moves_with_flow(printed):
+    text = printed("reference_region")
+    srtm, _, ratio = numbers(r"flow .*: SRTM ([+-]\d+), Logan ([+-]\d+), SUVR ([+-]\d+) %", text)
+    assert abs(ratio) > 10 > abs(srtm)
+
+
+def test_the_cost_of_two_tasks_is_found_in_one_scan(printed):
+    assert min(float(area) for area in re.findall(r"AUC ([\d.]+)", printed("functional_pet"))) > 0.8

@@ -34,7 +34,7 @@ def lesion(
     subject : Subject
     regions : str or sequence of str
         Regions that lose of all their tracts, from and to them: ``"L_Hippocampus_01"``, ``"kind:thalamus"``,
-        ``"network:Default"``, ``"hemisphere:L"``.
+        ``"network:DefaultMode"``, ``"hemisphere:L"``.
     edges : sequence of (str, str)
         Pairs of regions, in the same words, that lose of the tracts between both, in both directions.
     share : float

@@ -40,7 +40,9 @@ class SubjectParameters(Parameters):
     tract_lengths: str | None = parameter(None, unit="-", description="its tract lengths in mm, if the file has none")
     signed: bool = parameter(False, unit="-", description="allow negative weights in it")
     lesion: tuple[str, ...] = parameter(
-        (), unit="-", description="regions whose tracts are cut: names, kind:thalamus, network:Default, hemisphere:L"
+        (),
+        unit="-",
+        description="regions whose tracts are cut: names, kind:thalamus, network:DefaultMode, hemisphere:L",
     )
     lesion_edges: tuple[tuple[str, str], ...] = parameter(
         (), unit="-", description="pairs of regions between which the tracts are cut, in the same words"

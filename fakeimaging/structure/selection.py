@@ -24,7 +24,7 @@ def chosen(selectors: Iterable[str], regions: Sequence[Region]) -> npt.NDArray[n
     Parameters
     ----------
     selectors : iterable of str
-        ``"L_Hippocampus_01"`` (a name), ``"kind:thalamus"``, ``"network:Default"``, ``"hemisphere:L"`` or ``"all"``.
+        ``"L_Hippocampus_01"`` (a name), ``"kind:thalamus"``, ``"network:DefaultMode"``, ``"hemisphere:L"`` or ``"all"``.
     regions : sequence of Region
 
     Examples

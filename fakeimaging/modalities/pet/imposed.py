@@ -53,7 +53,7 @@ class Challenge(Parameters):
         None, unit="s", bounds=(1, 14_400), description="of a step; to the end of the scan when left out"
     )
     where: tuple[str, ...] = parameter(
-        ("all",), unit="-", description="regions, in words: names, kind:putamen, network:Default, hemisphere:L, all"
+        ("all",), unit="-", description="regions, in words: names, kind:putamen, network:DefaultMode, hemisphere:L, all"
     )
 
     @field_validator("where", mode="before")
@@ -104,7 +104,9 @@ class Displaced(Parameters):
     reduction: float = parameter(unit="1", bounds=(0, 1), description="share of binding (k3, BPND) that is lost")
     onset: float = parameter(0.0, unit="s", bounds=(0, 14_400), description="from when on, after injection")
     where: tuple[str, ...] = parameter(
-        ("all",), unit="-", description="regions it may grow into, in words: names, kind:putamen, network:Default ..."
+        ("all",),
+        unit="-",
+        description="regions it may grow into, in words: names, kind:putamen, network:DefaultMode ...",
     )
 
     @field_validator("where", mode="before")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fakeimaging as fi
+from fakeimaging.structure.lesion import lesion
 from fakeimaging.testing.fixtures import short_activity, tiny_subject
 from tests.modalities.pet.test_pet import COARSE, firing_at, subject_of_kinds
 
@@ -99,3 +100,13 @@ def test_tracers_of_structure_need_no_run():
         made = pet(tracer, person, duration=300.0)
         assert made.truth["tacs"].shape == (10, made.clean.n_volumes)
         assert np.isfinite(made.truth["tacs"]).all()
+
+
+def test_cut_tracts_take_synapses_away_where_they_ended_and_nowhere_else_add_any():
+    person = tiny_subject()
+    cut = lesion(person, [person.regions[0].name])
+    whole, less = (fi.acquire("pet", one, tracer="ucbj", **COARSE).truth["synaptic_density"] for one in (person, cut))
+    assert less[0] < whole[0]
+    assert (less <= whole + 1e-12).all()
+    apart = np.flatnonzero((cut.connectome.weights == person.connectome.weights).all(axis=1))
+    np.testing.assert_array_equal(less[apart], whole[apart])

@@ -1,6 +1,6 @@
 """Synaptic density is read off the wiring, never off activity (our assumption, see the reference below).
 
-    binding_i = g(s_i) / mean of g,   g(s) = (l + (1 - l) s / mean s)^e,   s_i = (1 - o) sum_j |w_ij| + o sum_j |w_ji|
+    binding_i = g(s_i) / mean of g,   g(s) = (l + (1 - l) s / mean s)^e, both means those of the healthy connectome,   s_i = (1 - o) sum_j |w_ij| + o sum_j |w_ji|
 
 Row i receives. SV2A sits in nearly all terminals, excitatory and inhibitory; that a tract's weight stands for its number of synapses is
 assumed, as are e (0.3) and l, what a region has without tracts: the strengths of a connectome differ several fold between regions, and
@@ -24,20 +24,23 @@ from fakeimaging.modalities.pet.plasma import Array
 
 def synapses(imaged: Imaged) -> Modulation:
     """Scale binding."""
-    density = synaptic_density(imaged.subject.connectome.weights, imaged.parameters)
+    wiring = imaged.subject.connectome
+    density = synaptic_density(wiring.weights, imaged.parameters, wiring.healthy.weights)
     binding = imaged.classes.spread(density[None], 1.0)
     truth = {"synaptic_density": density}
     return Modulation(np.zeros(1), unchanged(imaged.classes), binding, truth, {"DrivenBy": "strength of its tracts"})
 
 
-def synaptic_density(weights: npt.NDArray, parameters: PetParameters) -> Array:
-    """Return synaptic density relative to the mean over the regions.
+def synaptic_density(weights: npt.NDArray, parameters: PetParameters, healthy: npt.NDArray | None = None) -> Array:
+    """Return synaptic density relative to the mean over the regions of a healthy brain.
 
     Parameters
     ----------
     weights : ndarray, shape (n_regions, n_regions)
         Row receives, column sends.
     parameters : PetParameters
+    healthy : ndarray, shape (n_regions, n_regions), optional
+        The weights before any was lost, so that what is cut in one place raises nothing elsewhere; ``weights`` when left out.
 
     Returns
     -------
@@ -48,10 +51,17 @@ def synaptic_density(weights: npt.NDArray, parameters: PetParameters) -> Array:
     InputError
         If there is not one tract.
     """
-    size, share = np.abs(np.asarray(weights, dtype=float)), parameters.out_strength
-    strength = (1 - share) * size.sum(axis=1) + share * size.sum(axis=0)
-    if not strength.any():
+    whole = _strength(weights if healthy is None else healthy, parameters.out_strength)
+    if not whole.any():
         raise InputError("a connectome without tracts says nothing of synapses")
-    local = parameters.local_synapses
-    density = (local + (1 - local) * strength / strength.mean()) ** parameters.synapse_exponent
-    return np.asarray(density / density.mean())
+    local, mean = parameters.local_synapses, whole.mean()
+    left, before = (
+        (local + (1 - local) * strength / mean) ** parameters.synapse_exponent
+        for strength in (_strength(weights, parameters.out_strength), whole)
+    )
+    return np.asarray(left / before.mean())
+
+
+def _strength(weights: npt.NDArray, sent: float) -> Array:
+    size = np.abs(np.asarray(weights, dtype=float))
+    return np.asarray((1 - sent) * size.sum(axis=1) + sent * size.sum(axis=0))
