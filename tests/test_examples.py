@@ -108,7 +108,7 @@ def test_released_dopamine_is_found(printed):
 
 def test_the_ratio_of_uptake_moves_with_flow(printed):
     text = printed("reference_region")
-    srtm, _, ratio = numbers(r"flow .*: SRTM ([+-]\d+), Logan ([+-]\d+), SUVR ([+-]\d+) %", text)
+    srtm, _, ratio = numbers(r"flow: SRTM ([+-]\d+) %, Logan ([+-]\d+) %, SUVR ([+-]\d+) %", text)
     assert abs(ratio) > 10 > abs(srtm)
 
 
