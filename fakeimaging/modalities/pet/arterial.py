@@ -11,10 +11,12 @@ from fakeimaging.core.errors import InputError, did_you_mean
 from fakeimaging.modalities.pet.administration import infused, sum_of
 from fakeimaging.modalities.pet.parameters import PetParameters, suv
 from fakeimaging.modalities.pet.plasma import Array, InputFunction, from_samples, parent_fraction
-from fakeimaging.modalities.pet.tracers import MINUTE, Tracer
+from fakeimaging.modalities.pet.tracers import MINUTE, TRACERS, Tracer
 
 TIME, PLASMA, PARENT = "time", "plasma_radioactivity", "metabolite_parent_fraction"
 """Columns, as in the blood tables of PET-BIDS; the last one may be left out."""
+SHORT, FAINT = 10.0, 10.0
+"""So many times shorter than the scan, or below the injected activity over body weight, a curve is in other units (assumed)."""
 
 
 def arterial(tracer: Tracer, parameters: PetParameters, seconds: float) -> InputFunction:
@@ -75,6 +77,27 @@ def measured_curve(path: str, tracer: Tracer) -> InputFunction:
         return from_samples(times, values)
     except InputError as error:
         raise InputError(f"{Path(path).name}: {error}", value=path) from None
+
+
+def problem_of_curve(parameters: PetParameters, end: float) -> str | None:
+    """Say whether a table of one's own seems to be in other units: far shorter than the scan (s), or far below what was injected.
+
+    Raises
+    ------
+    InputError
+        If it cannot be used at all.
+    """
+    path = parameters.input_function
+    if path is None or not Path(path).is_file():
+        return None  # A file that is not there is told of where the study is checked.
+    measured_curve(path, TRACERS.get(parameters.tracer))
+    table, name = _columns(path), Path(path).name
+    last, peak = (float(table[column].max(initial=0.0)) for column in (TIME, PLASMA))
+    if last < end / SHORT:
+        return f"{name}: its samples end at {last:g} s and the scan at {end:g} s; column '{TIME}' is in s"
+    if peak < suv(parameters) / FAINT:
+        return f"{name}: its peak of {peak:g} Bq/mL is little after an injection of {suv(parameters):.4g} Bq/g; '{PLASMA}' is in Bq/mL"
+    return None
 
 
 def _columns(path: str) -> dict[str, Array]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from fakeimaging.core.clocks import Frames
 from fakeimaging.core.errors import InputError
 from fakeimaging.core.spaces import Grid
+from fakeimaging.modalities.pet.arterial import problem_of_curve
 from fakeimaging.modalities.pet.kinetics import decayed_time
 from fakeimaging.modalities.pet.parameters import PetParameters
 from fakeimaging.modalities.pet.plasma import Array
@@ -50,6 +51,8 @@ def _out_of_time(parameters: PetParameters, frames: Frames) -> str | None:
         for i, one in enumerate(getattr(parameters, name)):
             if one.onset >= end:
                 return f"`pet.{name}[{i}].onset`: at {one.onset:g} s after injection the scan is over, at {end:g} s; nothing would show it"
+    if problem := problem_of_curve(parameters, end):
+        return f"`pet.input_function`: {problem}"
     return None
 
 

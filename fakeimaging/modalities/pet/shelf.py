@@ -103,6 +103,10 @@ class Shelf(Generic[Kind]):
             content = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"cannot read the {self._what} {path}: {error}", value=path) from None
+        if loose := [key for key, value in content.items() if not isinstance(value, dict)]:
+            raise ParameterError(
+                [f"{path}: `{loose[0]}` stands outside of a table; a {self._what} is one, under [its name]"]
+            )
         if len(content) != 1 or not isinstance(table := next(iter(content.values())), dict):
             raise ParameterError([f"{path}: one table with one {self._what} is needed, not {len(content)}"])
         base = table.pop("like", None)

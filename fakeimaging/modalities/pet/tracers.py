@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from pydantic import model_validator
 
-from fakeimaging.core.errors import InputError, UnknownNameError, did_you_mean
+from fakeimaging.core.errors import InputError, ParameterError, UnknownNameError, did_you_mean
 from fakeimaging.core.parameters import Parameters
 from fakeimaging.modalities.pet.shelf import Shelf
 from fakeimaging.modalities.pet.tracer_table import (
@@ -233,5 +234,15 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-TRACERS = Shelf("tracer", "tracers.toml", Tracer, _row, _merged)
+def _like(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tracer's table with changes; a kind that is a slip of the pen from one it has would change nothing, and is refused."""
+    own, known = changes.get("kinds"), list(base["kinds"])
+    for kind in own if isinstance(own, dict) else ():
+        near = difflib.get_close_matches(str(kind).casefold(), known, n=1, cutoff=0.9)
+        if kind not in known and near:
+            raise ParameterError([f"`kinds.{kind}`: no kind of region is called so; did you mean '{near[0]}'?"])
+    return _merged(base, changes)
+
+
+TRACERS = Shelf("tracer", "tracers.toml", Tracer, _row, _like)
 """Tracers by name."""

@@ -341,6 +341,11 @@ def test_an_arterial_curve_of_ones_own_drives_the_tissue(tmp_path):
         ("time\tplasma_radioactivity\n1\tmuch\n3\t4\n", "'much' in column 'plasma_radioactivity' is no number"),
         ("time\tplasma_radioactivity\n5\t2\n3\t4\n", "bad.tsv: .*does not come after"),
         ("", "there is no column 'time'"),
+        (
+            "time\tplasma_radioactivity\n1\t90000\n60\t3000\n",
+            "samples end at 60 s and the scan at 3600 s; column 'time' is in s",
+        ),
+        ("time\tplasma_radioactivity\n60\t90\n3600\t3\n", "peak of 90 Bq/mL is little after .* is in Bq/mL"),
     ],
 )
 def test_a_bad_arterial_curve_is_refused_with_its_name(tmp_path, text, words):

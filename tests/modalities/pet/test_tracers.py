@@ -165,6 +165,11 @@ def test_a_tracer_that_nothing_drives_shows_the_tissue(name):
         ("[a]\n[b]", "one table with one tracer"),
         ("[a", "cannot read the tracer"),
         ('[a]\nlike = "racloprid"', "did you mean 'raclopride'"),
+        ('like = "fdg"', "`like` stands outside of a table; a tracer is one, under \\[its name\\]"),
+        (
+            '[a]\nlike = "fdg"\n[a.kinds.cortx]\nK1 = { value = 0.1, unit = "mL/cm3/min", source = "x" }',
+            "`kinds.cortx`: no kind of region is called so; did you mean 'cortex'",
+        ),
         ('[a]\nlike = "fdg"\nhalf_lyfe = 3', "half_lyfe"),
         ('[a]\nlike = "fdg"\nhalf_life = 3.0', "half_life"),
         ('[a]\nlike = "fdg"\nlabel = "18F-FDG"', "letters and digits"),
