@@ -2,9 +2,10 @@
 
     binding_i = g(s_i) / mean of g,   g(s) = (l + (1 - l) s / mean s)^e,   s_i = (1 - o) sum_j |w_ij| + o sum_j |w_ji|
 
-Both means are those of the healthy connectome; row i receives. SV2A sits in nearly all terminals, excitatory and inhibitory; that a tract's weight stands for its number of synapses is
-assumed, as are e (0.3) and l, what a region has without tracts: the strengths of a connectome differ several fold between regions, and
-densities of synapses by about a sixth. e = 1 and l = 0 give density in proportion to strength.
+Both means are those of the healthy connectome; row i receives. SV2A sits in nearly all terminals, excitatory and inhibitory; that a
+tract's weight stands for its number of synapses is assumed, as are e (0.3) and l, what a region has without tracts: the strengths of a
+connectome differ several fold between regions, and densities of synapses by about a sixth. e = 1 and l = 0 give density in proportion to
+strength.
 
 References
 ----------
