@@ -140,8 +140,13 @@ class Dataset:
         chosen = _first_parts(found)
         if len(chosen) != 1:
             listed = ", ".join(scan.raw.name for scan in found or self.scans(subject)) or "none"
+            asked = [
+                f"task {task!r}",
+                f"session {session!r}",
+                *(f"{name} {value!r}" for name, value in parameters.items()),
+            ]
             raise InputError(
-                f"{len(chosen)} scans fit {modality}, task {task!r}, session {session!r}{_apart(chosen)}; "
+                f"{len(chosen)} scans fit {modality}, {', '.join(asked)}{_apart(chosen)}; "
                 f"{'they' if found else 'there'} are: {listed}"
             )
         return self.reacquire(chosen[0])

@@ -201,6 +201,8 @@ def _scan(scan: Scan, study: Study) -> Item:
     kept += {"bold": ("prep",) * _n_derived(scan), "t1w": ("prep", "truth")}.get(scan.modality, ())
     bytes_a_voxel = sum(BYTES_A_VOXEL[what] for what in kept)
     item = _images(f"{scan.raw.name} and its clean twin", shape, bytes_a_voxel, stream)
+    once, a_megavoxel = modality.extra_seconds(parameters)
+    item = replace(item, seconds=item.seconds + once + a_megavoxel * prod(shape) / 1e6)
     if scan.modality == "bold" and scan.is_last and getattr(parameters, "surfaces", False):
         return replace(item, bytes=item.bytes + shape[-1] * BYTES_A_SURFACE)
     return item

@@ -44,6 +44,11 @@ def covers_nothing(parameters: Any) -> float:
     return 0.0
 
 
+def as_an_image(parameters: Any) -> tuple[float, float]:
+    """A scan takes no longer than any image of its size."""
+    return (0.0, 0.0)
+
+
 def no_extras(recording: Recording) -> tuple[Extra, ...]:
     """A scan is alone."""
     return ()
@@ -84,6 +89,9 @@ class Modality:
         ``extras(recording) -> iterable of Extra``: the images that are stored beside a recording.
     covers : callable
         ``covers(parameters)``: seconds that the run it images must last, since the scan follows its course; 0 when any length will do.
+    extra_seconds : callable
+        ``extra_seconds(parameters)``: how much longer than another image a scan takes on one core, rounded up: as a whole, and a million
+        voxels; for the plan.
     names_run : bool
         Whether task and run of the activity it images stand in its file names; only a modality of function has them.
     names_task : callable
@@ -120,6 +128,7 @@ class Modality:
     parts: Callable[[Any], tuple[Mapping[str, Any], ...]] = one_part
     extras: Callable[[Recording], Iterable[Extra]] = no_extras
     covers: Callable[[Any], float] = covers_nothing
+    extra_seconds: Callable[[Any], tuple[float, float]] = as_an_image
     names_run: bool = True
     names_task: Callable[[Any], bool] = no_task
     numbered: bool = False

@@ -9,6 +9,7 @@ import pytest
 
 import fakeimaging as fi
 from fakeimaging.dataset.names import TRUTH
+from fakeimaging.dataset.plan import plan
 from fakeimaging.dataset.verify import verify
 from fakeimaging.modalities.pet.constants import of_kind
 from fakeimaging.modalities.pet.faults import FAULTS
@@ -269,3 +270,13 @@ def test_faults_are_seen_by_the_official_validator_as_documented(tmp_path):
         assert {code for code, path in errors if f"_rec-{name.replace('_', '')}_" in path} == set(fault.codes), name
     right = json.loads((made.root / TRUTH / "sub-01/pet/sub-01_trc-11CRAC_rec-units_desc-clean_pet.json").read_text())
     assert (right["Units"], right["Fault"]["RightValues"]) == ("Bq/mL", {"Units": "Bq/mL"})
+
+
+def test_a_plan_knows_that_counts_along_lines_take_longer():
+    def seconds(**scan):
+        return plan(fi.Study.check(study({"tracer": "fdg", **scan})))[0].seconds
+
+    image, counts, more = (
+        seconds(**scan) for scan in ({}, {"tier": "projection"}, {"tier": "projection", "iterations": 200})
+    )
+    assert image + 2 < counts < more

@@ -71,6 +71,8 @@ def test_mistakes_are_named():
         fi.acquire("bold", subject)
     with pytest.raises(InputError, match="the activity is of sub-02, seed 1; the subject is sub-01, seed 1"):
         fi.acquire("bold", subject, short_activity("02"))
+    with pytest.raises(InputError, match="takes a Subject and an Activity, not Activity and Subject"):
+        fi.acquire("bold", activity, subject)
     with pytest.raises(InputError, match="the activity is of sub-01, seed 2"):
         fi.acquire("bold", subject, short_activity(seed=2))
     with pytest.raises(InputError, match="the activity has 10 regions, the subject 8"):

@@ -106,7 +106,8 @@ def _columns(path: str) -> dict[str, Array]:
     try:
         rows = list(csv.DictReader(Path(path).read_text(encoding="utf-8-sig").splitlines(), delimiter="\t"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the arterial curve {name}: {error}", value=path) from None
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read the arterial curve {name}: {why}", value=path) from None
     known = list(rows[0]) if rows else []
     for column in (TIME, PLASMA):
         if column not in known:
