@@ -202,7 +202,9 @@ def _scan(scan: Scan, study: Study) -> Item:
     bytes_a_voxel = sum(BYTES_A_VOXEL[what] for what in kept)
     item = _images(f"{scan.raw.name} and its clean twin", shape, bytes_a_voxel, stream)
     once, a_megavoxel = modality.extra_seconds(parameters)
-    item = replace(item, seconds=item.seconds + once + a_megavoxel * prod(shape) / 1e6)
+    of_grid, of_volumes = modality.extra_bytes(parameters)
+    more = int(of_grid * prod(shape[:3]) + of_volumes * prod(shape))
+    item = replace(item, bytes=item.bytes + more, seconds=item.seconds + once + a_megavoxel * prod(shape) / 1e6)
     if scan.modality == "bold" and scan.is_last and getattr(parameters, "surfaces", False):
         return replace(item, bytes=item.bytes + shape[-1] * BYTES_A_SURFACE)
     return item

@@ -45,7 +45,7 @@ def covers_nothing(parameters: Any) -> float:
 
 
 def as_an_image(parameters: Any) -> tuple[float, float]:
-    """A scan takes no longer than any image of its size."""
+    """A scan takes no longer, and no more room, than any image of its size."""
     return (0.0, 0.0)
 
 
@@ -92,6 +92,8 @@ class Modality:
     extra_seconds : callable
         ``extra_seconds(parameters)``: how much longer than another image a scan takes on one core, rounded up: as a whole, and a million
         voxels; for the plan.
+    extra_bytes : callable
+        ``extra_bytes(parameters)``: how many bytes are written beside it, rounded up: for each voxel of the grid, and of each volume.
     names_run : bool
         Whether task and run of the activity it images stand in its file names; only a modality of function has them.
     names_task : callable
@@ -129,6 +131,7 @@ class Modality:
     extras: Callable[[Recording], Iterable[Extra]] = no_extras
     covers: Callable[[Any], float] = covers_nothing
     extra_seconds: Callable[[Any], tuple[float, float]] = as_an_image
+    extra_bytes: Callable[[Any], tuple[float, float]] = as_an_image
     names_run: bool = True
     names_task: Callable[[Any], bool] = no_task
     numbered: bool = False

@@ -9,7 +9,7 @@ import pytest
 
 import fakeimaging as fi
 from fakeimaging.dataset.names import TRUTH
-from fakeimaging.dataset.plan import plan
+from fakeimaging.dataset.plan import plan, total_bytes
 from fakeimaging.dataset.verify import verify
 from fakeimaging.modalities.pet.constants import of_kind
 from fakeimaging.modalities.pet.faults import FAULTS
@@ -280,3 +280,17 @@ def test_a_plan_knows_that_counts_along_lines_take_longer():
         seconds(**scan) for scan in ({}, {"tier": "projection"}, {"tier": "projection", "iterations": 200})
     )
     assert image + 2 < counts < more
+
+
+def test_the_planned_size_counts_the_maps_of_a_scan_with_few_frames(tmp_path):
+    scan = {
+        "tracer": "pib",
+        "frames": [[1, 600.0]],
+        "scan_start": 2400.0,
+        "suv_window": [40.0, 50.0],
+        "psf_frames": True,
+    }
+    checked = fi.Study.check(study(scan | {"voxel_size": 2.0}, runs=[]) | {"subjects": 1})
+    dataset = fi.simulate_study(checked, tmp_path / "out")
+    written = sum(path.stat().st_size for path in dataset.root.rglob("*") if path.is_file())
+    assert written < total_bytes(checked) < 2.5 * written
