@@ -34,7 +34,7 @@ def participants(study: Study, touched: Sequence[Touched] = ()) -> list[dict[str
     --------
     >>> from fakeimaging import read_study
     >>> participants(read_study(overrides=["subjects=1", "covariates.age={distribution='normal', mean=50, sd=0.001, decimals=0}"]))
-    [{'participant_id': 'sub-01', 'age': 50}]
+    [{'participant_id': 'sub-01', 'age': 50, 'weight': 70.0}]
     """
     return [_row(study, label, touched) for label in study.labels]
 

@@ -63,7 +63,7 @@ def acquire(
     (52, 62, 50)
     """
     chosen = MODALITIES.get(modality) if isinstance(modality, str) else modality
-    if not isinstance(subject, Subject) or not isinstance(activity, Activity | None):
+    if isinstance(subject, Activity) or isinstance(activity, Subject):
         given = f"{type(subject).__name__} and {type(activity).__name__}"
         raise InputError(f"acquire('{chosen.name}', subject, activity) takes a Subject and an Activity, not {given}")
     checked = chosen.parameters.parse(parameters, where=chosen.name)
