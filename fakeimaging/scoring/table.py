@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -80,16 +81,24 @@ class Score:
         return aligned([header, *([_cell(name, value) for name, value in asdict(row).items()] for row in self.rows)])
 
     def summary(self) -> str:
-        """Return one line for each name: means over subjects and scans, and how many of them beat chance."""
+        """Return one line for each name, and each tracer of it: means over subjects and scans, and how many of them beat chance."""
         lines = [["name", "scans", "estimate", "truth", "error", "chance", "better than chance", "unit"]]
-        for name in dict.fromkeys(row.name for row in self.rows):
-            rows = [row for row in self.rows if row.name == name]
+        for name, rows in self._of_one_kind():
             means = (
                 sum(getattr(row, what) for row in rows) / len(rows) for what in ("estimate", "truth", "error", "chance")
             )
             beaten = f"{sum(row.beats_chance for row in rows)} of {len(rows)}"
             lines.append([name, str(len(rows)), *(f"{mean:.3f}" for mean in means), beaten, rows[0].unit])
         return aligned(lines)
+
+    def _of_one_kind(self) -> Iterator[tuple[str, list[Row]]]:
+        """Yield rows that can be averaged: of one name, and of one tracer where several have that name."""
+        for name in dict.fromkeys(row.name for row in self.rows):
+            rows = [row for row in self.rows if row.name == name]
+            tracers = dict.fromkeys(_tracer(row) for row in rows)
+            for tracer in tracers:
+                label = f"{name} ({tracer})" if len(tracers) > 1 else name
+                yield label, [row for row in rows if _tracer(row) == tracer]
 
     def worst(self, name: str) -> float:
         """Return the lowest estimate of the rows called ``name``.
@@ -125,6 +134,12 @@ class Score:
             write_text(path, json.dumps(plain, indent=2) + "\n")
         else:
             raise InputError(f"a score is saved as .tsv or .json, not as {path.name}", value=path)
+
+
+def _tracer(row: Row) -> str:
+    """Return the tracer in the name of a scan, nothing for a scan without one."""
+    found = re.search(r"_trc-([^_]+)", row.scan)
+    return found.group(1) if found else ""
 
 
 def _cell(name: str, value: object) -> str:

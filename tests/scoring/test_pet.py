@@ -126,7 +126,9 @@ def small_study(*scans):
 
 
 def test_a_scan_too_short_to_analyse_has_no_rows(tmp_path):
-    study = small_study({"tracer": "fdg", "duration": 600.0}, {"tracer": "raclopride"})
+    # Half an hour is too short to fit a reference region to.
+    half = {"tracer": "flumazenil", "frames": [[30, 60.0]], "blood": "none"}
+    study = small_study({"tracer": "fdg", "duration": 600.0}, {"tracer": "raclopride"}, half)
     # The tiny anatomy has no cerebellum, so the second scan has no reference region.
     rows = fi.score.score_dataset(fi.simulate_study(study, tmp_path / "out"))
     assert [row.name for row in rows if "trc" in row.scan] == []

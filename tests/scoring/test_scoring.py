@@ -214,3 +214,16 @@ def test_a_run_too_short_to_correlate_has_no_row(tmp_path, tiny_study):
     assert {row.name for row in fi.score.score_dataset(tmp_path / "out")} == {
         "structure", "structure_deviation", "tissue_order", "dice_grey", "dice_white",
     }  # fmt: skip
+
+
+def test_a_summary_keeps_tracers_apart():
+    def row(trc, value):
+        return Row("01", f"sub-01_trc-{trc}_pet", "bpnd", value, value, 0.0, 0.1, 9, 5.0, "1")
+
+    one = Score((row("11CPIB", 0.5), row("11CPIB", 0.7)))
+    assert [line.split()[0] for line in one.summary().splitlines()[1:]] == ["bpnd"]
+    both = Score((*one.rows, row("11CDASB", 2.0))).summary().splitlines()[1:]
+    assert [line.split()[:4] for line in both] == [
+        ["bpnd", "(11CPIB)", "2", "0.600"],
+        ["bpnd", "(11CDASB)", "1", "2.000"],
+    ]

@@ -17,7 +17,7 @@ from fakeimaging.scoring.kinetics import Array
 from fakeimaging.scoring.pet.opened import Measured, Opened
 
 T = TypeVar("T")
-SHORTEST = 30.0
+SHORTEST = 40.0
 """Minutes a scan must last for a fit of all of it to a reference region (assumed)."""
 WINDOW, LATE_ENOUGH = 20.0, 40.0
 """Minutes at the end of a scan over which the late ratio is taken where the tracer states no window that it holds, and after injection from
