@@ -115,7 +115,7 @@ class Seen:
 
 def true(scan, name):
     """Return a constant of each class of tissue as it is."""
-    table = next(table for table in scan.companions if table.name == "desc-truth_kinpar")
+    table = next(table for table in scan.companions if table.name == "desc-constants")
     return np.array([line[table.columns.index(name)] for line in table.rows])
 
 

@@ -32,7 +32,7 @@ _DERIVATIVES = (
     ),
 )
 _UNNAMED = {
-    TRUTH: ("*_timeseries.*", "*_xfm.*", "*_space-fsaverage5_*", "*_statmap.*", "*_mimap.*", "*_kinpar.*"),
+    TRUTH: ("*_timeseries.*", "*_xfm.*", "*_space-fsaverage5_*", "*_statmap.*"),
     PREP: ("*_timeseries.*", "*_xfm.*", "*_boldref.*", "*_T2starmap.*", "*_space-fsaverage5_*"),
 }
 """What BIDS has no name for yet in a derivative: fMRIPrep lists the same in its ``.bidsignore``."""

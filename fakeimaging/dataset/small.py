@@ -6,11 +6,12 @@ from contextlib import suppress
 from typing import Any
 
 from fakeimaging.activity.stimuli import shortened
+from fakeimaging.core.errors import FakeImagingError
 from fakeimaging.dataset.inputs import tables
 from fakeimaging.modalities import MODALITIES
 
 SMALL_DURATION = 40.0
-"""Seconds of a run, at most."""
+"""Seconds of a run, at most, unless a scan follows it for longer."""
 
 
 def shrunk(content: dict[str, Any]) -> dict[str, Any]:
@@ -20,13 +21,28 @@ def shrunk(content: dict[str, Any]) -> dict[str, Any]:
         for run in tables(session.get("runs")):
             # A table of events is a file: what is in it cannot be left out, so its run stays as long as it is.
             if isinstance(duration := run.get("duration", 600.0), int | float) and run.get("events") is None:
-                run["duration"] = min(duration, SMALL_DURATION)
+                run["duration"] = min(duration, max(SMALL_DURATION, _followed(session, run)))
                 _keep_fitting(run)
         for scan in tables(session.get("acquisitions")):
             small = MODALITIES.get(scan["modality"]).small if scan.get("modality") in MODALITIES else {}
             own = scan.get("parameters")
             scan |= {"parameters": {**own, **small}} if isinstance(own, dict) else small
     return content
+
+
+def _followed(session: dict[str, Any], run: dict[str, Any]) -> float:
+    """Return how long a run must last for the scans that follow its course, in s; what is wrong with them is found later."""
+    longest = 0.0
+    for scan in tables(session.get("acquisitions")):
+        same = (scan.get("task"), scan.get("run", 1)) == (run.get("task", "rest"), run.get("run", 1))
+        if not same or scan.get("modality") not in MODALITIES:
+            continue
+        modality, own = MODALITIES.get(scan["modality"]), scan.get("parameters")
+        given = {**scan, **own} if isinstance(own, dict) else scan
+        with suppress(FakeImagingError):
+            known = {key: value for key, value in given.items() if key in modality.parameters.model_fields}
+            longest = max(longest, modality.covers(modality.parameters.parse(known)))
+    return longest
 
 
 def _keep_first_runs(session: dict[str, Any]) -> None:

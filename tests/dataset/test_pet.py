@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fakeimaging as fi
-from fakeimaging.dataset.names import TRUTH
+from fakeimaging.dataset.names import SOURCE, TRUTH
 from fakeimaging.dataset.plan import plan, total_bytes
 from fakeimaging.dataset.verify import verify
 from fakeimaging.modalities.pet.constants import of_kind
@@ -174,8 +174,9 @@ def test_the_frames_behind_the_point_spread_are_stored_on_demand(dataset):
 
 def maps_of(dataset, stem):
     folder = dataset.root / TRUTH / "sub-01/pet"
-    found = {path.name.split("meas-")[1].split("_")[0]: path for path in folder.glob(f"{stem}_*_mimap.nii.gz")}
-    return found, folder / f"{stem}_desc-truth_kinpar.tsv"
+    found = {path.name.split("desc-")[1].split("_")[0]: path for path in folder.glob(f"{stem}_desc-*_pet.nii.gz")}
+    of_constants = {name: path for name, path in found.items() if name not in {"clean", "psf"}}
+    return of_constants, dataset.root / SOURCE / "sub-01" / f"{stem}_desc-constants.tsv"
 
 
 def test_maps_and_the_table_say_the_same(dataset):
@@ -225,9 +226,9 @@ def test_the_map_of_binding_is_the_ratio_of_volumes_less_one_also_beside_fluid(t
     reference = of_kind(TRACERS.get(tracer), "cerebellum").distribution if tracer == "pib" else 0.08 / 0.195
     whole = painted.grey + sum(painted.others[1:]) > 0.999
     assert (whole & (painted.others[2] > 0.2)).sum() > 20
-    bpnd = made.forward.maps["meas-BPND_mimap"].make(0)
+    bpnd = made.forward.maps["desc-BPND_pet"].make(0)
     np.testing.assert_allclose(bpnd[whole], (mixed(painted, known["vt"] / reference) - 1)[whole], atol=2e-3)
-    assert np.isfinite(made.forward.maps["meas-K1_mimap"].make(0)).all()
+    assert np.isfinite(made.forward.maps["desc-K1_pet"].make(0)).all()
 
 
 def test_everything_is_made_again_from_the_record(dataset):

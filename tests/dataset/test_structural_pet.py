@@ -60,7 +60,7 @@ def test_the_recipe_of_the_nrm_challenge_is_a_study(tmp_path):
     ]
     fi.simulate_study(content, tmp_path / "out")
     truth = tmp_path / "out/derivatives/fakeimaging-truth/sub-01/pet"
-    assert (truth / "sub-01_trc-11CRAC_run-2_meas-place_mimap.nii.gz").is_file()
+    assert (truth / "sub-01_trc-11CRAC_run-2_desc-place_pet.nii.gz").is_file()
     table = tmp_path / "out/sourcedata/fakeimaging/sub-01/sub-01_trc-11CRAC_run-2_desc-displaced_places.tsv"
     rows = [line.split("\t") for line in table.read_text().splitlines()[1:]]
     assert {int(row[0]) for row in rows} == set(range(1, 7))

@@ -338,3 +338,8 @@ def test_one_word_or_number_stands_for_a_list_of_one():
     assert fi.Study.check(study.content()) == study
     assert BoldParameters(echo_times=[0.014, 0.032], echo=2).echo_time == 0.032
     plan(study)
+
+
+def test_a_small_study_keeps_a_run_as_long_as_a_scan_follows_it():
+    study = fi.read_study(Path(__file__).parents[2] / "data" / "studies" / "tracers.toml", small=True)
+    assert study.sessions[0].runs[0].duration == 360.0

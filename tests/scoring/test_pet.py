@@ -42,10 +42,10 @@ def scored(dataset):
 
 def test_uptake_and_binding_are_recovered_within_the_stated_partial_volume(scored):
     endings = ("", "_recovery", "_gtm", "_regions")
-    names = ("ki", "suvr", "bpnd", "dvr")
+    names = ("ki", "bpnd", "dvr")
     assert set(scored) == {"cmrglc", *(f"{name}{ending}" for name in names for ending in endings)}
     for row in scored.values():
-        assert row.beats_chance or row.name == "suvr_gtm", row.name
+        assert row.beats_chance, row.name
         assert row.error == pytest.approx(row.estimate - row.truth)
     assert scored["ki"].estimate == pytest.approx(scored["ki"].truth, rel=0.05)
     assert scored["bpnd"].estimate == pytest.approx(scored["bpnd"].truth, rel=0.1)

@@ -25,9 +25,8 @@ from fakeimaging.modalities.pet.uptake import Uptake
 from fakeimaging.structure.anatomy import Anatomy
 from fakeimaging.structure.subject import Subject
 
-SUFFIX = "mimap"
-"""BIDS suffix of molecular images of a quantity (proposal 23)."""
-TABLE = "desc-truth_kinpar"
+TABLE = "desc-constants"
+"""Name of the table of all constants."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ KNOWN: Mapping[str, Known] = {
         "1", "largest share of the binding that drugs, challenges and displaced places take during the scan", False
     ),
 }
-"""By the name in files (``meas-K1_mimap``)."""
+"""By the name in files (``desc-K1_pet``: BIDS has no suffix yet for maps of constants)."""
 TRUTH_NAMES = {
     "vt": "VT", "dvr": "DVR", "bpnd": "BPND", "ki": "Ki", "ki_reference": "KiREF", "cmrglc": "CMRglc",
     **{name: name for name in ("K1", "k2", "k3", "k4", "R1", "flow", "density", "occupancy")},
@@ -84,6 +83,11 @@ def of_classes(taken: Uptake) -> dict[str, Array]:
         ratio = 1 + found["BPND"]
         found["k2a"] = np.divide(found["k2"], ratio, out=np.zeros_like(ratio), where=ratio > 0)
     return {name: found[name] for name in KNOWN if name in found}
+
+
+def map_name(name: str) -> str:
+    """Return the end of the file name of the map of a constant, or of another quantity of each voxel."""
+    return f"desc-{name}_pet"
 
 
 def known_constants(
@@ -105,10 +109,10 @@ def known_constants(
         return (table,), {}
     grid = painted.grid
     maps = {
-        f"meas-{name}_{SUFFIX}": Image(grid, None, partial(_map, painted, values[name], KNOWN[name].linear), 1.0)
+        map_name(name): Image(grid, None, partial(_map, painted, values[name], KNOWN[name].linear), 1.0)
         for name in mapped(values)
     }
-    maps[f"meas-{MU}_{SUFFIX}"] = Image(grid, None, partial(_mu, subject.anatomy, grid), 1.0)
+    maps[map_name(MU)] = Image(grid, None, partial(_mu, subject.anatomy, grid), 1.0)
     return (table, *(_said(name) for name in (*mapped(values), MU))), maps
 
 
@@ -125,7 +129,7 @@ def _table(subject: Subject, tracer: Tracer, taken: Uptake, values: Mapping[str,
         "kind": {"Description": "kind of tissue in the tracer's table"},
         **{name: {"Description": KNOWN[name].what, "Units": KNOWN[name].unit} for name in values},
     }
-    return Companion(TABLE, ("name", "kind", *values), rows, about, truth=True)
+    return Companion(TABLE, ("name", "kind", *values), rows, about, truth=True, named=False)
 
 
 def mapped(values: Mapping[str, Array]) -> tuple[str, ...]:
@@ -137,7 +141,7 @@ def _said(name: str) -> Companion:
     known = KNOWN[name]
     mixing = "sum over its tissues, each by its share of the volume" if known.linear else "that of its largest tissue"
     about = {"Description": f"true {name}: {known.what}", "Units": known.unit, "InEachVoxel": mixing}
-    return Companion(f"meas-{name}_{SUFFIX}", about=about, truth=True)
+    return Companion(map_name(name), about={"SkullStripped": False, **about}, truth=True)
 
 
 def _mu(anatomy: Anatomy, grid: Grid, v: int) -> npt.NDArray[np.float32]:

@@ -106,7 +106,8 @@ def places_map(subject: Subject, places: Places, painted: Painted) -> tuple[dict
     number = np.concatenate([np.zeros(subject.n_regions + 1), places.which + 1]).astype(np.float32)
     values = number[painted.labels]
     said = {
-        "Description": "number of the displaced place in whose grey matter a voxel lies, as in the table; 0 in none"
+        "SkullStripped": False,
+        "Description": "number of the displaced place in whose grey matter a voxel lies, as in the table; 0 in none",
     }
-    name = "meas-place_mimap"
+    name = "desc-place_pet"
     return {name: Image(painted.grid, None, lambda v: values, 1.0)}, (Companion(name, about=said, truth=True),)

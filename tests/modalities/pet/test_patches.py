@@ -83,7 +83,7 @@ def test_binding_is_lost_in_the_place_and_nowhere_else():
 def test_the_truth_has_the_place_its_occupancy_and_its_table():
     made = scan("raclopride", displaced=[at(1), at(2, reduction=0.5, onset=600.0)], **FINE)
     maps, painted = made.forward.maps, made.forward.context["painted"]
-    share, number = maps["meas-occupancy_mimap"].make(0), maps["meas-place_mimap"].make(0)
+    share, number = maps["desc-occupancy_pet"].make(0), maps["desc-place_pet"].make(0)
     mask = number > 0
     np.testing.assert_array_equal(mask, painted.labels > 10)
     np.testing.assert_allclose(
@@ -99,12 +99,12 @@ def test_the_truth_has_the_place_its_occupancy_and_its_table():
     # Half of the volume that was asked for, at least: some of its voxels hold other tissue.
     assert 0.5 * 8000 < volume < 1.4 * 8000
     about = {c.name for c in made.forward.companions}
-    assert {"meas-occupancy_mimap", "meas-place_mimap"} < about
+    assert {"desc-occupancy_pet", "desc-place_pet"} < about
     # Before anything competes the place binds as its region does, and after it by its share less.
     known, host = made.forward.context["uptake"].known, made.forward.context["classes"].hosts[0]
     assert known["density"][10] == known["density"][host]
     assert known["bpnd"][10] == pytest.approx((1 - known["occupancy"][10]) * known["bpnd"][host])
-    assert not {"meas-occupancy_mimap", "meas-place_mimap"} & set(scan("raclopride").forward.maps)
+    assert not {"desc-occupancy_pet", "desc-place_pet"} & set(scan("raclopride").forward.maps)
 
 
 def test_a_place_can_lose_its_binding_during_the_scan():
