@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import nibabel as nib
@@ -13,7 +14,7 @@ from fakeimaging.dataset import names
 from fakeimaging.plotting import PICTURES
 from fakeimaging.scoring.pet import opened, read_blood, recovered, timing_of, to_injection
 from fakeimaging.scoring.pet.analyses import estimator
-from fakeimaging.scoring.pet.opened import on_grid
+from fakeimaging.scoring.pet.opened import each_frame, on_grid
 
 STUDY = {
     "seed": 5,
@@ -307,3 +308,15 @@ def test_the_official_validator_finds_what_is_missing(dataset, tmp_path):
     path.write_text(json.dumps(keys))
     found = official_errors(out)
     assert {"SIDECAR_KEY_REQUIRED", "PET_FRAME_CONSISTENCY"} <= found
+
+
+def test_frames_are_read_one_at_a_time(tmp_path):
+    values = np.random.default_rng(1).integers(0, 99, (40, 40, 40, 30), dtype=np.int16)
+    nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "scan.nii.gz")
+    tracemalloc.start()
+    for v, frame in enumerate(each_frame(tmp_path / "scan.nii.gz")):
+        np.testing.assert_array_equal(frame, values[..., v])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert v == 29
+    assert peak < 8 * 4 * frame.size

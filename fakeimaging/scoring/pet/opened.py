@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,7 @@ def opened(dataset: Dataset, scan: Scan) -> Opened:
     labels, painted = on_grid(dataset.root / labels_of(dataset, scan), raw), paint(subject, grid)
     undo, unmix = (partial_volume(painted, labels, subject.n_regions, one) for one in (spread, SHARPEST))
     timing, known, factor = timing_of(about), timing_of(true_about), to_injection(about)
-    seen, true = factor * undo.means(_frames(raw)), _frames(clean)
+    seen = factor * undo.means(each_frame(dataset.root / scan.raw))
     where = _reference(subject, tracer)
     drawn = read_blood(dataset.root / scan.beside(f"{MANUAL}.tsv"), about)
     artery = true_blood(dataset.root / names.TRUTH / scan.beside(f"{TRUE}.tsv"), true_about)
@@ -128,9 +128,11 @@ def opened(dataset: Dataset, scan: Scan) -> Opened:
         [region.kind for region in subject.regions],
         where[: subject.n_regions],
         measured(timing, seen, drawn),
-        measured(known, undo.means(spread.applied(frame, grid) for frame in true), artery),
+        measured(
+            known, undo.means(spread.applied(frame, grid) for frame in each_frame(dataset.root / scan.clean)), artery
+        ),
         measured(timing, undo.corrected(seen), drawn),
-        measured(known, unmix.corrected(unmix.means(true)), artery),
+        measured(known, unmix.corrected(unmix.means(each_frame(dataset.root / scan.clean))), artery),
         undo,
         factor,
     )
@@ -226,8 +228,13 @@ def _sidecar(path: Path, image: Any) -> dict[str, Any]:
     return about
 
 
-def _frames(image: Any) -> npt.NDArray[np.float32]:
-    return np.moveaxis(np.asarray(image.dataobj, dtype=np.float32), -1, 0)
+def each_frame(path: Path) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the frames of an image, one in memory at a time."""
+    import nibabel as nib
+
+    image: Any = nib.load(path, keep_file_open=True)  # An open file is read on from where it is.
+    for v in range(image.shape[3]):
+        yield np.asarray(image.dataobj[..., v], dtype=np.float32)
 
 
 def _reference(subject: Subject, tracer: Tracer) -> npt.NDArray[np.bool_]:
