@@ -138,6 +138,7 @@ def test_mean_displacement_is_the_level(seed, level):
     assert (made.motion([0.0]) == 0).all()
 
 
+@pytest.mark.slow
 @SEEDS
 @pytest.mark.parametrize("interval", [0.5, 2.0])
 def test_jerks_have_their_share_on_average(seed, interval):

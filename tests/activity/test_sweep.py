@@ -109,6 +109,7 @@ def test_a_network_without_fluctuations_has_no_correlations():
     assert table[["fc_mean", "fc_weight_r"]].isna().to_numpy().all()
 
 
+@pytest.mark.slow
 def test_no_more_activities_are_held_than_the_threads_need(monkeypatch):
     """Of 40 simulations with delays, two threads and one waiting leave at most a few alive while one is measured."""
     import gc

@@ -262,6 +262,7 @@ def test_no_name_is_there_twice_and_series_are_compressed(dataset):
     assert not [name for name in names if name.endswith("_bold.nii")]  # load_confounds refuses those
 
 
+@pytest.mark.slow
 def test_everything_is_made_again_the_same_and_fits_the_plan(dataset):
     from fakeimaging.dataset.plan import total_bytes
     from fakeimaging.dataset.verify import verify

@@ -88,6 +88,7 @@ def test_every_modality_has_pictures_and_another_one_a_plain_one(every_modality)
     assert all(pictures for pictures in plain.values())
 
 
+@pytest.mark.slow
 def test_the_command_writes_beside_the_dataset_or_where_it_is_told(tiny_dataset, tmp_path):
     out = tmp_path / "page.html"
     result = run("report", tiny_dataset, "--out", out)

@@ -136,6 +136,7 @@ def test_agreement_of_a_matrix_with_itself_is_one_and_needs_pairs():
         fc.agreement(matrix, matrix, np.zeros((5, 5), dtype=bool))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_chance_is_exceeded_one_time_in_twenty(seed, monkeypatch):
     monkeypatch.setattr(fc, "N_PERMUTATIONS", 100)

@@ -4,6 +4,7 @@ import pytest
 from fakeimaging.scoring.kinetics import chance, slopes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_chance_is_exceeded_one_time_in_twenty(seed, monkeypatch):
     monkeypatch.setattr(chance, "N_PERMUTATIONS", 100)
