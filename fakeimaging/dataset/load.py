@@ -31,7 +31,6 @@ from fakeimaging.dataset.effects import for_subject
 from fakeimaging.dataset.names import Scan
 from fakeimaging.dataset.study import Run, Session, Study
 from fakeimaging.dataset.write import recording_of, subject_of
-from fakeimaging.modalities import MODALITIES
 from fakeimaging.modalities.recording import Recording
 from fakeimaging.structure.subject import Subject
 
@@ -161,10 +160,9 @@ class Dataset:
     def references(self) -> tuple[Reference, ...]:
         """Return the papers behind exactly what this dataset used."""
         models = {run.model for session in self.study.sessions for run in session.runs}
-        used = {scan.modality for scan in self.scans()}
         from_models = (as_model(model).references for model in models)
-        from_modalities = (MODALITIES.get(modality).references for modality in used)
-        return collect(self.subject(self.subjects[0]).references, *from_models, *from_modalities)
+        from_scans = (scan.instrument.cites(scan.parameters) for scan in self.scans())
+        return collect(self.subject(self.subjects[0]).references, *from_models, *from_scans)
 
     def known(self, label: str) -> str:
         """Return the label if the dataset has this subject, else raise InputError."""

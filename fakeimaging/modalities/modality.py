@@ -49,6 +49,11 @@ def as_an_image(parameters: Any) -> tuple[float, float]:
     return (0.0, 0.0)
 
 
+def no_more(parameters: Any) -> tuple[Reference, ...]:
+    """All scans rest on the same papers."""
+    return ()
+
+
 def no_extras(recording: Recording) -> tuple[Extra, ...]:
     """A scan is alone."""
     return ()
@@ -89,6 +94,8 @@ class Modality:
         ``extras(recording) -> iterable of Extra``: the images that are stored beside a recording.
     covers : callable
         ``covers(parameters)``: seconds that the run it images must last, since the scan follows its course; 0 when any length will do.
+    more_references : callable
+        ``more_references(parameters)``: the papers that only scans of these parameters rest on, such as those of a reconstruction.
     extra_seconds : callable
         ``extra_seconds(parameters)``: how much longer than another image a scan takes on one core, rounded up: as a whole, and a million
         voxels; for the plan.
@@ -130,6 +137,7 @@ class Modality:
     parts: Callable[[Any], tuple[Mapping[str, Any], ...]] = one_part
     extras: Callable[[Recording], Iterable[Extra]] = no_extras
     covers: Callable[[Any], float] = covers_nothing
+    more_references: Callable[[Any], tuple[Reference, ...]] = no_more
     extra_seconds: Callable[[Any], tuple[float, float]] = as_an_image
     extra_bytes: Callable[[Any], tuple[float, float]] = as_an_image
     names_run: bool = True
@@ -161,6 +169,10 @@ class Modality:
     def extension_of(self, parameters: Any) -> str:
         """Return the ending of the observed file of a recording."""
         return EXTENSIONS[self.format if self.format_of is None else self.format_of(parameters)]
+
+    def cites(self, parameters: Any) -> tuple[Reference, ...]:
+        """Return the papers behind a scan of these parameters."""
+        return (*self.references, *self.more_references(parameters))
 
     def sees(self, parameters: Any) -> Sight:
         """Return what a scan of these parameters maps."""

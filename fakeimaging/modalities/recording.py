@@ -76,7 +76,7 @@ class Recording:
     @property
     def references(self) -> tuple[Reference, ...]:
         """The papers behind this recording."""
-        return collect(self.modality.references)
+        return collect(self.modality.cites(self.parameters))
 
     @property
     def parts(self) -> tuple[Recording, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fakeimaging.core.citations import Reference
 from fakeimaging.modalities.modality import Modality, Sight
-from fakeimaging.modalities.pet import counts, mu_map, osem, projector
+from fakeimaging.modalities.pet import counts, motion, mu_map, osem, projector
 from fakeimaging.modalities.pet.blood import BLOOD
 from fakeimaging.modalities.pet.decay import DECAY, FAULT
 from fakeimaging.modalities.pet.drives.course import follows
@@ -89,6 +89,12 @@ def extra_bytes(parameters: PetParameters) -> tuple[float, float]:
     return MAPS * p.maps + UPTAKE * (p.suv_window is not None), BEHIND * p.psf_frames
 
 
+def more_references(parameters: PetParameters) -> tuple[Reference, ...]:
+    """Return the papers behind lines and their reconstruction, and behind motion, where a scan has them."""
+    reconstructed = (projector.REFERENCE, *osem.REFERENCES) if parameters.tier == "projection" else ()
+    return (*reconstructed, *((motion.REFERENCE,) if parameters.motion else ()))
+
+
 MODALITY = Modality(
     name="pet",
     parameters=PetParameters,
@@ -116,7 +122,6 @@ MODALITY = Modality(
         Reference("Rousset et al.", 1998, "pubmed:9591599", "transfer of signal between regions"),
         *counts.REFERENCES,
         mu_map.REFERENCE,
-        projector.REFERENCE,
-        *osem.REFERENCES,
     ),
+    more_references=more_references,
 )

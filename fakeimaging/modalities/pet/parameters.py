@@ -275,11 +275,11 @@ class PetParameters(Parameters):
             raise ValueError(f"from {value[0]:g} to {value[1]:g} min is no window after injection")
         return value
 
-    @field_validator("tracer")
+    @field_validator("tracer", "scanner")
     @classmethod
-    def _known(cls, value: str) -> str:
+    def _known(cls, value: str, info: ValidationInfo) -> str:
         try:
-            TRACERS.get(value)
+            (TRACERS if info.field_name == "tracer" else SCANNERS).get(value)
         except FakeImagingError as error:
             raise ValueError(str(error).replace("\n", "; ")) from None
         return value
@@ -304,15 +304,6 @@ class PetParameters(Parameters):
         if self.input_function is not None and not self.input_function.endswith(ENDING):
             raise ValueError(f"`input_function`: {Path(self.input_function).name} is not a table that ends in .tsv")
         return self
-
-    @field_validator("scanner")
-    @classmethod
-    def _known_scanner(cls, value: str) -> str:
-        try:
-            SCANNERS.get(value)
-        except FakeImagingError as error:
-            raise ValueError(str(error).replace("\n", "; ")) from None
-        return value
 
     @field_validator("voxel_size", "psf_fwhm", mode="before")
     @classmethod

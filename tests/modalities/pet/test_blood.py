@@ -55,12 +55,12 @@ def test_noise_is_that_of_counts_and_volumes():
     plasma, parent = np.moveaxis(np.array(seen), 1, 0)
     for k in (8, 28, -1):
         value, left = clean["plasma_radioactivity"][k], np.exp(-decay * clean["time"][k] / 60)
-        expected = np.sqrt(1 / (value * left * blood.COUNTED) + blood.VOLUME_ERROR**2)
+        expected = np.sqrt(1 / (value * left * 15.0) + 0.01**2)  # 0.5 mL, half of the decays, 60 s
         relative = plasma[:, k] / value - 1
         assert relative.std() == pytest.approx(expected, rel=4 / np.sqrt(2 * n))
         assert abs(relative.mean()) < 4 * expected / np.sqrt(n)
         share = clean[blood.PARENT][k]
-        expected = np.sqrt(share * (1 - share) / (value * left * blood.CHROMATOGRAPHED))
+        expected = np.sqrt(share * (1 - share) / (value * left * 18.0))  # 1 mL, three in ten decays, 60 s
         assert parent[:, k].std() == pytest.approx(expected, rel=4 / np.sqrt(2 * n))
 
 

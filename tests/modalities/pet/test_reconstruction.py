@@ -200,3 +200,9 @@ def test_wrong_settings_are_refused(wrong):
 def test_a_subset_holds_a_view():
     with pytest.raises(ParameterError, match="subsets"):
         scan(views=20, subsets=30)
+
+
+def test_only_what_is_reconstructed_cites_a_reconstruction():
+    names = {tier: {paper.authors for paper in scan(tier=tier).references} for tier in ("image", "projection")}
+    assert names["projection"] - names["image"] == {"Joseph", "Shepp and Vardi", "Hudson and Larkin"}
+    assert "Innis et al." in names["image"]
